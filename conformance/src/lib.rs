@@ -1,0 +1,1 @@
+//! File tests, oracles and corpora.

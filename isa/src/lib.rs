@@ -1,0 +1,12 @@
+//! What every other oxbpf crate agrees on: BPF instructions and their text, BTF, and what each
+//! kernel version knows about helpers, maps, program types and contexts.
+//!
+//! This crate does no I/O, holds no `unsafe`, and needs only `alloc`.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod btf;
+pub mod cbpf;
+pub mod kernel;

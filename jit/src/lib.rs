@@ -1,0 +1,1 @@
+//! Verified BPF to machine code, through Cranelift.

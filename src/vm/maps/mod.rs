@@ -1,0 +1,1 @@
+//! BPF maps with the semantics and error numbers of the kernel.

@@ -1,0 +1,3 @@
+//! The virtual machine: memory, maps, helpers and the interpreter.
+
+pub mod maps;

@@ -1,0 +1,8 @@
+//! The Linux BPF verifier's judgement, without the kernel: a program in, a verdict with its proof
+//! and its log out.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod domain;
