@@ -9,4 +9,5 @@ extern crate alloc;
 
 pub mod btf;
 pub mod cbpf;
+pub mod insn;
 pub mod kernel;

@@ -1,0 +1,5 @@
+//! eBPF instructions: slots, meaning, encoding.
+
+mod raw;
+
+pub use raw::{ByteOrder, RawInsn, SLOT_SIZE};
