@@ -11,3 +11,4 @@ pub mod btf;
 pub mod cbpf;
 pub mod insn;
 pub mod kernel;
+pub mod program;
