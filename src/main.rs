@@ -1,1 +1,3 @@
+//! The `oxbpf` command.
+
 fn main() {}
