@@ -1,9 +1,20 @@
-//! BPF Type Format.
+//! BPF Type Format: the types of programs, maps and kernels.
+//!
+//! Follows Documentation/bpf/btf.rst of Linux 6.18: 19 kinds, either byte order, alone or split.
+//! Whether the kernel would accept the types of an object is more than is checked here; that is a
+//! question for the verifier.
 
-/// The number of a type within its BTF; 0 is void.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
-pub struct TypeId(pub u32);
+mod error;
+mod ext;
+mod layout;
+mod raw;
+mod read;
+mod types;
 
-/// Types.
-#[derive(Debug)]
-pub struct Btf {}
+pub use error::{BtfError, Problem, Section};
+pub use ext::{BtfExt, ExtCore, ExtFunc, ExtLine, SectionInfo};
+pub use layout::MAX_DEPTH;
+pub use read::Btf;
+pub use types::{
+    Composite, Datasec, Enum, FuncProto, IntEncoding, Kind, Linkage, Member, Param, SecVar, Type, TypeId,
+};
