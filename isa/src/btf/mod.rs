@@ -4,6 +4,7 @@
 //! Whether the kernel would accept the types of an object is more than is checked here; that is a
 //! question for the verifier.
 
+pub mod core;
 mod error;
 mod ext;
 mod layout;
