@@ -174,6 +174,12 @@ pub fn resolve(local: &Btf, relo: &ExtCore, target: &CoreTarget) -> Result<Resol
     }
 }
 
+/// Whether a declaration of the object and one of the target are alike enough to stand for each
+/// other: kinds agree down pointers, arrays and parameters.
+pub fn types_compatible(local: &Btf, ours: TypeId, target: &Btf, theirs: TypeId) -> bool {
+    fit::fit_type(CoreKind::TypeExists, local, ours, target, theirs) == Ok(true)
+}
+
 /// The name without the flavour that follows `___` (libbpf `bpf_core_essential_name_len`).
 pub fn essential_name(name: &str) -> &str {
     let bytes = name.as_bytes();

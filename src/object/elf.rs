@@ -1,0 +1,289 @@
+//! The boundary to goblin: an ELF object as sections, symbols and relocations of our own types.
+//!
+//! The tables are read one by one, each after its count and range have been held against the file,
+//! so that a hostile header cannot make the reader allocate more than the file is long.
+
+use super::error::{ElfProblem, ObjectError};
+use goblin::container::{Container, Ctx, Endian};
+use goblin::elf::header::{EM_BPF, ET_REL, header64};
+use goblin::elf::reloc::RelocSection;
+use goblin::elf::section_header::{
+    SHF_EXECINSTR, SHN_LORESERVE, SHT_NOBITS, SHT_NULL, SHT_REL, SHT_RELA, SHT_SYMTAB, SectionHeader,
+};
+use goblin::elf::sym::{
+    STB_LOCAL, STB_WEAK, STT_FUNC, STT_NOTYPE, STT_SECTION, STV_HIDDEN, STV_INTERNAL, Symtab,
+};
+use oxbpf_isa::insn::ByteOrder;
+use std::ops::Range;
+
+/// What a section holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SectionKind {
+    /// Bytes.
+    Data,
+    /// Bytes of which one is executed.
+    Code,
+    /// Zeroes that the file does not hold.
+    Zero,
+    Symbols,
+    /// Relocations of the section with this index.
+    Relocations(usize),
+    Other,
+}
+
+/// One section.
+#[derive(Clone, Debug)]
+pub struct Section {
+    pub name: String,
+    pub kind: SectionKind,
+    /// Where its bytes are in the file; empty for [`SectionKind::Zero`].
+    pub range: Range<usize>,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// What a symbol names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SymbolKind {
+    None,
+    Function,
+    Section,
+    Other,
+}
+
+/// One symbol.
+#[derive(Clone, Debug)]
+pub struct Symbol {
+    pub name: String,
+    pub kind: SymbolKind,
+    /// The section it is in; none for externs and absolute values.
+    pub section: Option<usize>,
+    pub undefined: bool,
+    pub local: bool,
+    pub weak: bool,
+    pub hidden: bool,
+    /// Bytes from the start of the section.
+    pub value: u64,
+    pub size: u64,
+}
+
+impl Symbol {
+    /// Whether it is declared here and defined elsewhere.
+    pub fn is_extern(&self) -> bool {
+        self.undefined && !self.local && self.kind == SymbolKind::None
+    }
+}
+
+/// One relocation.
+#[derive(Clone, Copy, Debug)]
+pub struct Reloc {
+    /// Bytes from the start of the section.
+    pub offset: u64,
+    /// Index of a symbol, which exists.
+    pub symbol: usize,
+    /// `R_BPF_*`.
+    pub r_type: u32,
+}
+
+/// The relocations of one section.
+#[derive(Clone, Debug)]
+pub struct RelocTable {
+    /// Index of the section that they relocate, which exists.
+    pub target: usize,
+    pub relocs: Vec<Reloc>,
+}
+
+/// An ELF object for BPF.
+#[derive(Clone, Debug)]
+pub struct Elf {
+    pub order: ByteOrder,
+    /// Section 0 is the empty one.
+    pub sections: Vec<Section>,
+    pub symbols: Vec<Symbol>,
+    pub relocs: Vec<RelocTable>,
+}
+
+fn err(offset: usize, problem: ElfProblem) -> ObjectError {
+    ObjectError::Elf { offset, problem }
+}
+
+/// Whether the bytes begin as an ELF file does.
+pub fn is_elf(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\x7fELF")
+}
+
+/// Bytes in an entry of each table of a 64-bit file.
+const SECTION_HEADER: usize = 64;
+const SYMBOL: u64 = 24;
+
+/// Reads the tables of an object.
+///
+/// # Errors
+/// The first fault, with its place.
+pub fn parse(bytes: &[u8]) -> Result<Elf, ObjectError> {
+    if !is_elf(bytes) {
+        return Err(err(0, ElfProblem::Magic));
+    }
+    if let Some(&class) = bytes.get(4).filter(|&&c| c != 2) {
+        return Err(err(4, ElfProblem::Class { class }));
+    }
+    let order = match bytes.get(5) {
+        Some(1) => ByteOrder::Little,
+        Some(2) => ByteOrder::Big,
+        _ => return Err(err(5, ElfProblem::Header)),
+    };
+    if bytes.len() < header64::SIZEOF_EHDR {
+        return Err(err(bytes.len(), ElfProblem::Header));
+    }
+    let header = goblin::elf::Elf::parse_header(bytes).map_err(|_| err(0, ElfProblem::Header))?;
+    if header.e_machine != EM_BPF {
+        return Err(err(18, ElfProblem::Machine { machine: header.e_machine }));
+    }
+    if header.e_type != ET_REL {
+        return Err(err(16, ElfProblem::Type { e_type: header.e_type }));
+    }
+    let endian = if order == ByteOrder::Little { Endian::Little } else { Endian::Big };
+    let ctx = Ctx::new(Container::Big, endian);
+    let headers = section_headers(bytes, header.e_shoff, header.e_shnum as usize, ctx)?;
+    let names = range_of(bytes, &headers, header.e_shstrndx as usize)?;
+    let mut sections = Vec::with_capacity(headers.len());
+    for (index, h) in headers.iter().enumerate() {
+        sections.push(section(bytes, &headers, index, h, names.clone())?);
+    }
+    let symbols = symbols(bytes, &headers, ctx)?;
+    let relocs = relocations(bytes, &headers, &symbols, ctx)?;
+    Ok(Elf { order, sections, symbols, relocs })
+}
+
+fn section_headers(
+    bytes: &[u8],
+    offset: u64,
+    count: usize,
+    ctx: Ctx,
+) -> Result<Vec<SectionHeader>, ObjectError> {
+    let too_many = err(40, ElfProblem::SectionTable { count, size: bytes.len() });
+    let offset = usize::try_from(offset).map_err(|_| too_many.clone())?;
+    let end = count.checked_mul(SECTION_HEADER).and_then(|n| n.checked_add(offset));
+    if count == 0 || end.is_none_or(|e| e > bytes.len()) {
+        return Err(too_many);
+    }
+    SectionHeader::parse(bytes, offset, count, ctx).map_err(|_| too_many)
+}
+
+/// The bytes of a section in the file, which it may not leave.
+fn range_of(bytes: &[u8], headers: &[SectionHeader], index: usize) -> Result<Range<usize>, ObjectError> {
+    let Some(h) = headers.get(index) else {
+        return Err(err(0, ElfProblem::SectionName { index }));
+    };
+    if h.sh_type == SHT_NOBITS || h.sh_type == SHT_NULL {
+        return Ok(0..0);
+    }
+    let problem = ElfProblem::SectionRange { index, offset: h.sh_offset, size: h.sh_size, file: bytes.len() };
+    let end = h.sh_offset.checked_add(h.sh_size).filter(|&e| e <= bytes.len() as u64);
+    let end = end.ok_or(err(h.sh_offset.min(bytes.len() as u64) as usize, problem))?;
+    Ok(h.sh_offset as usize..end as usize)
+}
+
+/// The string at an offset of a string table; lossy, since names are only compared and shown.
+fn string(bytes: &[u8], table: Range<usize>, offset: usize) -> Option<String> {
+    let rest = bytes[table].get(offset..)?;
+    let end = rest.iter().position(|&b| b == 0)?;
+    Some(String::from_utf8_lossy(&rest[..end]).into_owned())
+}
+
+fn section(
+    bytes: &[u8],
+    headers: &[SectionHeader],
+    index: usize,
+    h: &SectionHeader,
+    names: Range<usize>,
+) -> Result<Section, ObjectError> {
+    let name = match index {
+        0 => String::new(),
+        _ => string(bytes, names, h.sh_name).ok_or(err(h.sh_name, ElfProblem::SectionName { index }))?,
+    };
+    let kind = match h.sh_type {
+        _ if index == 0 => SectionKind::Other,
+        SHT_SYMTAB => SectionKind::Symbols,
+        SHT_REL | SHT_RELA => SectionKind::Relocations(h.sh_info as usize),
+        SHT_NOBITS => SectionKind::Zero,
+        goblin::elf::section_header::SHT_PROGBITS if h.sh_flags & SHF_EXECINSTR as u64 != 0 => {
+            SectionKind::Code
+        }
+        goblin::elf::section_header::SHT_PROGBITS => SectionKind::Data,
+        _ => SectionKind::Other,
+    };
+    Ok(Section { name, kind, range: range_of(bytes, headers, index)?, size: h.sh_size })
+}
+
+fn symbols(bytes: &[u8], headers: &[SectionHeader], ctx: Ctx) -> Result<Vec<Symbol>, ObjectError> {
+    let mut tables = headers.iter().enumerate().filter(|(_, h)| h.sh_type == SHT_SYMTAB);
+    let (index, table) = tables.next().ok_or(err(0, ElfProblem::NoSymbols))?;
+    if tables.next().is_some() {
+        return Err(err(0, ElfProblem::ManySymbolTables));
+    }
+    let range = range_of(bytes, headers, index)?;
+    if table.sh_entsize != SYMBOL {
+        let problem = ElfProblem::EntrySize { index, size: table.sh_entsize, expected: SYMBOL };
+        return Err(err(range.start, problem));
+    }
+    let names = table.sh_link as usize;
+    if names == 0 || names >= headers.len() {
+        return Err(err(range.start, ElfProblem::SymbolNames { index: names }));
+    }
+    let names = range_of(bytes, headers, names)?;
+    let count = range.len() / SYMBOL as usize;
+    let symtab =
+        Symtab::parse(bytes, range.start, count, ctx).map_err(|_| err(range.start, ElfProblem::NoSymbols))?;
+    let symbol = |sym: goblin::elf::Sym| {
+        let special = sym.st_shndx == 0 || sym.st_shndx >= SHN_LORESERVE as usize;
+        Symbol {
+            name: string(bytes, names.clone(), sym.st_name).unwrap_or_default(),
+            kind: match sym.st_type() {
+                STT_NOTYPE => SymbolKind::None,
+                STT_FUNC => SymbolKind::Function,
+                STT_SECTION => SymbolKind::Section,
+                _ => SymbolKind::Other,
+            },
+            section: (!special && sym.st_shndx < headers.len()).then_some(sym.st_shndx),
+            undefined: sym.st_shndx == 0,
+            local: sym.st_bind() == STB_LOCAL,
+            weak: sym.st_bind() == STB_WEAK,
+            hidden: matches!(sym.st_other & 3, STV_HIDDEN | STV_INTERNAL),
+            value: sym.st_value,
+            size: sym.st_size,
+        }
+    };
+    Ok(symtab.iter().map(symbol).collect())
+}
+
+fn relocations(
+    bytes: &[u8],
+    headers: &[SectionHeader],
+    symbols: &[Symbol],
+    ctx: Ctx,
+) -> Result<Vec<RelocTable>, ObjectError> {
+    let mut tables = Vec::new();
+    for (index, h) in headers.iter().enumerate() {
+        let is_rela = h.sh_type == SHT_RELA;
+        if h.sh_type != SHT_REL && !is_rela {
+            continue;
+        }
+        let range = range_of(bytes, headers, index)?;
+        let target = h.sh_info as usize;
+        let expected = if is_rela { 24 } else { 16 };
+        if h.sh_entsize != expected || range.len() as u64 % expected != 0 {
+            return Err(err(range.start, ElfProblem::EntrySize { index, size: h.sh_entsize, expected }));
+        }
+        if target == 0 || target >= headers.len() {
+            return Err(err(range.start, ElfProblem::SectionName { index: target }));
+        }
+        let section = RelocSection::parse(bytes, range.start, range.len(), is_rela, ctx)
+            .map_err(|_| err(range.start, ElfProblem::EntrySize { index, size: h.sh_entsize, expected }))?;
+        let relocs = section.iter().map(|r| Reloc { offset: r.r_offset, symbol: r.r_sym, r_type: r.r_type });
+        // A symbol that does not exist becomes the undefined one, which nothing accepts as a target.
+        let known = |r: Reloc| if r.symbol < symbols.len() { r } else { Reloc { symbol: 0, ..r } };
+        tables.push(RelocTable { target, relocs: relocs.map(known).collect() });
+    }
+    Ok(tables)
+}

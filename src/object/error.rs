@@ -1,0 +1,254 @@
+//! What can be wrong with an object, and where.
+
+use oxbpf_isa::btf::core::{CoreError, PatchError};
+use oxbpf_isa::btf::{BtfError, TypeId};
+use std::fmt;
+
+/// Why an object cannot be opened.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ObjectError {
+    /// The file is no ELF file for BPF.
+    Elf { offset: usize, problem: ElfProblem },
+    /// A fault in the types.
+    Btf { section: String, error: BtfError },
+    /// A fault in a section.
+    Section { section: String, offset: u64, problem: SectionProblem },
+    /// A fault in the definition of a map.
+    Map { map: String, problem: MapProblem },
+    /// A fault in the declaration of something outside the object.
+    Extern { name: String, problem: ExternProblem },
+}
+
+/// What is wrong with the file as a whole.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ElfProblem {
+    Magic,
+    Header,
+    Class { class: u8 },
+    Machine { machine: u16 },
+    Type { e_type: u16 },
+    SectionTable { count: usize, size: usize },
+    SectionRange { index: usize, offset: u64, size: u64, file: usize },
+    SectionName { index: usize },
+    EntrySize { index: usize, size: u64, expected: u64 },
+    NoSymbols,
+    ManySymbolTables,
+    SymbolNames { index: usize },
+}
+
+/// What is wrong within a section.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum SectionProblem {
+    /// The size is not a multiple of an instruction's.
+    InsnSize { size: u64 },
+    /// A function leaves its section or does not begin at an instruction.
+    FunctionRange { name: String, size: u64, section: u64 },
+    /// Entry points cannot be static.
+    StaticProgram { name: String },
+    /// A symbol that a relocation names does not exist.
+    Symbol { index: usize },
+    /// The section whose relocations these are does not exist.
+    Target { index: usize },
+    /// The content is longer than it may be, or not text.
+    Content,
+    /// The types of the section's variables are missing or do not fit.
+    NoTypes,
+    /// A relocation leads to something of another kind than expected.
+    Reference { symbol: String, expected: &'static str },
+    /// The section's data is longer than can be held.
+    TooLarge { size: u64 },
+}
+
+/// What is wrong with a map.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum MapProblem {
+    NotStruct,
+    NotGlobal,
+    NoType,
+    UnknownField { field: String },
+    FieldForm { field: &'static str },
+    Conflict { field: &'static str, first: u32, second: u32 },
+    Size { field: &'static str, ty: TypeId },
+    ValuesNotLast,
+    ValuesOfOther,
+    NestedInner,
+    Pinning { value: u32 },
+    Outside { offset: u64, size: u64 },
+}
+
+/// What is wrong with an extern.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ExternProblem {
+    NoType,
+    NoSection,
+    Section,
+    FunctionInKconfig,
+    KconfigType,
+}
+
+impl fmt::Display for ElfProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            ElfProblem::Magic => f.write_str("not an ELF file"),
+            ElfProblem::Header => f.write_str("the ELF header is cut short or malformed"),
+            ElfProblem::Class { class } => write!(f, "ELF class {class}, expected 2 (64-bit)"),
+            ElfProblem::Machine { machine } => write!(f, "machine {machine}, expected 247 (BPF)"),
+            ElfProblem::Type { e_type } => write!(f, "ELF type {e_type}, expected 1 (relocatable object)"),
+            ElfProblem::SectionTable { count, size } => {
+                write!(f, "a table of {count} sections does not fit a file of {size} bytes")
+            }
+            ElfProblem::SectionRange { index, offset, size, file } => {
+                write!(f, "section {index} at {offset} with {size} bytes leaves the file of {file} bytes")
+            }
+            ElfProblem::SectionName { index } => write!(f, "section {index} has no valid name"),
+            ElfProblem::EntrySize { index, size, expected } => {
+                write!(f, "section {index} has entries of {size} bytes, expected {expected}")
+            }
+            ElfProblem::NoSymbols => f.write_str("there is no symbol table; was the object stripped?"),
+            ElfProblem::ManySymbolTables => f.write_str("there is more than one symbol table"),
+            ElfProblem::SymbolNames { index } => {
+                write!(f, "the symbol table's names should be in section {index}, which is no string table")
+            }
+        }
+    }
+}
+
+impl fmt::Display for SectionProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SectionProblem::InsnSize { size } => {
+                write!(f, "{size} bytes of code, expected a multiple of eight")
+            }
+            SectionProblem::FunctionRange { name, size, section } => {
+                write!(f, "function {name} of {size} bytes does not fit a section of {section} bytes")
+            }
+            SectionProblem::StaticProgram { name } => write!(f, "program {name} is static, expected global"),
+            SectionProblem::Symbol { index } => write!(f, "there is no symbol {index}"),
+            SectionProblem::Target { index } => write!(f, "there is no section {index} to relocate"),
+            SectionProblem::Content => f.write_str("unexpected content"),
+            SectionProblem::NoTypes => f.write_str("BTF does not describe the section"),
+            SectionProblem::Reference { symbol, expected } => {
+                write!(f, "refers to {symbol}, expected {expected}")
+            }
+            SectionProblem::TooLarge { size } => write!(f, "{size} bytes are more than a map can hold"),
+        }
+    }
+}
+
+impl fmt::Display for MapProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MapProblem::NotStruct => f.write_str("its definition is no struct"),
+            MapProblem::NotGlobal => f.write_str("it is not a global variable"),
+            MapProblem::NoType => f.write_str("it has no type field"),
+            MapProblem::UnknownField { field } => write!(f, "unknown field {field}"),
+            MapProblem::FieldForm { field } => write!(f, "field {field} is not of the expected form"),
+            MapProblem::Conflict { field, first, second } => {
+                write!(f, "{field} is given as {first} and as {second}")
+            }
+            MapProblem::Size { field, ty } => write!(f, "the size of {field} type {ty} is unknown"),
+            MapProblem::ValuesNotLast => f.write_str("values is not the last field"),
+            MapProblem::ValuesOfOther => f.write_str("only maps of maps and program arrays have values"),
+            MapProblem::NestedInner => f.write_str("inner maps cannot hold maps or be pinned"),
+            MapProblem::Pinning { value } => write!(f, "pinning {value}, expected 0 or 1"),
+            MapProblem::Outside { offset, size } => {
+                write!(f, "{size} bytes at {offset} leave the section")
+            }
+        }
+    }
+}
+
+impl fmt::Display for ExternProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ExternProblem::NoType => "BTF does not describe it",
+            ExternProblem::NoSection => "BTF does not say which section it is in",
+            ExternProblem::Section => "it is in neither .kconfig nor .ksyms",
+            ExternProblem::FunctionInKconfig => ".kconfig holds no functions",
+            ExternProblem::KconfigType => "its type fits no configuration value",
+        })
+    }
+}
+
+impl fmt::Display for ObjectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ObjectError::Elf { offset, problem } => write!(f, "ELF at byte {offset}: {problem}"),
+            ObjectError::Btf { section, error } => write!(f, "section {section}: {error}"),
+            ObjectError::Section { section, offset, problem } => {
+                write!(f, "section {section} at byte {offset}: {problem}")
+            }
+            ObjectError::Map { map, problem } => write!(f, "map {map}: {problem}"),
+            ObjectError::Extern { name, problem } => write!(f, "extern {name}: {problem}"),
+        }
+    }
+}
+
+impl std::error::Error for ObjectError {}
+
+/// Why one program of an object cannot be prepared. `insn` counts slots from the start of the
+/// function it names.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ProgramError {
+    pub function: String,
+    pub insn: usize,
+    pub problem: ProgramProblem,
+}
+
+/// What is wrong with a program.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ProgramProblem {
+    /// The instruction cannot carry a relocation.
+    Form,
+    /// The relocation leads to something that programs cannot use.
+    Target { symbol: String },
+    /// A call leads to no function of the object.
+    NoFunction,
+    /// A CO-RE relocation has no answer.
+    Core { error: CoreError },
+    /// The answer to a CO-RE relocation does not fit the instruction.
+    Patch { error: PatchError },
+    /// The target has no such kernel function, variable or configuration value, and the program
+    /// insists on it.
+    MissingExtern { name: String },
+    /// The target's function or variable has another type.
+    IncompatibleExtern { name: String },
+    /// The exception callback that a tag names does not exist, or is not a global function.
+    ExceptionCallback { name: String },
+    /// Functions together are larger than a program may be.
+    TooLarge,
+}
+
+impl fmt::Display for ProgramProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ProgramProblem::Form => f.write_str("this instruction cannot be relocated"),
+            ProgramProblem::Target { symbol } => write!(f, "{symbol:?} is nothing a program can refer to"),
+            ProgramProblem::NoFunction => f.write_str("the call leads to no function"),
+            ProgramProblem::Core { error } => write!(f, "CO-RE relocation: {error}"),
+            ProgramProblem::Patch { error } => write!(f, "CO-RE relocation: {error}"),
+            ProgramProblem::MissingExtern { name } => write!(f, "the target has no {name}"),
+            ProgramProblem::IncompatibleExtern { name } => {
+                write!(f, "the target's {name} has another type")
+            }
+            ProgramProblem::ExceptionCallback { name } => {
+                write!(f, "exception callback {name:?} is no global function of the object")
+            }
+            ProgramProblem::TooLarge => f.write_str("more than a million instructions"),
+        }
+    }
+}
+
+impl fmt::Display for ProgramError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "function {} insn {}: {}", self.function, self.insn, self.problem)
+    }
+}
+
+impl std::error::Error for ProgramError {}
