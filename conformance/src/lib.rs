@@ -1,1 +1,8 @@
-//! File tests, oracles and corpora.
+//! File tests, oracles and corpora: what oxbpf is held against.
+//!
+//! Nothing of the corpora and tables stands in the project. Where a test needs them it asks
+//! [`corpus`] for their place, which comes from the environment, and says why it does nothing where
+//! they are absent.
+
+pub mod corpus;
+pub mod crc32;

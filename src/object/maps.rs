@@ -265,15 +265,11 @@ fn pointed_len(btf: &Btf, ty: TypeId) -> Option<u32> {
     }
 }
 
-/// `__ulong(name, n)`: a pointer to an enumeration whose first value is the number.
+/// `__ulong(name, n)`: an enumeration whose first value is the number.
 fn wide_number(btf: &Btf, ty: TypeId) -> Option<u64> {
-    if let Some(number) = pointed_len(btf, ty) {
-        return Some(number as u64);
-    }
-    let Type::Ptr(target) = btf.ty(btf.skip_modifiers(ty))? else { return None };
-    match btf.resolved(target)? {
+    match btf.resolved(ty)? {
         (_, Type::Enum(e)) => e.values().next().map(|(_, value)| value as u64),
-        _ => None,
+        _ => pointed_len(btf, ty).map(u64::from),
     }
 }
 
