@@ -1,1 +1,3 @@
 //! File tests, oracles and corpora.
+
+pub mod facts;

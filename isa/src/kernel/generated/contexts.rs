@@ -1,0 +1,2 @@
+pub(crate) const CONTEXTS: &[crate::kernel::ContextRecord] = &[];
+pub(crate) const TABLES: &[crate::kernel::CtxTable] = &[];

@@ -1,0 +1,1 @@
+pub(crate) const HELPERS: &[crate::kernel::HelperRecord] = &[];

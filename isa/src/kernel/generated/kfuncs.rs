@@ -1,0 +1,1 @@
+pub(crate) const KFUNCS: &[crate::kernel::KfuncRecord] = &[];

@@ -1,0 +1,1 @@
+pub(crate) const MAPS: &[crate::kernel::MapRecord] = &[];

@@ -1,0 +1,1 @@
+pub(crate) const SECTIONS: &[crate::kernel::sections::SectionDef] = &[];
