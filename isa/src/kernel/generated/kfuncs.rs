@@ -1,1 +1,6 @@
-pub(crate) const KFUNCS: &[crate::kernel::KfuncRecord] = &[];
+//! Rendered from `isa/facts/kfuncs.toml`. Do not edit.
+
+use crate::kernel::{HookTraits, KernelVersion, Known, KfuncFlags, KfuncRecord, KfuncUse, Selector, Sleep, Span};
+
+pub(crate) const KFUNCS: &[KfuncRecord] = &[
+];
