@@ -66,6 +66,10 @@ pub struct Fork<F: Full> {
 
 impl<F: Full> ScalarOf<F> {
     /// `self op other`.
+    ///
+    /// Registers that differ by a constant are linked, and what a comparison teaches about one is
+    /// carried over to the others by adding the difference. That is an addition like any other, of
+    /// width 32 if either was made by a 32-bit addition.
     pub fn alu(&self, op: Alu, width: Width, other: &Self) -> Self {
         let computed = match op {
             Alu::Add => ScalarOf {
@@ -96,19 +100,6 @@ impl<F: Full> ScalarOf<F> {
     /// `-self`.
     pub fn negate(&self, width: Width) -> Self {
         Self::constant(F::ZERO).alu(Alu::Sub, width, self)
-    }
-
-    /// `self + delta` as a register linked to another is updated: nothing is deduced.
-    ///
-    /// Registers that differ by a constant are linked, and what a comparison teaches about one is
-    /// carried over to the others by adding the difference.
-    pub fn offset_by(&self, delta: F) -> Self {
-        let delta = Self::constant(delta);
-        ScalarOf {
-            bits: self.bits.add(delta.bits),
-            full: self.full.add(delta.full),
-            low: self.low.add(delta.low),
-        }
     }
 
     /// The kernel explores an operand of `and` and `or` that is zero or all ones as two constants

@@ -10,7 +10,7 @@
 //! each other's loses only pairs that are ordered otherwise, an end equal to the constant that a
 //! number differs from may be dropped, and a test of one bit says what that bit is.
 //!
-//! Left to others: pointers, and comparisons of a register with itself.
+//! Left to others: pointers, and which registers are linked.
 
 use super::alu::Width;
 use super::range::Range;
@@ -138,6 +138,22 @@ impl Cond {
         (a.synced(), b.synced())
     }
 
+    /// `a` as it is once comparing it with itself, in one and the same register, has turned out as
+    /// `holds` says.
+    ///
+    /// 6.18 does not look whether both operands are one register: it decides as it would for two
+    /// ([`Self::decide`] with `a` twice), and if that is undecided it cuts the bounds of the one
+    /// register for both operands, and draws the conclusions for both.
+    pub fn assume_same<F: Full>(self, width: Width, holds: bool, a: &ScalarOf<F>) -> ScalarOf<F> {
+        let mut cut = *a;
+        let (fact, _) = self.fact(holds);
+        match width {
+            Width::W64 => assume_order_of_same(fact, &mut cut.full),
+            Width::W32 => assume_order_of_same(fact, &mut cut.low),
+        }
+        cut.synced().synced()
+    }
+
     /// What holds of the operands, and whether in reverse order.
     fn fact(self, holds: bool) -> (Fact, bool) {
         match (self, holds) {
@@ -236,6 +252,13 @@ fn assume_order<W: Word>(fact: Fact, a: &mut Range<W>, b: &mut Range<W>) {
         }
         Fact::Ne | Fact::Set | Fact::Clear => {}
     }
+}
+
+/// Learns from (in)equality of a number and itself.
+fn assume_order_of_same<W: Word>(fact: Fact, a: &mut Range<W>) {
+    let mut other = *a;
+    assume_order(fact, a, &mut other);
+    a.meet(other);
 }
 
 /// The bits of a number that shares a set bit with `tested`: if that has one bit only, it is set.
