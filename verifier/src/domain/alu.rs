@@ -73,19 +73,19 @@ impl<F: Full> ScalarOf<F> {
     pub fn alu(&self, op: Alu, width: Width, other: &Self) -> Self {
         let computed = match op {
             Alu::Add => ScalarOf {
-                bits: self.bits.add(other.bits),
-                full: self.full.add(other.full),
-                low: self.low.add(other.low),
+                bits: self.bits.plus(other.bits),
+                full: self.full.plus(other.full),
+                low: self.low.plus(other.low),
             },
             Alu::Sub => ScalarOf {
-                bits: self.bits.sub(other.bits),
-                full: self.full.sub(other.full),
-                low: self.low.sub(other.low),
+                bits: self.bits.minus(other.bits),
+                full: self.full.minus(other.full),
+                low: self.low.minus(other.low),
             },
             Alu::Mul => ScalarOf {
-                bits: self.bits.mul(other.bits),
-                full: self.full.mul(other.full),
-                low: self.low.mul(other.low),
+                bits: self.bits.times(other.bits),
+                full: self.full.times(other.full),
+                low: self.low.times(other.low),
             },
             Alu::And | Alu::Or | Alu::Xor => self.bitwise(op, other),
             Alu::Lsh | Alu::Rsh | Alu::Arsh => match other.shift_amount(width) {
@@ -102,6 +102,28 @@ impl<F: Full> ScalarOf<F> {
         Self::constant(F::ZERO).alu(Alu::Sub, width, self)
     }
 
+    /// The variable offset of a pointer whose variable offset was this, after `by` was added.
+    ///
+    /// Pointers carry no bounds of their low half, and the unsigned bounds of an offset are given
+    /// up if either overflows, even where both do and a sum of numbers would keep them.
+    pub fn pointer_plus(&self, by: &Self) -> Self {
+        let mut full = self.full.plus(by.full);
+        if full.umin < self.full.umin || full.umax < self.full.umax {
+            full.forget_unsigned();
+        }
+        ScalarOf { bits: self.bits.plus(by.bits), full, low: Range::FULL }.synced()
+    }
+
+    /// The variable offset of a pointer whose variable offset was this, after `by` was subtracted.
+    /// What [`Self::pointer_plus`] says holds here too.
+    pub fn pointer_minus(&self, by: &Self) -> Self {
+        let mut full = self.full.minus(by.full);
+        if self.full.umin < by.full.umax {
+            full.forget_unsigned();
+        }
+        ScalarOf { bits: self.bits.minus(by.bits), full, low: Range::FULL }.synced()
+    }
+
     /// The kernel explores an operand of `and` and `or` that is zero or all ones as two constants
     /// when the other operand is one: compilers make such masks out of comparisons.
     pub fn fork_before(&self, op: Alu, other: &Self) -> Option<Fork<F>> {
@@ -109,10 +131,7 @@ impl<F: Full> ScalarOf<F> {
             return None;
         }
         if (self.full.smin, self.full.smax) == (F::MAX, F::ZERO) {
-            return Some(Fork {
-                current: Self::constant(F::MAX),
-                pushed: Self::constant(F::ZERO),
-            });
+            return Some(Fork { current: Self::constant(F::MAX), pushed: Self::constant(F::ZERO) });
         }
         if (self.low.smin, self.low.smax) == (F::Half::MAX, F::Half::ZERO) {
             return Some(Fork {
@@ -125,11 +144,7 @@ impl<F: Full> ScalarOf<F> {
 
     /// The same with a known low half; nothing is deduced.
     fn with_low_constant(&self, low: F::Half) -> Self {
-        ScalarOf {
-            bits: self.bits.with_low(Tnum::constant(low)),
-            full: self.full,
-            low: Range::constant(low),
-        }
+        ScalarOf { bits: self.bits.with_low(Tnum::constant(low)), full: self.full, low: Range::constant(low) }
     }
 
     /// The amount to shift by, if it is known and within the width.
@@ -176,26 +191,24 @@ impl<F: Full> ScalarOf<F> {
     fn shift_full(&self, op: Alu, n: u32) -> Self {
         match op {
             Alu::Lsh => {
-                let mut full = self.full.shl(n);
+                let mut full = self.full.lsh(n);
                 if n == F::Half::BITS {
                     full.smin = F::join(self.low.smin, F::Half::ZERO);
                     full.smax = F::join(self.low.smax, F::Half::ZERO);
                 }
-                ScalarOf { bits: self.bits.shl(n), full, low: self.low.shl(n) }
+                ScalarOf { bits: self.bits.lsh(n), full, low: self.low.lsh(n) }
             }
-            Alu::Rsh => {
-                ScalarOf { bits: self.bits.shr(n), full: self.full.shr(n), low: Range::FULL }
-            }
-            _ => ScalarOf { bits: self.bits.sar(n), full: self.full.sar(n), low: Range::FULL },
+            Alu::Rsh => ScalarOf { bits: self.bits.rsh(n), full: self.full.rsh(n), low: Range::FULL },
+            _ => ScalarOf { bits: self.bits.arsh(n), full: self.full.arsh(n), low: Range::FULL },
         }
     }
 
     fn shift_low(&self, op: Alu, n: u32) -> Self {
         let (bits, range) = (self.bits.low(), self.low);
         let (bits, low) = match op {
-            Alu::Lsh => (bits.shl(n), range.shl(n)),
-            Alu::Rsh => (bits.shr(n), range.shr(n)),
-            _ => (bits.sar(n), range.sar(n)),
+            Alu::Lsh => (bits.lsh(n), range.lsh(n)),
+            Alu::Rsh => (bits.rsh(n), range.rsh(n)),
+            _ => (bits.arsh(n), range.arsh(n)),
         };
         ScalarOf { bits: Tnum::from_low(bits), full: Range::FULL, low }
     }

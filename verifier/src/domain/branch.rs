@@ -63,12 +63,10 @@ impl Cond {
     pub fn decide<F: Full>(self, width: Width, a: &ScalarOf<F>, b: &ScalarOf<F>) -> Option<bool> {
         match width {
             Width::W32 => self.decide_at((a.bits.low(), a.low), (b.bits.low(), b.low)),
-            Width::W64 => {
-                self.decide_at((a.bits, a.full), (b.bits, b.full)).or_else(|| match self {
-                    Cond::Eq | Cond::Ne if a.low.is_apart_from(b.low) => Some(self == Cond::Ne),
-                    _ => None,
-                })
-            }
+            Width::W64 => self.decide_at((a.bits, a.full), (b.bits, b.full)).or_else(|| match self {
+                Cond::Eq | Cond::Ne if a.low.is_apart_from(b.low) => Some(self == Cond::Ne),
+                _ => None,
+            }),
         }
     }
 

@@ -19,9 +19,15 @@ mod alu;
 mod branch;
 mod deduce;
 mod range;
+#[cfg(test)]
+mod recorded;
 mod resize;
 mod scalar;
 mod show;
+#[cfg(test)]
+mod small;
+#[cfg(test)]
+mod soundness;
 mod tnum;
 mod word;
 

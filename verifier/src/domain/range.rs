@@ -168,7 +168,7 @@ impl<W: Word> Range<W> {
 
     /// Sums.
     #[inline]
-    pub(super) fn add(self, other: Self) -> Self {
+    pub(super) fn plus(self, other: Self) -> Self {
         let mut sum = Range {
             umin: self.umin.plus(other.umin),
             umax: self.umax.plus(other.umax),
@@ -186,7 +186,7 @@ impl<W: Word> Range<W> {
 
     /// Differences.
     #[inline]
-    pub(super) fn sub(self, other: Self) -> Self {
+    pub(super) fn minus(self, other: Self) -> Self {
         let mut difference = Range {
             umin: self.umin.minus(other.umax),
             umax: self.umax.minus(other.umin),
@@ -204,7 +204,7 @@ impl<W: Word> Range<W> {
 
     /// Products.
     #[inline]
-    pub(super) fn mul(self, other: Self) -> Self {
+    pub(super) fn times(self, other: Self) -> Self {
         let mut product = Range::FULL;
         if let (Some(umin), Some(umax)) = (self.umin.times(other.umin), self.umax.times(other.umax)) {
             (product.umin, product.umax) = (umin, umax);
@@ -243,7 +243,7 @@ impl<W: Word> Range<W> {
     /// Members shifted left by `n`; the sign is lost, and everything if the top bit may be shifted
     /// out. `n` may exceed the width.
     #[inline]
-    pub(super) fn shl(self, n: u32) -> Self {
+    pub(super) fn lsh(self, n: u32) -> Self {
         let mut shifted = Range::FULL;
         if n < W::BITS && self.umax <= W::SIGN.shr(n) {
             (shifted.umin, shifted.umax) = (self.umin.shl(n), self.umax.shl(n));
@@ -253,13 +253,13 @@ impl<W: Word> Range<W> {
 
     /// Members shifted right by `n` with zeros; the sign is left to be learned from the tnum.
     #[inline]
-    pub(super) fn shr(self, n: u32) -> Self {
+    pub(super) fn rsh(self, n: u32) -> Self {
         Range { umin: self.umin.shr(n), umax: self.umax.shr(n), ..Range::FULL }
     }
 
     /// Members shifted right by `n` with the sign; unsigned bounds are left to be learned.
     #[inline]
-    pub(super) fn sar(self, n: u32) -> Self {
+    pub(super) fn arsh(self, n: u32) -> Self {
         Range { smin: self.smin.sar(n), smax: self.smax.sar(n), ..Range::FULL }
     }
 }

@@ -45,6 +45,7 @@ impl<F: Full> ScalarOf<F> {
     /// Sign extension of the low `bits` bits to `width`, by a `mov` or a load. `bits` is at most
     /// half the full width, and below it for [`Width::W32`]; a load has [`Width::W64`].
     pub fn sign_extend(&self, width: Width, bits: u32) -> Self {
+        let bits = bits.clamp(1, F::Half::BITS);
         match width {
             Width::W64 => self.sign_extend_full(bits),
             Width::W32 => self.sign_extend_low(bits),
@@ -87,7 +88,7 @@ impl<F: Full> ScalarOf<F> {
     /// instruction that swaps. `bits` is 16, 32 or 64. One that does not swap is
     /// [`Self::truncate`].
     pub fn byte_swap(&self, bits: u32) -> Self {
-        let bits = bits.min(F::BITS);
+        let bits = bits.clamp(8, F::BITS);
         ScalarOf { bits: self.bits.byte_swapped(bits), ..Self::UNKNOWN }.truncate(bits).synced()
     }
 }

@@ -9,7 +9,7 @@
 
 use super::range::Range;
 use super::tnum::Tnum;
-use super::word::{Full, Word};
+use super::word::Full;
 
 /// What is known about a number of width `F`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -172,7 +172,7 @@ fn write_merged(f: &mut fmt::Formatter<'_>, scalar: &Scalar) -> fmt::Result {
 
 fn write_separate(f: &mut fmt::Formatter<'_>, scalar: &Scalar) -> fmt::Result {
     let mut fields = Fields { f, separator: "" };
-    let mut number = |fields: &mut Fields<'_, '_>, name: &str, value: i128, left_out: [i128; 2]| {
+    let number = |fields: &mut Fields<'_, '_>, name: &str, value: i128, left_out: [i128; 2]| {
         if left_out.contains(&value) {
             return Ok(());
         }

@@ -155,7 +155,7 @@ impl<W: Word> Tnum<W> {
 
     /// Sums.
     #[inline]
-    pub fn add(self, other: Self) -> Self {
+    pub fn plus(self, other: Self) -> Self {
         let least = self.value.plus(other.value);
         let greatest = least.plus(self.mask.plus(other.mask));
         Tnum::new(least, (least ^ greatest) | self.mask | other.mask)
@@ -163,7 +163,7 @@ impl<W: Word> Tnum<W> {
 
     /// Differences.
     #[inline]
-    pub fn sub(self, other: Self) -> Self {
+    pub fn minus(self, other: Self) -> Self {
         let base = self.value.minus(other.value);
         let varying = base.plus(self.mask) ^ base.minus(other.mask);
         Tnum::new(base, varying | self.mask | other.mask)
@@ -171,8 +171,8 @@ impl<W: Word> Tnum<W> {
 
     /// Negations.
     #[inline]
-    pub fn neg(self) -> Self {
-        Tnum::constant(W::ZERO).sub(self)
+    pub fn negated(self) -> Self {
+        Tnum::constant(W::ZERO).minus(self)
     }
 
     /// Bitwise conjunctions.
@@ -196,38 +196,38 @@ impl<W: Word> Tnum<W> {
     }
 
     /// Products.
-    pub fn mul(self, other: Self) -> Self {
+    pub fn times(self, other: Self) -> Self {
         let one = W::from_u64(1);
         let (mut multiplier, mut addend) = (self, other);
         let mut sum = Tnum::constant(W::ZERO);
         while multiplier.max() != W::ZERO {
             if multiplier.value & one != W::ZERO {
-                sum = sum.add(addend);
+                sum = sum.plus(addend);
             } else if multiplier.mask & one != W::ZERO {
-                sum = sum.union(sum.add(addend));
+                sum = sum.union(sum.plus(addend));
             }
-            multiplier = multiplier.shr(1);
-            addend = addend.shl(1);
+            multiplier = multiplier.rsh(1);
+            addend = addend.lsh(1);
         }
         sum
     }
 
     /// Members shifted left by `n`, less than the width.
     #[inline]
-    pub fn shl(self, n: u32) -> Self {
+    pub fn lsh(self, n: u32) -> Self {
         Tnum { value: self.value.shl(n), mask: self.mask.shl(n) }
     }
 
     /// Members shifted right by `n`, less than the width, filling with zeros.
     #[inline]
-    pub fn shr(self, n: u32) -> Self {
+    pub fn rsh(self, n: u32) -> Self {
         Tnum { value: self.value.shr(n), mask: self.mask.shr(n) }
     }
 
     /// Members shifted right by `n`, less than the width, filling with the sign. An unknown sign
     /// fills with unknown bits, since value and mask are both shifted so.
     #[inline]
-    pub fn sar(self, n: u32) -> Self {
+    pub fn arsh(self, n: u32) -> Self {
         Tnum { value: self.value.sar(n), mask: self.mask.sar(n) }
     }
 
@@ -263,9 +263,6 @@ impl<F: Full> Tnum<F> {
     /// The same with another low half.
     #[inline]
     pub fn with_low(self, low: Tnum<F::Half>) -> Self {
-        Tnum {
-            value: F::join(self.value.high(), low.value),
-            mask: F::join(self.mask.high(), low.mask),
-        }
+        Tnum { value: F::join(self.value.high(), low.value), mask: F::join(self.mask.high(), low.mask) }
     }
 }
