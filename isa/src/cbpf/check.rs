@@ -13,11 +13,13 @@
 //! 7. the last instruction is `ret #k` or `ret a`;
 //! 8. no scratch word is read before it was written, on any path. One forward pass suffices, since
 //!    all jumps are forward: the set of written words at an instruction is the intersection over
-//!    its predecessors. Unreachable code counts as having everything written.
+//!    its predecessors. Unreachable code counts as having everything written;
+//! 9. after the kernel's own conversion to eBPF every jump fits 16 bits.
 //!
 //! seccomp adds (`seccomp_check_filter`): 41 of the opcodes, and every absolute load is aligned to
 //! four bytes and inside the 64 bytes of `struct seccomp_data`.
 
+use super::expand::check_distances;
 use super::packet::Ancillary;
 use super::seccomp::SeccompData;
 use super::{ANCILLARY_OFFSET, Alu, Insn, MEM_WORDS, Op, Operand, SockFilter, check_pcap};
@@ -75,6 +77,11 @@ pub enum Rule {
     SeccompOffset { k: u32 },
     /// The last instruction does not return.
     LastInsn,
+    /// The kernel's conversion to eBPF stretches a jump past 16 bits.
+    Distance {
+        /// The eBPF instructions to skip.
+        distance: i64,
+    },
     /// A scratch word that some path reads before it is written.
     UnwrittenScratch { k: u32 },
 }
@@ -105,6 +112,9 @@ impl fmt::Display for CheckError {
                 write!(f, "load at offset {k:#x}, expected a multiple of 4 below 64 (struct seccomp_data)")
             }
             Rule::LastInsn => f.write_str("the last instruction is not a return of a constant or of A"),
+            Rule::Distance { distance } => {
+                write!(f, "converted to eBPF, the jump skips {distance} instructions, more than 16 bits hold")
+            }
             Rule::UnwrittenScratch { k } => {
                 write!(f, "M[{k}] is read, but not written on every path to here")
             }
@@ -159,15 +169,16 @@ impl Filter {
 pub fn check(program: &[SockFilter], dialect: Dialect) -> Result<(), CheckError> {
     match dialect {
         Dialect::Pcap => check_pcap(program),
-        Dialect::Socket => check_kernel(program),
+        Dialect::Socket => check_distances(&check_kernel(program)?),
         Dialect::Seccomp => {
-            check_kernel(program)?;
-            check_seccomp(program)
+            let insns = check_kernel(program)?;
+            check_seccomp(&insns)?;
+            check_distances(&insns)
         }
     }
 }
 
-fn check_kernel(program: &[SockFilter]) -> Result<(), CheckError> {
+fn check_kernel(program: &[SockFilter]) -> Result<Vec<Insn>, CheckError> {
     let len = program.len();
     if len == 0 || len > MAX_INSNS {
         return Err(CheckError::whole(Rule::Length { len, max: MAX_INSNS }));
@@ -185,7 +196,8 @@ fn check_kernel(program: &[SockFilter]) -> Result<(), CheckError> {
     if !matches!(insns[len - 1], Insn::RetK(_) | Insn::RetA) {
         return Err(CheckError::at(len - 1, Rule::LastInsn));
     }
-    check_scratch(&insns)
+    check_scratch(&insns)?;
+    Ok(insns)
 }
 
 /// The rules that look at one instruction and its place.
@@ -242,11 +254,11 @@ fn check_scratch(insns: &[Insn]) -> Result<(), CheckError> {
     Ok(())
 }
 
-fn check_seccomp(program: &[SockFilter]) -> Result<(), CheckError> {
-    for (i, &raw) in program.iter().enumerate() {
-        let rule = match Insn::decode(raw) {
-            Some(insn) if !insn.op().in_seccomp() => Rule::NotInSeccomp { op: insn.op() },
-            Some(Insn::LoadAbs { k, .. }) if k % 4 != 0 || k >= SeccompData::SIZE => Rule::SeccompOffset { k },
+fn check_seccomp(insns: &[Insn]) -> Result<(), CheckError> {
+    for (i, &insn) in insns.iter().enumerate() {
+        let rule = match insn {
+            _ if !insn.op().in_seccomp() => Rule::NotInSeccomp { op: insn.op() },
+            Insn::LoadAbs { k, .. } if k % 4 != 0 || k >= SeccompData::SIZE => Rule::SeccompOffset { k },
             _ => continue,
         };
         return Err(CheckError::at(i, rule));

@@ -18,6 +18,8 @@
 
 mod check;
 pub mod convert;
+mod expand;
+mod flow;
 mod insn;
 mod ops;
 mod packet;
@@ -25,12 +27,15 @@ mod pcap;
 mod raw;
 mod run;
 pub mod seccomp;
-//pub mod text;
+pub mod text;
+#[cfg(test)]
+mod vectors;
 
 pub use check::{CheckError, Dialect, Filter, MAX_INSNS, Rule, check};
+pub use flow::payload_offset;
 pub use insn::{Alu, Cond, Insn, Operand, Size};
 pub use ops::Op;
-pub use packet::{Ancillary, NET_OFFSET, LINK_OFFSET, ANCILLARY_OFFSET, Packet, PacketContext};
+pub use packet::{ANCILLARY_OFFSET, Ancillary, LINK_OFFSET, NET_OFFSET, Packet, PacketContext, Vlan};
 pub use pcap::check_pcap;
 pub use raw::SockFilter;
 

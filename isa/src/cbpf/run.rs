@@ -249,13 +249,8 @@ mod tests {
         let program = [s(0x05, u32::MAX), s(0x06, 9)];
         assert_eq!(run(&program, Dialect::Pcap, &Packet::new(&[])), 0);
         // Counts M[0] down from 3 in a loop that ends.
-        let program = [
-            s(0x00, 3),
-            s(0x14, 1),
-            SockFilter::new(0x15, 1, 0, 0),
-            s(0x05, -3i32 as u32),
-            s(0x06, 77),
-        ];
+        let program =
+            [s(0x00, 3), s(0x14, 1), SockFilter::new(0x15, 1, 0, 0), s(0x05, -3i32 as u32), s(0x06, 77)];
         assert_eq!(run(&program, Dialect::Pcap, &Packet::new(&[])), 77);
     }
 

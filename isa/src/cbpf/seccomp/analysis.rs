@@ -207,9 +207,8 @@ impl State {
             return false;
         }
         let full = WordSet::full();
-        let differs = |index: &u8| {
-            self.words.get(index).unwrap_or(&full) != other.words.get(index).unwrap_or(&full)
-        };
+        let differs =
+            |index: &u8| self.words.get(index).unwrap_or(&full) != other.words.get(index).unwrap_or(&full);
         let mut different = (0..16u8).filter(differs);
         match (different.next(), different.next()) {
             (None, _) => true,
@@ -343,9 +342,7 @@ impl<'a> Explorer<'a> {
                 (Value::Const(a), Value::Const(b)) => {
                     op.eval(*a, *b, false).map_or(Value::Unknown, Value::Const)
                 }
-                (value, Value::Const(c)) => {
-                    step_of(op, *c).map_or(Value::Unknown, |step| value.then(step))
-                }
+                (value, Value::Const(c)) => step_of(op, *c).map_or(Value::Unknown, |step| value.then(step)),
                 _ => Value::Unknown,
             };
             self.arrive(at + 1, rest);
@@ -516,3 +513,6 @@ fn liveness(insns: &[Insn]) -> Vec<u32> {
     }
     live
 }
+
+#[cfg(test)]
+mod tests;

@@ -198,14 +198,17 @@ mod tests {
             nr: -1,
             arch: 0xc000_003e,
             instruction_pointer: 0x1111_1111_2222_2222,
-            args: core::array::from_fn(|i| (i as u64) << 32 | 0x100 + i as u64),
+            args: core::array::from_fn(|i| ((i as u64) << 32) | (0x100 + i as u64)),
         };
         let words: alloc::vec::Vec<_> = (0..16).map(|i| data.word(4 * i).unwrap()).collect();
         assert_eq!(words[..6], [u32::MAX, 0xc000_003e, 0x2222_2222, 0x1111_1111, 0x100, 0]);
         assert_eq!(words[14..], [0x105, 5]);
         assert_eq!((data.word(64), data.word(2)), (None, None));
         let big = SeccompData { arch: Arch::S390x.audit(), ..data };
-        assert_eq!((big.word(8), big.word(12), big.word(20)), (Some(0x1111_1111), Some(0x2222_2222), Some(0x100)));
+        assert_eq!(
+            (big.word(8), big.word(12), big.word(20)),
+            (Some(0x1111_1111), Some(0x2222_2222), Some(0x100))
+        );
     }
 
     #[test]

@@ -240,9 +240,7 @@ impl WordSet {
         match step {
             Step::Add(c) => Some(self.preimage_add(c)),
             Step::Neg => Self::preimage(&self.preimage_add(1), Step::Xor(u32::MAX)),
-            Step::And(m) => {
-                by_node(&|n| if m >> n.bit & 1 != 0 { Visit::Keep(n.bit) } else { Visit::Zero })
-            }
+            Step::And(m) => by_node(&|n| if m >> n.bit & 1 != 0 { Visit::Keep(n.bit) } else { Visit::Zero }),
             Step::Or(m) => by_node(&|n| if m >> n.bit & 1 == 0 { Visit::Keep(n.bit) } else { Visit::One }),
             Step::Xor(m) => by_node(&|n| match m >> n.bit & 1 {
                 0 => Visit::Keep(n.bit),
