@@ -79,7 +79,8 @@ pub enum Rule {
     LastInsn,
     /// The kernel's conversion to eBPF stretches a jump past 16 bits.
     Distance {
-        /// The eBPF instructions to skip.
+        /// The eBPF instructions to skip; negative, those between the jump and the start of the
+        /// program, which the kernel holds against the same limit.
         distance: i64,
     },
     /// A scratch word that some path reads before it is written.
@@ -113,7 +114,10 @@ impl fmt::Display for CheckError {
             }
             Rule::LastInsn => f.write_str("the last instruction is not a return of a constant or of A"),
             Rule::Distance { distance } => {
-                write!(f, "converted to eBPF, the jump skips {distance} instructions, more than 16 bits hold")
+                write!(
+                    f,
+                    "converted to eBPF, the jump has a distance of {distance}, which 16 bits do not hold"
+                )
             }
             Rule::UnwrittenScratch { k } => {
                 write!(f, "M[{k}] is read, but not written on every path to here")

@@ -4,6 +4,10 @@
 //!
 //! Only programs of some thousand instructions come near the limit. The lengths are those of the
 //! kernel, not of [`convert`](mod@super::convert).
+//!
+//! The kernel finds the places of its jumps in two passes and holds both against the limit. In the
+//! first, every forward target still counts as place 0, so that a jump which itself lies further
+//! than 32,767 from the start is refused, however near its target.
 
 use super::check::{CheckError, Rule};
 use super::insn::{Alu, Cond, Insn, Operand, Size};
@@ -13,7 +17,7 @@ use alloc::vec::Vec;
 /// Refuses a jump that the conversion cannot express. Targets have been checked.
 pub(super) fn check_distances(insns: &[Insn]) -> Result<(), CheckError> {
     let mut starts = Vec::with_capacity(insns.len());
-    let mut at = 0i64;
+    let mut at = prologue(insns);
     for &insn in insns {
         starts.push(at);
         at += i64::from(len(insn));
@@ -34,13 +38,26 @@ pub(super) fn check_distances(insns: &[Insn]) -> Result<(), CheckError> {
             _ => continue,
         };
         for (place, skip) in jumps.into_iter().flatten() {
-            let distance = starts[i + 1 + skip] - starts[i] - 1 - place;
-            if i16::try_from(distance).is_err() {
-                return Err(CheckError::at(i, Rule::Distance { distance }));
+            let here = starts[i] + 1 + place;
+            for distance in [-here, starts[i + 1 + skip] - here] {
+                if i16::try_from(distance).is_err() {
+                    return Err(CheckError::at(i, Rule::Distance { distance }));
+                }
             }
         }
     }
     Ok(())
+}
+
+/// The instructions before the first: registers cleared and the context kept, and, for programs that
+/// read the packet, its start and length.
+fn prologue(insns: &[Insn]) -> i64 {
+    let reads = |insn: &Insn| match insn {
+        Insn::LoadAbs { k, .. } => Ancillary::from_offset(*k).is_none(),
+        Insn::LoadInd { .. } | Insn::LoadXMsh(_) => true,
+        _ => false,
+    };
+    if insns.iter().any(reads) { 7 } else { 3 }
 }
 
 /// Constants of 2^31 and more are first moved to a register.
@@ -109,5 +126,20 @@ mod tests {
         assert_eq!(check(&program(1820), Dialect::Socket), Ok(()));
         let refused = check(&program(1821), Dialect::Socket).unwrap_err();
         assert_eq!(refused, CheckError::at(0, Rule::Distance { distance: 18 * 1821 }));
+    }
+
+    /// A jump over nothing: 7 instructions of prologue and 18 for each load lie before it.
+    #[test]
+    fn a_late_jump_is_refused() {
+        let program = |loads: usize, fill: usize| -> Vec<SockFilter> {
+            let body = core::iter::repeat_n(SockFilter::stmt(0xb1, 0), loads);
+            let fill = core::iter::repeat_n(SockFilter::stmt(0x07, 0), fill);
+            body.chain(fill).chain([SockFilter::stmt(0x05, 0), SockFilter::stmt(0x06, 1)]).collect()
+        };
+        assert_eq!(check(&program(1820, 0), Dialect::Socket), Ok(()));
+        assert_eq!(check(&program(1819, 18), Dialect::Socket), Ok(()));
+        assert_eq!(check(&program(1820, 0), Dialect::Socket), Ok(()));
+        let refused = check(&program(1820, 1), Dialect::Socket).unwrap_err();
+        assert_eq!(refused, CheckError::at(1821, Rule::Distance { distance: -32769 }));
     }
 }

@@ -210,7 +210,8 @@ impl<'a> Assembler<'a> {
             match field {
                 Field::True => raw.jt = u8::try_from(distance).map_err(too_far)?,
                 Field::False => raw.jf = u8::try_from(distance).map_err(too_far)?,
-                Field::K => raw.k = u32::try_from(distance).map_err(too_far)?,
+                // libpcap jumps back; the distance is then a large number.
+                Field::K => raw.k = distance as u32,
             }
         }
         Ok(())
@@ -369,16 +370,15 @@ fn targets(program: &[SockFilter]) -> Result<BTreeSet<usize>, WriteError> {
     let mut targets = BTreeSet::new();
     for (at, &raw) in program.iter().enumerate() {
         let skips = match Insn::decode(raw) {
-            Some(Insn::Jump(k)) => [Some(k as usize), None],
-            Some(Insn::Branch { jt, jf, .. }) => [Some(usize::from(jt)), (jf != 0).then(|| usize::from(jf))],
+            Some(Insn::Jump(k)) => [Some(k.cast_signed() as isize), None],
+            Some(Insn::Branch { jt, jf, .. }) => [Some(jt.into()), (jf != 0).then(|| jf.into())],
             _ => continue,
         };
         for skip in skips.into_iter().flatten() {
-            let target = at.saturating_add(1).saturating_add(skip);
-            if target >= program.len() {
-                return Err(WriteError::Target { insn: at });
-            }
-            targets.insert(target);
+            match (at + 1).checked_add_signed(skip) {
+                Some(target) if target < program.len() => targets.insert(target),
+                _ => return Err(WriteError::Target { insn: at }),
+            };
         }
     }
     Ok(targets)
@@ -404,7 +404,7 @@ fn instruction(out: &mut String, at: usize, insn: Insn) {
         }
         Insn::LoadLen | Insn::LoadXLen => write!(out, "{mnemonic} #len"),
         Insn::Alu { by, .. } => write!(out, "{mnemonic} {}", written(by)),
-        Insn::Jump(k) => write!(out, "jmp l{}", label(k as usize)),
+        Insn::Jump(k) => write!(out, "jmp l{}", (at + 1).wrapping_add_signed(k.cast_signed() as isize)),
         Insn::Branch { with, jt, jf: 0, .. } => {
             write!(out, "{mnemonic} {}, l{}", written(with), label(jt.into()))
         }

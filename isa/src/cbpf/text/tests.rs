@@ -153,8 +153,8 @@ fn errors_say_where() {
     let cases: &[(&str, &str)] = &[
         ("ldh [12]\n  jeq #1, nowhere\nret #0", "line 2, column 11: label \"nowhere\" is not defined"),
         (
-            "back: ld #1\njmp back\nret #0",
-            "line 2, column 5: a branch over -2 instructions; it can skip 0 to 255",
+            "back: ld #1\njeq x, back\nret #0",
+            "line 2, column 8: a branch over -2 instructions; it can skip 0 to 255",
         ),
         (&far, "line 1, column 9: a branch over 256 instructions; it can skip 0 to 255"),
         ("l1: ret #0\nl1: ret #1", "line 2, column 1: label \"l1\" is defined twice"),
