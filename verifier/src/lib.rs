@@ -6,3 +6,5 @@
 extern crate alloc;
 
 pub mod domain;
+pub mod report;
+pub mod structure;
