@@ -32,7 +32,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { paths: 1 << 14, steps: 1 << 20 }
+        Self { paths: 1 << 12, steps: 1 << 16 }
     }
 }
 
