@@ -56,7 +56,13 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Status, CliError> 
     }
 }
 
-fn show(args: &Args, out: &mut dyn Write, title: &str, slots: &[RawInsn], names: &dyn Names) -> Result<(), CliError> {
+fn show(
+    args: &Args,
+    out: &mut dyn Write,
+    title: &str,
+    slots: &[RawInsn],
+    names: &dyn Names,
+) -> Result<(), CliError> {
     let cfg = Cfg::new(slots);
     if args.dot {
         let dialect = dis::dialect(args.syntax, false);

@@ -97,7 +97,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Status, CliError> 
 
 fn require(args: &Args, found: bool, path: &std::path::Path) -> Result<(), CliError> {
     match &args.prog {
-        Some(name) if !found => Err(CliError::Usage(format!("{}: there is no program {name}", path.display()))),
+        Some(name) if !found => {
+            Err(CliError::Usage(format!("{}: there is no program {name}", path.display())))
+        }
         _ => Ok(()),
     }
 }

@@ -37,7 +37,11 @@ fn overview(models: &[KernelModel], out: &mut dyn Write) -> Result<(), CliError>
     let mut table = Table::new(&["kernel", "facts", "helpers"], &[2]);
     for model in models {
         let helpers = (0..model.helper_count()).filter(|&id| model.helper(id).is_some()).count();
-        table.row([model.version().to_string(), format!("{:?}", model.known()).to_lowercase(), helpers.to_string()]);
+        table.row([
+            model.version().to_string(),
+            format!("{:?}", model.known()).to_lowercase(),
+            helpers.to_string(),
+        ]);
     }
     Ok(table.write(out, 0)?)
 }
@@ -45,7 +49,10 @@ fn overview(models: &[KernelModel], out: &mut dyn Write) -> Result<(), CliError>
 fn helpers(models: &[KernelModel], name: &str, out: &mut dyn Write) -> Result<(), CliError> {
     let Some(prog_type) = ProgType::from_name(name) else {
         let known: Vec<&str> = ProgType::ALL.iter().map(|t| t.name()).collect();
-        return Err(CliError::Usage(format!("there is no program type {name}; expected one of {}", known.join(", "))));
+        return Err(CliError::Usage(format!(
+            "there is no program type {name}; expected one of {}",
+            known.join(", ")
+        )));
     };
     let mut head = vec!["id", "helper"];
     let versions: Vec<String> = models.iter().map(|m| m.version().to_string()).collect();

@@ -22,8 +22,10 @@ use std::process::ExitCode;
 /// Check, run and take apart BPF programs, without a kernel and without root.
 #[derive(Parser, Debug)]
 #[command(version, propagate_version = true, max_term_width = 100)]
-#[command(after_help = "Exit status: 0 all well, 1 rejected or trapped, 2 usage or unreadable input, 3 unknown.\n\
-                        `oxbpf help COMMAND` tells more of each command.")]
+#[command(
+    after_help = "Exit status: 0 all well, 1 rejected or trapped, 2 usage or unreadable input, 3 unknown.\n\
+                        `oxbpf help COMMAND` tells more of each command."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

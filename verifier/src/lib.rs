@@ -8,3 +8,6 @@ extern crate alloc;
 pub mod domain;
 pub mod report;
 pub mod structure;
+mod verdict;
+
+pub use verdict::{Feature, Judgement, Stats, Verdict, verify};
