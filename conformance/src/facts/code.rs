@@ -25,9 +25,7 @@ pub(super) fn span(
     let since_text = version(place, since.unwrap_or(default))?;
     match until {
         None => Ok(format!("Span::since({since_text})")),
-        Some(until) => {
-            Ok(format!("Span {{ since: {since_text}, until: Some({}) }}", version(place, until)?))
-        }
+        Some(until) => Ok(format!("Span {{ since: {since_text}, until: Some({}) }}", version(place, until)?)),
     }
 }
 

@@ -88,7 +88,11 @@ pub(super) fn render(text: &str, groups: &Groups) -> Result<String, FactError> {
     );
     out.push_str("pub(crate) const CONTEXTS: &[ContextRecord] = &[\n");
     for context in &file.context {
-        let _ = writeln!(out, "    ContextRecord {{ name: {:?}, size: {}, fields: &[", context.name, context.size);
+        let _ = writeln!(
+            out,
+            "    ContextRecord {{ name: {:?}, size: {}, fields: &[",
+            context.name, context.size
+        );
         for (name, offset, size) in &context.fields {
             if offset.checked_add(*size).is_none_or(|end| end > context.size) {
                 let place = Place { file: FILE, record: &context.name };
@@ -173,11 +177,16 @@ fn heads(place: &Place<'_>, whole: &Placed) -> Result<Vec<Placed>, FactError> {
     if !whole.rule.w.is_empty() {
         return Err(place.malformed("rule of reads alone, as `head` asks", &whole.field));
     }
-    whole.rule.r.chars().map(|width| {
-        let size = width.to_digit(10).ok_or_else(|| place.malformed("width", &whole.rule.r))?;
-        let rule = Rule { r: width.to_string(), ..whole.rule.clone() };
-        Ok(Placed { end: whole.start + size, rule, ..whole.clone() })
-    }).collect()
+    whole
+        .rule
+        .r
+        .chars()
+        .map(|width| {
+            let size = width.to_digit(10).ok_or_else(|| place.malformed("width", &whole.rule.r))?;
+            let rule = Rule { r: width.to_string(), ..whole.rule.clone() };
+            Ok(Placed { end: whole.start + size, rule, ..whole.clone() })
+        })
+        .collect()
 }
 
 fn render_table(

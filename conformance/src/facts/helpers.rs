@@ -96,7 +96,12 @@ pub(super) fn render(text: &str, groups: &Groups) -> Result<String, FactError> {
     Ok(out)
 }
 
-fn render_one(out: &mut String, place: &Place<'_>, helper: &Helper, groups: &Groups) -> Result<(), FactError> {
+fn render_one(
+    out: &mut String,
+    place: &Place<'_>,
+    helper: &Helper,
+    groups: &Groups,
+) -> Result<(), FactError> {
     let own;
     let variants = match (&helper.args, &helper.ret, helper.variant.as_slice()) {
         (Some(args), Some(ret), []) => {
@@ -113,7 +118,8 @@ fn render_one(out: &mut String, place: &Place<'_>, helper: &Helper, groups: &Gro
         let number = |bits: HelperFlags| u64::from(bits.bits());
         let flags = code::bits(place, "helper flag", "HelperFlags", flags, HelperFlags::from_name, number)?;
         let args = args.iter().map(|text| arg(place, text)).collect::<Result<Vec<_>, _>>()?.join(", ");
-        let _ = writeln!(protos, "            HelperProto::new(&[{args}], {}, {flags}),", self::ret(place, ret)?);
+        let _ =
+            writeln!(protos, "            HelperProto::new(&[{args}], {}, {flags}),", self::ret(place, ret)?);
         let plain = (!progs.is_empty()).then(|| Use {
             progs: progs.clone(),
             since: None,
@@ -148,11 +154,8 @@ fn render_use(
     usage: &Use,
     proto: usize,
 ) -> Result<(), FactError> {
-    let narrow = Narrow {
-        hook: usage.hook.clone(),
-        not_hook: usage.not_hook.clone(),
-        sleepable: usage.sleepable,
-    };
+    let narrow =
+        Narrow { hook: usage.hook.clone(), not_hook: usage.not_hook.clone(), sleepable: usage.sleepable };
     let span = code::span(place, usage.since.as_deref(), usage.until.as_deref(), &helper.since)?;
     let need = code::privilege(place, usage.need.as_deref())?;
     let settings = |names: &[String]| {
@@ -248,7 +251,8 @@ fn ret(place: &Place<'_>, text: &str) -> Result<String, FactError> {
         }
     }
     let number = |bits: RetFlags| u64::from(bits.bits());
-    let flags = code::bits(place, "modifier of a result", "RetFlags", &modifiers, RetFlags::from_name, number)?;
+    let flags =
+        code::bits(place, "modifier of a result", "RetFlags", &modifiers, RetFlags::from_name, number)?;
     if !modifiers.is_empty() {
         let _ = write!(expression, ".with({flags})");
     }

@@ -55,7 +55,10 @@ struct Behaviour {
 }
 
 pub(super) fn render(limits: &str, kernels: &str) -> Result<String, FactError> {
-    let mut out = code::head("limits.toml` and `kernels.toml", "Behaviours, KernelRecord, KernelVersion, Known, Settings, Span");
+    let mut out = code::head(
+        "limits.toml` and `kernels.toml",
+        "Behaviours, KernelRecord, KernelVersion, Known, Settings, Span",
+    );
     render_limits(&mut out, &parse(LIMITS, limits)?)?;
     let file: KernelFile = parse(KERNELS, kernels)?;
     out.push_str("pub(crate) const BEHAVIOURS: &[(Behaviours, Span)] = &[\n");
@@ -74,7 +77,10 @@ pub(super) fn render(limits: &str, kernels: &str) -> Result<String, FactError> {
         let number = |bits: Settings| u64::from(bits.bits());
         let with =
             code::bits(&place, "setting", "Settings", &kernel.measured_with, Settings::from_name, number)?;
-        let _ = writeln!(out, "    KernelRecord {{ version: {version}, known: {known}, measured_with: {with} }},");
+        let _ = writeln!(
+            out,
+            "    KernelRecord {{ version: {version}, known: {known}, measured_with: {with} }},"
+        );
     }
     out.push_str("];\n");
     Ok(out)

@@ -97,7 +97,8 @@ fn render_one(
     let mut list = String::new();
     for name in map.helpers.iter().flatten() {
         let id = id(name)?;
-        let _ = writeln!(list, "            MapHelper {{ id: {id}, span: Span::ALWAYS, who: Selector::ALL }},");
+        let _ =
+            writeln!(list, "            MapHelper {{ id: {id}, span: Span::ALWAYS, who: Selector::ALL }},");
     }
     for some in &map.some {
         let span = code::span(&place, some.since.as_deref(), None, "0.0")?;

@@ -92,10 +92,8 @@ pub fn render(root: &Path) -> Result<Vec<Rendered>, FactError> {
         std::fs::read_to_string(&path).map_err(|error| FactError::Io(path, error))
     };
     let groups = select::Groups::read(&read("groups.toml")?)?;
-    let generated = |name: &str, text: String| Rendered {
-        path: Path::new("isa/src/kernel/generated").join(name),
-        text,
-    };
+    let generated =
+        |name: &str, text: String| Rendered { path: Path::new("isa/src/kernel/generated").join(name), text };
     let helpers = read("helpers.toml")?;
     let names = helpers::names(&helpers)?;
     Ok(vec![

@@ -101,7 +101,8 @@ pub(super) fn render(text: &str, groups: &Groups) -> Result<String, FactError> {
 
 fn render_prog(out: &mut String, prog: &Prog, groups: &Groups) -> Result<(), FactError> {
     let place = Place { file: FILE, record: &prog.name };
-    let prog_type = ProgType::from_name(&prog.name).ok_or_else(|| place.unknown("program type", &prog.name))?;
+    let prog_type =
+        ProgType::from_name(&prog.name).ok_or_else(|| place.unknown("program type", &prog.name))?;
     let rule = match prog.attach_rule.as_str() {
         "ignored" => "Ignored",
         "one_of" => "OneOf",

@@ -27,8 +27,10 @@ struct Section {
 
 pub(super) fn render(text: &str) -> Result<String, FactError> {
     let file: File = parse(FILE, text)?;
-    let mut out =
-        code::head(FILE, "AttachType, ProgType, sections::SectionDef, sections::SectionFlags, sections::SectionTail");
+    let mut out = code::head(
+        FILE,
+        "AttachType, ProgType, sections::SectionDef, sections::SectionFlags, sections::SectionTail",
+    );
     out.push_str("pub(crate) const SECTIONS: &[SectionDef] = &[\n");
     let mut seen: Vec<&str> = Vec::new();
     for section in &file.section {

@@ -42,7 +42,8 @@ impl Groups {
             let place = Place { file: FILE, record: name };
             let mut bits = 0;
             for member in members {
-                let found = ProgType::from_name(member).ok_or_else(|| place.unknown("program type", member))?;
+                let found =
+                    ProgType::from_name(member).ok_or_else(|| place.unknown("program type", member))?;
                 bits |= 1 << found.number();
             }
             groups.progs.insert(name.clone(), bits);

@@ -36,9 +36,9 @@ impl Need {
             Self::Exactly(n) => value == n,
             Self::Within(low, high) => low <= value && value <= high,
             Self::Either(a, b) => value == a || value == b,
-            Self::MultipleWithin(low, high, of) => low <= value && value <= high && value % of == 0,
-            Self::PagesPowerOfTwo => value.is_power_of_two() && value % page_size == 0,
-            Self::Pages => value % page_size == 0,
+            Self::MultipleWithin(low, high, of) => low <= value && value <= high && value.is_multiple_of(of),
+            Self::PagesPowerOfTwo => value.is_power_of_two() && value.is_multiple_of(page_size),
+            Self::Pages => value.is_multiple_of(page_size),
         }
     }
 }

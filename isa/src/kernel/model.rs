@@ -16,7 +16,9 @@ use super::kfunc::{KfuncMatch, KfuncRecord, KfuncRefusal};
 use super::limits::{Behaviours, KernelRecord, Limits};
 use super::map::{MapHelper, MapRecord};
 use super::prog::{AttachRecord, ProgRecord, RetRule};
-use super::{AttachType, KernelVersion, Known, MapType, ProgKind, ProgType, ProgTypeId, Selector, Settings, generated};
+use super::{
+    AttachType, KernelVersion, Known, MapType, ProgKind, ProgType, ProgTypeId, Selector, Settings, generated,
+};
 
 /// What one kernel knows. Cloning shares.
 #[derive(Clone)]
@@ -287,7 +289,7 @@ impl KernelModel {
         if !record.span.contains(version) {
             return Err(KfuncRefusal::NotInThisKernel);
         }
-        let flags = record.flags.iter().filter(|(span, _)| span.contains(version)).next_back();
+        let flags = record.flags.iter().rfind(|(span, _)| span.contains(version));
         let flags = flags.map(|(_, flags)| *flags).unwrap_or_default();
         if !record.uses.iter().any(|usage| usage.span.contains(version) && usage.who.matches(kind)) {
             return Err(KfuncRefusal::NotForThisProgram);
@@ -389,8 +391,7 @@ impl Facts {
         size: u32,
         write: bool,
     ) -> Result<CtxAccess, CtxRefusal> {
-        let tables =
-            self.contexts.get(usize::from(kind.prog_type.number())).ok_or(CtxRefusal::NoContext)?;
+        let tables = self.contexts.get(usize::from(kind.prog_type.number())).ok_or(CtxRefusal::NoContext)?;
         let table = tables.iter().find(|table| table.who.matches(kind)).ok_or(CtxRefusal::NoContext)?;
         match table.model {
             CtxModel::Table => find_rule(&table.rules, offset, size, write),
