@@ -303,7 +303,6 @@ impl KernelModel {
 
 /// The first rule that allows the access.
 fn find_rule(rules: &[CtxRule], offset: i32, size: u32, write: bool) -> Result<CtxAccess, CtxRefusal> {
-    let offset = u32::try_from(offset).map_err(|_| CtxRefusal::Invalid)?;
     let width = Widths::of(size).ok_or(CtxRefusal::Invalid)?;
     rules
         .iter()

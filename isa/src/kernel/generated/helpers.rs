@@ -462,6 +462,7 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
         uses: &[
             HelperUse { who: Selector::new(0x2000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 13)), proto: 0 },
             HelperUse { who: Selector::new(0x40000, 0xffcfffffffffffff), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 13)), proto: 0 },
+            HelperUse { who: Selector::new(0x40000, 0x30000000000000), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 0 },
             HelperUse { who: Selector::new(0x2000000, 0x400000), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 13)), proto: 1 },
             HelperUse { who: Selector::new(0x20000000, 0x80000000000).hooked(HookTraits::from_bits(0x6), HookTraits::NONE), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 13)), proto: 1 },
             HelperUse { who: Selector::new(0x8000000, u64::MAX).hooked(HookTraits::from_bits(0x10), HookTraits::from_bits(0x20)), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 13)), proto: 1 },
@@ -541,6 +542,7 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
         uses: &[
             HelperUse { who: Selector::new(0x2000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 15)), proto: 0 },
             HelperUse { who: Selector::new(0x40000, 0xffcfffffffffffff), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 15)), proto: 0 },
+            HelperUse { who: Selector::new(0x40000, 0x30000000000000), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 0 },
             HelperUse { who: Selector::new(0x2000000, 0x400000), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 15)), proto: 1 },
             HelperUse { who: Selector::new(0x20000000, 0x80000000000).hooked(HookTraits::from_bits(0x6), HookTraits::NONE), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 15)), proto: 1 },
             HelperUse { who: Selector::new(0x8000000, u64::MAX).hooked(HookTraits::from_bits(0x10), HookTraits::from_bits(0x20)), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 15)), proto: 1 },
