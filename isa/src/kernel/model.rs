@@ -17,7 +17,8 @@ use super::limits::{Behaviours, KernelRecord, Limits};
 use super::map::{MapHelper, MapRecord};
 use super::prog::{AttachRecord, ProgRecord, RetRule};
 use super::{
-    AttachType, KernelVersion, Known, MapType, ProgKind, ProgType, ProgTypeId, Selector, Settings, generated,
+    AttachType, HookTraits, KernelVersion, Known, MapType, ProgKind, ProgType, ProgTypeId, Selector,
+    Settings, generated,
 };
 
 /// What one kernel knows. Cloning shares.
@@ -268,6 +269,27 @@ impl KernelModel {
         generated::progs::ATTACH
             .iter()
             .find(|record| record.attach_type == attach_type && record.span.contains(self.0.version))
+    }
+
+    /// The traits of an attach target: of a kernel function, or for struct_ops of a structure or `structure.member`.
+    ///
+    /// What the target's own BTF says ([`HookTraits::VOID`]) is left to whoever reads that.
+    ///
+    /// ```
+    /// use oxbpf_isa::kernel::{HookTraits, KernelModel};
+    /// let traits = KernelModel::latest().hook_traits("bpf_lsm_file_open");
+    /// assert!(traits.contains(HookTraits::LSM_SLEEPABLE));
+    /// ```
+    pub fn hook_traits(&self, target: &str) -> HookTraits {
+        let hooks = generated::hooks::HOOKS;
+        let find = |name: &str| match hooks.binary_search_by(|(hook, _)| (*hook).cmp(name)) {
+            Ok(index) => hooks.get(index).map_or(HookTraits::NONE, |(_, traits)| *traits),
+            Err(_) => HookTraits::NONE,
+        };
+        match target.split_once('.') {
+            Some((structure, _)) => find(structure) | find(target),
+            None => find(target),
+        }
     }
 
     /// The name of a program type, an embedder's too.
