@@ -32,6 +32,11 @@ pub enum ElfProblem {
     SectionTable { count: usize, size: usize },
     SectionRange { index: usize, offset: u64, size: u64, file: usize },
     SectionName { index: usize },
+    /// Two sections share bytes of the file.
+    SectionOverlap { first: usize, second: usize },
+    /// Relocations with addends, which BPF objects do not have.
+    Addends { index: usize },
+    SymbolName { index: usize },
     EntrySize { index: usize, size: u64, expected: u64 },
     NoSymbols,
     ManySymbolTables,
@@ -106,6 +111,13 @@ impl fmt::Display for ElfProblem {
                 write!(f, "section {index} at {offset} with {size} bytes leaves the file of {file} bytes")
             }
             ElfProblem::SectionName { index } => write!(f, "section {index} has no valid name"),
+            ElfProblem::SectionOverlap { first, second } => {
+                write!(f, "sections {first} and {second} share bytes of the file")
+            }
+            ElfProblem::Addends { index } => {
+                write!(f, "section {index} has relocations with addends, expected relocations without")
+            }
+            ElfProblem::SymbolName { index } => write!(f, "symbol {index} has no valid name"),
             ElfProblem::EntrySize { index, size, expected } => {
                 write!(f, "section {index} has entries of {size} bytes, expected {expected}")
             }
