@@ -7,8 +7,10 @@
 
 extern crate alloc;
 
+pub mod asm;
 pub mod btf;
 pub mod cbpf;
+pub mod disasm;
 pub mod insn;
 pub mod kernel;
 pub mod program;

@@ -13,7 +13,7 @@ pub mod opcode;
 mod ops;
 mod raw;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use decode::{DecodeError, Field, Form};
 pub use encode::encode_all;

@@ -2,7 +2,7 @@ use super::*;
 use alloc::vec::Vec;
 
 /// Every opcode with every register pair and the offsets and immediates that select something.
-fn interesting_slots() -> impl Iterator<Item = RawInsn> {
+pub(crate) fn interesting_slots() -> impl Iterator<Item = RawInsn> {
     const OFFS: [i16; 9] = [0, 1, -1, 8, 16, 32, 64, i16::MIN, i16::MAX];
     const IMMS: [i32; 20] = [
         0,

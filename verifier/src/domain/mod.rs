@@ -1,1 +1,39 @@
-//! The abstract domain of scalars.
+//! The abstract domain of scalars: what the verifier knows about a number.
+//!
+//! A [`Scalar`] is what Linux 6.18 keeps in a register that holds a number: the bits that are
+//! known ([`Tnum`]), and bounds of the whole register and of its low half, unsigned and signed.
+//! Each operation of the machine has its counterpart here ([`Alu`], [`Scalar::alu`],
+//! [`Scalar::negate`], [`Scalar::truncate`], [`Scalar::sign_extend`], [`Scalar::byte_swap`]), and
+//! each comparison can be decided ([`Cond::decide`]) and learned from ([`Cond::assume`]).
+//! [`Scalar::show`] prints one as the kernel's log does.
+//!
+//! The aim is equality with the kernel, not precision: its log prints these numbers, and how many
+//! states it visits depends on them. Soundness is argued in each module and proved by trying
+//! everything at small width, where the code is the same.
+//!
+//! How a scalar is represented is private: newer kernels keep one circular interval for each width
+//! instead of four linear ones, and callers must not care. Identity (`id`), precision and the
+//! `off` of linked registers belong to the register, not to the number it holds.
+
+mod alu;
+mod branch;
+mod deduce;
+mod range;
+#[cfg(test)]
+mod recorded;
+mod resize;
+mod scalar;
+mod show;
+#[cfg(test)]
+mod small;
+#[cfg(test)]
+mod soundness;
+mod tnum;
+mod word;
+
+pub use alu::{Alu, Fork, Width};
+pub use branch::Cond;
+pub use scalar::{Scalar, ScalarOf, Violation};
+pub use show::{Dialect, Show, write_signed, write_unsigned};
+pub use tnum::Tnum;
+pub use word::{Full, Word};
