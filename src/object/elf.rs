@@ -13,7 +13,8 @@ use goblin::container::{Container, Ctx, Endian};
 use goblin::elf::header::{EM_BPF, EM_NONE, ET_REL, header64};
 use goblin::elf::reloc::RelocSection;
 use goblin::elf::section_header::{
-    SHF_ALLOC, SHF_EXECINSTR, SHN_LORESERVE, SHT_NOBITS, SHT_NULL, SHT_REL, SHT_RELA, SHT_SYMTAB, SectionHeader,
+    SHF_ALLOC, SHF_EXECINSTR, SHN_LORESERVE, SHT_NOBITS, SHT_NULL, SHT_REL, SHT_RELA, SHT_SYMTAB,
+    SectionHeader,
 };
 use goblin::elf::sym::{
     STB_LOCAL, STB_WEAK, STT_FUNC, STT_NOTYPE, STT_SECTION, STV_HIDDEN, STV_INTERNAL, Symtab,
@@ -240,7 +241,9 @@ fn section(
 ) -> Result<Section, ObjectError> {
     let name = match index {
         0 => String::new(),
-        _ => budget.string(bytes, names, h.sh_name).ok_or(err(h.sh_name, ElfProblem::SectionName { index }))?,
+        _ => {
+            budget.string(bytes, names, h.sh_name).ok_or(err(h.sh_name, ElfProblem::SectionName { index }))?
+        }
     };
     let kind = match h.sh_type {
         _ if index == 0 => SectionKind::Other,

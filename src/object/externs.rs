@@ -46,8 +46,12 @@ pub enum ExternKind {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum KconfigForm {
     Bool,
-    Char { signed: bool },
-    Int { signed: bool },
+    Char {
+        signed: bool,
+    },
+    Int {
+        signed: bool,
+    },
     /// `enum libbpf_tristate`.
     Tristate,
     /// A C string.
@@ -92,7 +96,10 @@ pub(super) fn find(elf: &Elf, btf: Option<&Btf>) -> Result<Vec<Extern>, ObjectEr
             let at = end.checked_next_multiple_of(*align);
             let next = at.and_then(|at| at.checked_add(*size)).filter(|&end| end <= MAX_KCONFIG);
             let (Some(at), Some(next)) = (at, next) else {
-                return Err(ObjectError::Extern { name: e.name.clone(), problem: ExternProblem::KconfigSize });
+                return Err(ObjectError::Extern {
+                    name: e.name.clone(),
+                    problem: ExternProblem::KconfigSize,
+                });
             };
             (*offset, end) = (at, next);
         }

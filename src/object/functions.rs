@@ -88,9 +88,8 @@ fn function(
 ) -> Result<Function, ObjectError> {
     const SLOT: u64 = SLOT_SIZE as u64;
     let section = &elf.sections[index];
-    let err = |problem| {
-        Err(ObjectError::Section { section: section.name.clone(), offset: symbol.value, problem })
-    };
+    let err =
+        |problem| Err(ObjectError::Section { section: section.name.clone(), offset: symbol.value, problem });
     let end = symbol.value.checked_add(symbol.size).filter(|&e| e <= section.size);
     let is_aligned = symbol.value.is_multiple_of(SLOT) && symbol.size.is_multiple_of(SLOT);
     if end.is_none() || !is_aligned || symbol.size == 0 {

@@ -41,7 +41,8 @@ pub(super) fn fill(
             let btf = btf.ok_or_else(|| err(SectionProblem::NoTypes))?;
             match maps[map].source {
                 MapSource::Declared => {
-                    let values = *values.entry(map).or_insert_with(|| values_offset(btf, &maps[map].def.name));
+                    let values =
+                        *values.entry(map).or_insert_with(|| values_offset(btf, &maps[map].def.name));
                     filler.element(maps, map, values).map_err(err)?;
                 }
                 MapSource::StructOps => filler.callback(btf, &mut maps[map]).map_err(err)?,
@@ -77,7 +78,8 @@ impl Filler<'_> {
         let symbol = &self.elf.symbols[self.reloc.symbol];
         let target = match maps[at].def.kind() {
             Some(MapType::ProgArray) => {
-                let covering = symbol.section.and_then(|s| covering(self.functions, s, (symbol.value / SLOT) as usize));
+                let covering =
+                    symbol.section.and_then(|s| covering(self.functions, s, (symbol.value / SLOT) as usize));
                 let program = covering.map(|f| &self.functions[f]);
                 let program = program.filter(|f| f.is_entry && f.offset as u64 * SLOT == symbol.value);
                 SlotTarget::Program(program.ok_or_else(|| self.error("an entry point"))?.name.clone())
@@ -93,7 +95,8 @@ impl Filler<'_> {
             _ => return Err(self.error("nothing, since the map has no values")),
         };
         let within = (self.reloc.offset - maps[at].offset).checked_sub(values.unwrap_or(u64::MAX));
-        let index = within.filter(|w| w.is_multiple_of(POINTER)).and_then(|w| u32::try_from(w / POINTER).ok());
+        let index =
+            within.filter(|w| w.is_multiple_of(POINTER)).and_then(|w| u32::try_from(w / POINTER).ok());
         let index = index.ok_or_else(|| self.error("to stand in an element of values"))?;
         maps[at].def.slots.push(MapSlot { index, target });
         Ok(())

@@ -96,7 +96,8 @@ impl Edit {
                 let symbol = symbols.0.get(name).filter(|s| s.kind != SymbolKind::Function);
                 let symbol = symbol.ok_or(err(SectionProblem::NoSymbol { name: name.to_owned() }))?;
                 if is_open {
-                    let outside = SectionProblem::VariableRange { name: name.to_owned(), offset: symbol.value };
+                    let outside =
+                        SectionProblem::VariableRange { name: name.to_owned(), offset: symbol.value };
                     var.offset = u32::try_from(symbol.value).map_err(|_| err(outside))?;
                 }
                 if symbol.hidden
