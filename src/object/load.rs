@@ -13,7 +13,7 @@ use super::link::{CoreAnswer, Linked, link};
 use super::options::LoadOptions;
 use super::relocs::RelocTarget;
 use super::resolve::{self, Resolved};
-use super::{MapSource, Object, create, struct_ops};
+use super::{MapSource, Object, create, descriptors, struct_ops};
 use oxbpf_isa::btf::core::{self, CoreKind};
 use oxbpf_isa::insn::RawInsn;
 use oxbpf_isa::insn::opcode::pseudo;
@@ -235,8 +235,6 @@ struct Binder<'a> {
     /// The program's own list, and where each map of the object stands in it.
     maps: Vec<Arc<MapDef>>,
     indices: HashMap<usize, i32>,
-    /// The maps that stand in place of file descriptors.
-    fds: HashMap<i32, i32>,
     kfuncs: Vec<KfuncRef>,
     unresolved: Vec<Unresolved>,
 }
@@ -247,7 +245,6 @@ impl<'a> Binder<'a> {
             prepared,
             maps: Vec::new(),
             indices: HashMap::new(),
-            fds: HashMap::new(),
             kfuncs: Vec::new(),
             unresolved: Vec::new(),
         }
@@ -273,7 +270,8 @@ impl<'a> Binder<'a> {
             })?;
             bound.insert(reloc.insn);
         }
-        self.descriptors(&mut linked.insns, &bound);
+        let fds = descriptors::bind(&mut linked.insns, &bound, &self.prepared.options, &mut self.maps);
+        self.unresolved.extend(fds);
         Ok(())
     }
 
@@ -360,35 +358,5 @@ impl<'a> Binder<'a> {
     fn note_kfunc(&mut self, insn: usize, e: &Extern) {
         let insn = insn as u32;
         self.kfuncs.push(KfuncRef { insn, name: e.name.clone(), weak: e.weak, local_type: e.btf_id });
-    }
-
-    /// Loads of maps that no relocation names hold descriptors of maps made earlier.
-    fn descriptors(&mut self, insns: &mut [RawInsn], bound: &BTreeSet<usize>) {
-        let mut slot = 0;
-        while slot + 1 < insns.len() {
-            let insn = insns[slot];
-            if !insn.is_ldimm64() {
-                slot += 1;
-                continue;
-            }
-            let is_map = matches!(insn.src, pseudo::MAP_FD | pseudo::MAP_VALUE);
-            if is_map && !bound.contains(&slot) {
-                insns[slot].imm = self.descriptor(insn.imm).unwrap_or_else(|| {
-                    self.unresolved.push(Unresolved::MapFd { insn: slot, fd: insn.imm });
-                    -1
-                });
-            }
-            slot += 2;
-        }
-    }
-
-    fn descriptor(&mut self, fd: i32) -> Option<i32> {
-        if let Some(&index) = self.fds.get(&fd) {
-            return Some(index);
-        }
-        self.maps.push(Arc::new(self.prepared.options.map_of_fd(fd)?));
-        let index = self.maps.len() as i32 - 1;
-        self.fds.insert(fd, index);
-        Some(index)
     }
 }

@@ -8,6 +8,7 @@
 
 mod create;
 mod debug;
+mod descriptors;
 mod elf;
 mod error;
 mod externs;
@@ -20,6 +21,7 @@ mod map_def;
 mod maps;
 mod options;
 mod prepare_error;
+mod raw;
 mod relocs;
 mod resolve;
 mod slots;
@@ -38,6 +40,7 @@ pub use kind::ProgramKind;
 pub use load::{Loaded, Prepared, Unresolved};
 pub use maps::{MapSource, ObjectMap};
 pub use options::{LoadOptions, MapChange, MapName};
+pub use raw::{Input, InputError, TextProblem};
 pub use relocs::{FuncReloc, RelocTarget};
 
 use debug::FunctionDebug;
