@@ -1,3 +1,7 @@
 //! The `oxbpf` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    oxbpf::cli::main()
+}

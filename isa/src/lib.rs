@@ -10,6 +10,7 @@ extern crate alloc;
 pub mod asm;
 pub mod btf;
 pub mod cbpf;
+pub mod cfg;
 pub mod disasm;
 pub mod insn;
 pub mod kernel;

@@ -6,3 +6,8 @@
 extern crate alloc;
 
 pub mod domain;
+pub mod report;
+pub mod structure;
+mod verdict;
+
+pub use verdict::{Feature, Judgement, Stats, Verdict, verify};

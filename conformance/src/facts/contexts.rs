@@ -60,6 +60,12 @@ struct Rule {
     /// Bytes after the field that the rule covers as well.
     #[serde(default)]
     pad: u32,
+    /// First byte and end within the field, when the rule is about a part.
+    bytes: Option<[u32; 2]>,
+    /// Each width at the first byte alone.
+    #[serde(default)]
+    head: bool,
+    need: Option<String>,
     since: Option<String>,
     until: Option<String>,
 }
@@ -78,7 +84,7 @@ pub(super) fn render(text: &str, groups: &Groups) -> Result<String, FactError> {
     let mut out = code::head(
         FILE,
         "ContextRecord, CtxField, CtxModel, CtxReg, CtxRule, CtxTable, HookTraits, KernelVersion, Known, \
-         Selector, Sleep, Span, Widths",
+         Privilege, Selector, Sleep, Span, Widths",
     );
     out.push_str("pub(crate) const CONTEXTS: &[ContextRecord] = &[\n");
     for context in &file.context {
@@ -132,8 +138,17 @@ fn place_rules(
                 found.ok_or_else(|| place.unknown("field", name))
             };
             let (first, last) = (field(first)?, field(last)?);
-            let end = last.1 + last.2 + rule.pad;
-            own.push(Placed { field: first.0.clone(), start: first.1, end, rule: rule.clone() });
+            let (start, end) = match rule.bytes {
+                Some([from, to]) if from < to && to <= first.2 => (first.1 + from, first.1 + to),
+                Some(_) => return Err(place.malformed("part of the field", &first.0)),
+                None => (first.1, last.1 + last.2 + rule.pad),
+            };
+            let whole = Placed { field: first.0.clone(), start, end, rule: rule.clone() };
+            if rule.head {
+                own.extend(heads(&place, &whole)?);
+            } else {
+                own.push(whole);
+            }
         }
     }
     let mut rules: Vec<Placed> = Vec::new();
@@ -155,6 +170,23 @@ fn place_rules(
     rules.extend(own);
     rules.sort_by_key(|rule| rule.start);
     Ok(rules)
+}
+
+/// The rule taken apart into one for each width, which covers just that width from the start.
+fn heads(place: &Place<'_>, whole: &Placed) -> Result<Vec<Placed>, FactError> {
+    if !whole.rule.w.is_empty() {
+        return Err(place.malformed("rule of reads alone, as `head` asks", &whole.field));
+    }
+    whole
+        .rule
+        .r
+        .chars()
+        .map(|width| {
+            let size = width.to_digit(10).ok_or_else(|| place.malformed("width", &whole.rule.r))?;
+            let rule = Rule { r: width.to_string(), ..whole.rule.clone() };
+            Ok(Placed { end: whole.start + size, rule, ..whole.clone() })
+        })
+        .collect()
 }
 
 fn render_table(
@@ -200,12 +232,13 @@ fn render_table(
         };
         let _ = writeln!(
             text,
-            "            CtxRule {{ field: {:?}, start: {}, end: {}, read: {}, write: {}, reg: CtxReg::{reg}, span: {} }},",
+            "            CtxRule {{ field: {:?}, start: {}, end: {}, read: {}, write: {}, reg: CtxReg::{reg}, need: {}, span: {} }},",
             placed.field,
             placed.start,
             placed.end,
             widths(&rule.r)?,
             widths(&rule.w)?,
+            code::privilege(&place, rule.need.as_deref())?,
             code::span(&place, rule.since.as_deref(), rule.until.as_deref(), "0.0")?,
         );
     }

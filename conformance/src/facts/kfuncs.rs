@@ -22,9 +22,17 @@ struct File {
 struct Set {
     name: String,
     progs: Vec<String>,
-    /// Since when these programs may call what the set holds.
-    since: Option<String>,
+    /// Programs that may call what the set holds since some version.
+    #[serde(default)]
+    also: Vec<Also>,
     kfuncs: Vec<Kfunc>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Also {
+    progs: Vec<String>,
+    since: String,
 }
 
 #[derive(Deserialize)]
@@ -58,16 +66,25 @@ pub(super) fn render(text: &str, groups: &Groups) -> Result<String, FactError> {
     let mut records: Vec<(String, String)> = Vec::new();
     for set in &file.set {
         let place = Place { file: FILE, record: &set.name };
-        let who = if set.progs.is_empty() {
-            Vec::new()
-        } else {
-            groups.selectors(&place, &set.progs, &Narrow::default())?
+        let mut uses = Vec::new();
+        let mut add = |progs: &[String], since: &str| -> Result<(), FactError> {
+            let span = code::span(&place, Some(since), None, "0.0")?;
+            for who in groups.selectors(&place, progs, &Narrow::default())? {
+                uses.push(format!("KfuncUse {{ who: {who}, span: {span} }}"));
+            }
+            Ok(())
         };
+        if !set.progs.is_empty() {
+            add(&set.progs, "0.0")?;
+        }
+        for also in &set.also {
+            add(&also.progs, &also.since)?;
+        }
         for kfunc in &set.kfuncs {
             if records.iter().any(|(name, _)| *name == kfunc.name) {
                 return Err(place.error(Problem::Twice(kfunc.name.clone())));
             }
-            records.push((kfunc.name.clone(), render_one(set, kfunc, &who)?));
+            records.push((kfunc.name.clone(), render_one(kfunc, &uses)?));
         }
     }
     records.sort();
@@ -78,7 +95,7 @@ pub(super) fn render(text: &str, groups: &Groups) -> Result<String, FactError> {
     Ok(out)
 }
 
-fn render_one(set: &Set, kfunc: &Kfunc, who: &[String]) -> Result<String, FactError> {
+fn render_one(kfunc: &Kfunc, uses: &[String]) -> Result<String, FactError> {
     let place = Place { file: FILE, record: &kfunc.name };
     let since = kfunc.since.as_deref().unwrap_or("0.0");
     let span = code::span(&place, Some(since), kfunc.until.as_deref(), "0.0")?;
@@ -92,9 +109,6 @@ fn render_one(set: &Set, kfunc: &Kfunc, who: &[String]) -> Result<String, FactEr
         let span = format!("Span {{ since: KernelVersion::new(0, 0), until: Some({until}) }}");
         let _ = write!(all, ", ({span}, {})", flags(&before.flags)?);
     }
-    let usage_span = code::span(&place, set.since.as_deref(), None, "0.0")?;
-    let uses: Vec<String> =
-        who.iter().map(|who| format!("KfuncUse {{ who: {who}, span: {usage_span} }}")).collect();
     Ok(format!(
         "    KfuncRecord {{ name: {:?}, span: {span}, known: {}, flags: &[{all}], uses: &[{}] }},\n",
         kfunc.name,

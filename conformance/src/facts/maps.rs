@@ -7,15 +7,15 @@ use oxbpf_isa::kernel::{MapCreateFlags, MapFlags, MapType};
 use serde::Deserialize;
 
 use super::select::{Groups, Narrow};
-use super::{FactError, Place, code, parse};
+use super::{FactError, Place, Problem, code, parse};
 
 const FILE: &str = "maps.toml";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    /// Helpers by the name of a group of them.
-    helpers: BTreeMap<String, Vec<String>>,
+    /// The map types that a helper accepts, for helpers that accept some alone.
+    bound: BTreeMap<String, Vec<String>>,
     map: Vec<Map>,
 }
 
@@ -36,10 +36,9 @@ struct Map {
     flags: Vec<String>,
     #[serde(default)]
     not_in: Vec<String>,
-    /// Helpers and `@groups` of them that any program may give this map.
-    #[serde(default)]
-    helpers: Vec<String>,
-    /// Those that only some programs may.
+    /// The helpers that take this map, when it does not take all that are not bound to others.
+    helpers: Option<Vec<String>>,
+    /// Those that take it from some programs alone.
     #[serde(default)]
     some: Vec<Some>,
 }
@@ -60,12 +59,27 @@ pub(super) fn render(
     let file: File = parse(FILE, text)?;
     let mut out = code::head(
         FILE,
-        "HookTraits, KernelVersion, Known, MapCondition, MapCreateFlags, MapErrno, MapFlags, MapHelper, \
+        "HelperMaps, HookTraits, KernelVersion, Known, MapCondition, MapCreateFlags, MapErrno, MapFlags, MapHelper, \
          MapNeed, MapRecord, MapType, Need, Privilege, ProgSet, Selector, Sleep, Span",
     );
     out.push_str("pub(crate) const MAPS: &[MapRecord] = &[\n");
     for map in &file.map {
-        render_one(&mut out, map, &file.helpers, groups, names)?;
+        render_one(&mut out, map, groups, names)?;
+    }
+    out.push_str("];\n\n/// By rising helper number.\npub(crate) const BOUND: &[HelperMaps] = &[\n");
+    let mut bound = Vec::new();
+    for (name, maps) in &file.bound {
+        let place = Place { file: FILE, record: name };
+        let id = *names.get(name).ok_or_else(|| place.unknown("helper", name))?;
+        let mut bits: u64 = 0;
+        for map in maps {
+            bits |= 1 << MapType::from_name(map).ok_or_else(|| place.unknown("map type", map))?.number();
+        }
+        bound.push((id, bits));
+    }
+    bound.sort_unstable();
+    for (id, bits) in bound {
+        let _ = writeln!(out, "    HelperMaps {{ id: {id}, maps: {bits:#x} }},");
     }
     out.push_str("];\n");
     Ok(out)
@@ -74,42 +88,32 @@ pub(super) fn render(
 fn render_one(
     out: &mut String,
     map: &Map,
-    sets: &BTreeMap<String, Vec<String>>,
     groups: &Groups,
     names: &BTreeMap<String, u32>,
 ) -> Result<(), FactError> {
     let place = Place { file: FILE, record: &map.name };
     let map_type = MapType::from_name(&map.name).ok_or_else(|| place.unknown("map type", &map.name))?;
-    let ids = |list: &[String]| -> Result<Vec<u32>, FactError> {
-        let mut ids = Vec::new();
-        for name in list {
-            match name.strip_prefix('@') {
-                Option::Some(set) => {
-                    let members = sets.get(set).ok_or_else(|| place.unknown("group of helpers", set))?;
-                    for member in members {
-                        ids.push(*names.get(member).ok_or_else(|| place.unknown("helper", member))?);
-                    }
-                }
-                None => ids.push(*names.get(name).ok_or_else(|| place.unknown("helper", name))?),
-            }
-        }
-        Ok(ids)
-    };
-    let mut helpers = String::new();
-    for id in ids(&map.helpers)? {
-        let _ = writeln!(
-            helpers,
-            "            MapHelper {{ id: {id}, span: Span::ALWAYS, who: Selector::ALL }},"
-        );
+    let id = |name: &String| names.get(name).copied().ok_or_else(|| place.unknown("helper", name));
+    let mut list = String::new();
+    for name in map.helpers.iter().flatten() {
+        let id = id(name)?;
+        let _ =
+            writeln!(list, "            MapHelper {{ id: {id}, span: Span::ALWAYS, who: Selector::ALL }},");
     }
     for some in &map.some {
         let span = code::span(&place, some.since.as_deref(), None, "0.0")?;
-        for id in ids(&some.helpers)? {
+        for name in &some.helpers {
+            let id = id(name)?;
             for who in groups.selectors(&place, &some.progs, &Narrow::default())? {
-                let _ = writeln!(helpers, "            MapHelper {{ id: {id}, span: {span}, who: {who} }},");
+                let _ = writeln!(list, "            MapHelper {{ id: {id}, span: {span}, who: {who} }},");
             }
         }
     }
+    let helpers = match &map.helpers {
+        None if map.some.is_empty() => "None".to_owned(),
+        None => return Err(place.error(Problem::Missing("the list of helpers"))),
+        Option::Some(_) => format!("Some(&[\n{list}        ])"),
+    };
     let number = |bits: MapCreateFlags| u64::from(bits.bits());
     let create = code::bits(
         &place,
@@ -125,7 +129,7 @@ fn render_one(
         map.conditions.iter().map(|name| condition(&place, name)).collect();
     let _ = write!(
         out,
-        "    MapRecord {{\n        map_type: MapType::{map_type:?}, span: {}, known: {},\n        key_size: {}, value_size: {}, max_entries: {},\n        create_flags: {create}, conditions: &[{}], need: {}, flags: {flags},\n        not_in: ProgSet::from_bits({:#x}),\n        helpers: &[\n{helpers}        ],\n    }},\n",
+        "    MapRecord {{\n        map_type: MapType::{map_type:?}, span: {}, known: {},\n        key_size: {}, value_size: {}, max_entries: {},\n        create_flags: {create}, conditions: &[{}], need: {}, flags: {flags},\n        not_in: ProgSet::from_bits({:#x}),\n        helpers: {helpers},\n    }},\n",
         code::span(&place, Option::Some(&map.since), None, "0.0")?,
         code::known(&place, map.known.as_deref())?,
         need(&place, &map.key_size)?,

@@ -98,11 +98,11 @@ impl Btf {
         for m in c.members() {
             let a = self.align_within(m.ty, depth)?;
             align = align.max(a);
-            if m.bit_size == 0 && m.bit_offset % (8 * a) != 0 {
+            if m.bit_size == 0 && !m.bit_offset.is_multiple_of(8 * a) {
                 return Some(1);
             }
         }
-        Some(if c.size % align != 0 { 1 } else { align })
+        Some(if !c.size.is_multiple_of(align) { 1 } else { align })
     }
 
     /// Whether the struct or union cannot have the layout that C gives its members by default.
@@ -110,12 +110,12 @@ impl Btf {
         let mut most = 1;
         for m in c.members() {
             let align = self.align_of(m.ty).unwrap_or(1);
-            if m.bit_size == 0 && m.bit_offset % (8 * align) != 0 {
+            if m.bit_size == 0 && !m.bit_offset.is_multiple_of(8 * align) {
                 return true;
             }
             most = most.max(align);
         }
-        c.size % most != 0
+        !c.size.is_multiple_of(most)
     }
 
     /// Finds a member by name, looking into anonymous structs and unions; gives its type, its

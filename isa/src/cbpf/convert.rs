@@ -442,3 +442,6 @@ const fn alu_bits(op: Alu) -> u8 {
         Alu::Xor => 0xa0,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@
 //! struct_ops) or inherited (ext) have no table here.
 
 use super::kind::bit_set;
-use super::{Known, Selector, Span};
+use super::{Known, Privilege, Selector, Span};
 
 bit_set! {
     /// Access widths.
@@ -77,6 +77,8 @@ pub struct CtxRule {
     pub write: Widths,
     /// What a read gives.
     pub reg: CtxReg,
+    /// The privilege asked of whoever loads the program.
+    pub need: Privilege,
     /// The versions.
     pub span: Span,
 }
@@ -149,6 +151,8 @@ pub struct CtxAccess {
     pub reg: CtxReg,
     /// The field's name.
     pub field: &'static str,
+    /// The privilege asked of whoever loads the program.
+    pub need: Privilege,
 }
 
 /// Why the table does not allow a context access.

@@ -157,17 +157,13 @@ bit_set! {
         EXCEPTIONS = 17, "exceptions";
         /// Global subprograms are verified only when something calls them.
         GLOBAL_LAZY = 18, "global_lazy";
-        /// Output memory of a helper that writes need not be initialised when its flags say so alone.
-        WRITE_ARG_UNINIT = 19, "write_arg_uninit";
         /// Bounds of the signed and unsigned kind are met across the sign boundary.
         SIGN_BOUNDARY_DEDUCTION = 20, "sign_boundary_deduction";
         /// Multiplication keeps bounds.
         MUL_BOUNDS = 21, "mul_bounds";
-        /// AND and arithmetic shift by the sign bit are explored as two constants.
-        FORK_SIGN_MASK = 22, "fork_sign_mask";
-        /// `bpf_cmp` of two maps' keys: a map lookup with a constant key in bounds never gives null.
+        /// Looking up a constant key within the bounds of an array never gives null.
         CONST_KEY_NOT_NULL = 23, "const_key_not_null";
-        /// Insn-level history records which stack slot an access touches.
+        /// The history of jumps records which stack slot an access touches.
         JUMP_HISTORY_STACK = 24, "jump_history_stack";
     }
 }

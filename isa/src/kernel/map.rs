@@ -110,6 +110,8 @@ bit_set! {
         RES_SPIN_LOCK = 16, "res_spin_lock";
         /// User space can freeze it, and a program then sees constants.
         CONSTANT_WHEN_FROZEN = 17, "constant_when_frozen";
+        /// Programs may only read its values, whatever its flags.
+        RDONLY_IN_PROGRAMS = 18, "rdonly_in_programs";
     }
 }
 
@@ -205,11 +207,11 @@ pub struct MapRecord {
     pub flags: MapFlags,
     /// The program types that may not use it.
     pub not_in: ProgSet,
-    /// The helpers that take it: no other helper accepts it.
-    pub helpers: &'static [MapHelper],
+    /// The helpers that take it; when there is no list, every helper that is not bound to other map types does.
+    pub helpers: Option<&'static [MapHelper]>,
 }
 
-/// A helper that takes a map type.
+/// A helper that a map type accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MapHelper {
     /// The helper's id.
@@ -218,4 +220,13 @@ pub struct MapHelper {
     pub span: Span,
     /// The programs, where not all may.
     pub who: super::Selector,
+}
+
+/// A helper that accepts some map types alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HelperMaps {
+    /// The helper's id.
+    pub id: u32,
+    /// The map types, as bits by number.
+    pub maps: u64,
 }

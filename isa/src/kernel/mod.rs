@@ -27,7 +27,9 @@ pub use helper::{
 pub use kfunc::{KfuncFlags, KfuncMatch, KfuncRecord, KfuncRefusal, KfuncUse};
 pub use kind::{AttachSet, HookTraits, ProgKind, ProgSet, ProgTypeId, Selector, Settings, Sleep};
 pub use limits::{Behaviours, KernelRecord, Limits};
-pub use map::{MapCondition, MapCreateFlags, MapErrno, MapFlags, MapHelper, MapNeed, MapRecord, Need};
+pub use map::{
+    HelperMaps, MapCondition, MapCreateFlags, MapErrno, MapFlags, MapHelper, MapNeed, MapRecord, Need,
+};
 pub use model::{BuildError, KernelModel, ModelBuilder, ProgTypeSpec};
 pub use prog::{AttachRecord, AttachRule, ProgFlags, ProgRecord, RetRecord, RetRule};
 pub use uapi::{AttachType, MapType, ProgType};

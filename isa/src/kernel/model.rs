@@ -40,7 +40,7 @@ struct Facts {
 
 struct MapEntry {
     record: &'static MapRecord,
-    helpers: Vec<&'static MapHelper>,
+    helpers: Option<Vec<&'static MapHelper>>,
 }
 
 struct CtxEntry {
@@ -232,10 +232,20 @@ impl KernelModel {
     }
 
     /// Whether a program of this kind may give a map of this type to the helper with this number.
+    ///
+    /// The kernel asks both ways: some maps take some helpers alone, some helpers some maps alone.
+    /// Whether the program may call the helper at all is [`Self::helper_for`]'s question.
     pub fn map_allows(&self, map_type: MapType, kind: &ProgKind, helper: u32) -> bool {
-        self.0
-            .map(map_type)
-            .is_some_and(|entry| entry.helpers.iter().any(|h| h.id == helper && h.who.matches(kind)))
+        let map_takes = self.0.map(map_type).is_some_and(|entry| match &entry.helpers {
+            None => true,
+            Some(helpers) => helpers.iter().any(|h| h.id == helper && h.who.matches(kind)),
+        });
+        let bound = generated::maps::BOUND.binary_search_by_key(&helper, |bound| bound.id);
+        let helper_takes = match bound.ok().and_then(|index| generated::maps::BOUND.get(index)) {
+            None => true,
+            Some(bound) => bound.maps >> map_type.number() & 1 == 1,
+        };
+        map_takes && helper_takes
     }
 
     /// Whether programs of this kind may use maps of this type at all.
@@ -302,6 +312,7 @@ fn find_rule(rules: &[CtxRule], offset: i32, size: u32, write: bool) -> Result<C
         .map(|rule| CtxAccess {
             reg: if write { super::CtxReg::Scalar } else { rule.reg },
             field: rule.field,
+            need: rule.need,
         })
         .ok_or(CtxRefusal::Invalid)
 }
@@ -322,7 +333,8 @@ impl Facts {
         }
         let mut maps = Vec::new();
         for record in generated::maps::MAPS.iter().filter(|r| r.span.contains(version)) {
-            let helpers = record.helpers.iter().filter(|helper| helper.span.contains(version)).collect();
+            let known = |helper: &&MapHelper| helper.span.contains(version);
+            let helpers = record.helpers.map(|helpers| helpers.iter().filter(known).collect());
             place(&mut maps, record.map_type as usize, MapEntry { record, helpers });
         }
         let mut progs = Vec::new();

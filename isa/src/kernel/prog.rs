@@ -49,8 +49,10 @@ bit_set! {
         CGROUP = 12, "cgroup";
         /// A packet-writing program's prologue makes the header private first.
         PKT_PROLOGUE = 13, "pkt_prologue";
-        /// It may write packet memory only up to a limit checked at run time, so access counts are watched.
-        STACK_PRIVATE = 14, "private_stack";
+        /// Its subprograms may get stacks of their own, because it cannot run nested on one processor.
+        PRIVATE_STACK = 14, "private_stack";
+        /// It may give packet memory to any helper, whether or not the helper is made for that.
+        PKT_TO_ANY_HELPER = 15, "pkt_to_any_helper";
     }
 }
 
@@ -76,7 +78,7 @@ pub struct RetRecord {
     pub span: Span,
     /// The rule.
     pub rule: RetRule,
-    /// What the program must have been loaded as for attaching later, when it returns more than `0..=1`.
+    /// Whether a program that returns 2 or 3 can later be attached at its expected attach type alone.
     pub enforce_attach: bool,
 }
 

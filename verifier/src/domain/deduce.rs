@@ -25,15 +25,30 @@ impl<F: Full> ScalarOf<F> {
     /// The same numbers, with each part told of the others.
     #[inline]
     pub(super) fn synced(mut self) -> Self {
+        if self.is_settled_constant() {
+            return self;
+        }
         self.bound_by_bits();
         for _ in 0..3 {
+            let before = self;
             self.deduce_low();
             self.full.exchange();
             self.deduce_full();
+            // A round that changes nothing would be repeated in vain.
+            if self == before {
+                break;
+            }
         }
         self.learn_bits();
         self.bound_by_bits();
         self
+    }
+
+    /// Whether all parts agree on one number, so that there is nothing to learn.
+    #[inline]
+    fn is_settled_constant(&self) -> bool {
+        let value = self.bits.value();
+        self.bits.is_const() && self.full.is_constant(value) && self.low.is_constant(value.low())
     }
 
     /// Bounds of both widths learn from the bits.

@@ -200,7 +200,8 @@ impl<W: Word> Tnum<W> {
         let one = W::from_u64(1);
         let (mut multiplier, mut addend) = (self, other);
         let mut sum = Tnum::constant(W::ZERO);
-        while multiplier.max() != W::ZERO {
+        // Once nothing is known of the sum, nothing will be.
+        while multiplier.max() != W::ZERO && !sum.is_unknown() {
             if multiplier.value & one != W::ZERO {
                 sum = sum.plus(addend);
             } else if multiplier.mask & one != W::ZERO {

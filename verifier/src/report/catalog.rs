@@ -38,7 +38,8 @@ macro_rules! findings {
         #[derive(Clone, PartialEq, Eq, Debug)]
         #[non_exhaustive]
         pub enum Finding {
-            $(#[doc = $title] $variant $({ $($field: $ty),+ })?,)+
+            $(#[doc = $title]
+            $variant $({ $($field: $ty),+ })?,)+
         }
 
         impl Finding {
@@ -60,7 +61,10 @@ macro_rules! findings {
         impl fmt::Display for Finding {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match self {
-                    $(Finding::$variant $({ $($field),+ })? => write!(f, $words),)+
+                    $(Finding::$variant $({ $($field),+ })? => {
+                        $($(let _ = $field;)+)?
+                        write!(f, $words)
+                    })+
                 }
             }
         }
@@ -124,6 +128,19 @@ findings! {
     "E0108" EINVAL AtomicSize = "width of an atomic operation",
         "invalid atomic operand size",
         "Read-modify-write operations exist for 4 and 8 bytes.";
+    "E0109" EINVAL NoMap { fd: i32 } = "map that does not exist",
+        "fd {fd} is not pointing to valid bpf_map",
+        "A wide load names a map that the program does not have. For objects without map \
+        definitions, give the maps with --map.";
+    "E0110" EINVAL DirectValueOffset { off: u32 } = "offset into a map value",
+        "direct value offset of {off} is not allowed",
+        "Offsets into values are less than 512 MiB.";
+    "E0111" EINVAL NoDirectValue = "address of a value of this map",
+        "no direct value access support for this map type",
+        "Only arrays of one element and arenas have values whose address can be taken.";
+    "E0112" EINVAL DirectValueRange { value_size: u32, off: u32 } = "address outside a map value",
+        "invalid access to map value pointer, value_size={value_size} off={off}",
+        "The address lies outside the value, or the array has more than one element.";
     "E0201" E2BIG TooManySubprogs { limit: usize } = "too many subprograms",
         "too many subprograms",
         "A program may be made of at most 256 functions.";

@@ -3,3 +3,31 @@
 mod catalog;
 
 pub use catalog::{CATALOG, Entry, Errno, Finding, entry};
+
+/// A finding with its place.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fault {
+    pub finding: Finding,
+    /// The slot of the instruction it is about.
+    pub insn: Option<usize>,
+}
+
+impl Fault {
+    /// A finding about the program as a whole.
+    pub fn of(finding: Finding) -> Fault {
+        Fault { finding, insn: None }
+    }
+
+    /// A finding about one instruction.
+    pub fn at(insn: usize, finding: Finding) -> Fault {
+        Fault { finding, insn: Some(insn) }
+    }
+}
+
+impl core::fmt::Display for Fault {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.finding.fmt(f)
+    }
+}
+
+impl core::error::Error for Fault {}

@@ -28,11 +28,13 @@ pub struct Limits {
     pub paths: usize,
     /// Steps in all: one path over one instruction is one.
     pub steps: usize,
+    /// Work in all, and so memory: each step costs the nodes of the sets its path carries.
+    pub work: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { paths: 1 << 14, steps: 1 << 20 }
+        Self { paths: 1 << 12, steps: 1 << 18, work: 1 << 23 }
     }
 }
 
@@ -186,6 +188,11 @@ struct State {
 }
 
 impl State {
+    /// What it takes to copy this state.
+    fn size(&self) -> usize {
+        1 + self.words.values().map(WordSet::size).sum::<usize>()
+    }
+
     /// Narrows word `index` to `set`; false when nothing is left.
     fn narrow(&mut self, index: u8, set: &WordSet) -> bool {
         let now = match self.words.get(&index) {
@@ -251,13 +258,14 @@ impl<'a> Explorer<'a> {
     }
 
     fn run(mut self, limits: Limits) -> Analysis {
-        let mut steps = 0;
+        let (mut steps, mut work) = (0, 0);
         for at in 0..self.insns.len() {
             let states = core::mem::take(&mut self.waiting[at]);
             self.count -= states.len();
             for (i, state) in states.iter().enumerate() {
                 steps += 1;
-                if steps > limits.steps || self.count > limits.paths {
+                work += state.size();
+                if steps > limits.steps || work > limits.work || self.count > limits.paths {
                     let rest = states[i..].to_vec();
                     return self.give_up(at, rest);
                 }

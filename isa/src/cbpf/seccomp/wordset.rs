@@ -119,6 +119,11 @@ impl WordSet {
         builder.finish(root)
     }
 
+    /// The nodes of the diagram: the measure of what the set takes to hold and to work with.
+    pub const fn size(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// Whether no word is in the set.
     pub const fn is_empty(&self) -> bool {
         self.root == NONE

@@ -1,0 +1,281 @@
+//! `oxbpf check`: would the kernel take these programs?
+
+use super::style::{Ink, Paint};
+use super::{CliError, Status, input};
+use crate::object::{LoadOptions, Loaded, Object, ProgramError};
+use crate::report::{self, Finding, Inks, Source, VerdictKind};
+use clap::ValueEnum;
+use oxbpf_isa::btf::core::CoreTarget;
+use oxbpf_isa::kernel::{KernelModel, KernelVersion, sections};
+use oxbpf_isa::program::Program;
+use oxbpf_verifier::{Feature, Judgement, Verdict, verify};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Tell whether a kernel would load the programs of objects, and why not.
+///
+/// Every program of every object is judged for every kernel asked for. What cannot be judged is
+/// unknown, never accepted. Exit status: 0 all accepted, 1 some rejected, 2 usage or unreadable
+/// input, 3 some unknown.
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// ELF objects, or instructions as bytes or hexadecimal text.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Kernels to check for: versions, or `host` for the running one.
+    #[arg(long, value_name = "VERSION", value_delimiter = ',', default_value = "6.18")]
+    kernel: Vec<String>,
+    /// The types of the kernel. For `host` the running kernel's own are used when none are given.
+    #[arg(long, value_name = "FILE")]
+    btf: Option<PathBuf>,
+    /// Only the program of this name.
+    #[arg(long, value_name = "NAME")]
+    prog: Vec<String>,
+    /// What the programs of a section are for: a section name that says so, as `myprog=xdp`, or one
+    /// name for everything.
+    #[arg(long = "type", value_name = "SECTION=TYPE")]
+    types: Vec<String>,
+    /// How to write the results.
+    #[arg(long, value_enum, default_value = "human")]
+    format: Format,
+    /// How many programs to judge at once; 0 for one per CPU.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    jobs: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Format {
+    /// For people.
+    Human,
+    /// One object, with stable keys.
+    Json,
+    /// Columns and words of veristat.
+    Csv,
+}
+
+/// A kernel to check for.
+struct Kernel {
+    name: String,
+    model: KernelModel,
+    target: Option<CoreTarget>,
+}
+
+/// A program of a file to check for a kernel.
+struct Job<'a> {
+    file: &'a Path,
+    code: &'a input::Code,
+    /// The function to begin with, for objects.
+    entry: usize,
+    kernel: &'a Kernel,
+}
+
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Status, CliError> {
+    let kernels = args.kernel.iter().map(|k| kernel(k, args)).collect::<Result<Vec<_>, _>>()?;
+    let mut files = Vec::new();
+    for path in &args.files {
+        files.push((path.as_path(), input::code(path)?));
+    }
+    let mut jobs = Vec::new();
+    for (file, code) in &files {
+        let entries: Vec<usize> = match code {
+            input::Code::Object(object) => {
+                let chosen = |name: &str| args.prog.is_empty() || args.prog.iter().any(|p| p == name);
+                object.programs().filter(|(_, f)| chosen(&f.name)).map(|(entry, _)| entry).collect()
+            }
+            input::Code::Insns(_) => vec![0],
+        };
+        for entry in entries {
+            jobs.extend(kernels.iter().map(|kernel| Job { file, code, entry, kernel }));
+        }
+    }
+    if jobs.is_empty() {
+        return Err(CliError::Usage("there is no such program in these files".to_owned()));
+    }
+    let findings = judge_all(&jobs, args);
+    match args.format {
+        Format::Human => {
+            let verdict = |kind, word: &str| {
+                let ink = match kind {
+                    VerdictKind::Accept => Ink::Good,
+                    VerdictKind::Reject => Ink::Bad,
+                    VerdictKind::Unknown => Ink::Doubt,
+                };
+                Paint(ink, word).to_string()
+            };
+            let faint = |text: &str| Paint(Ink::Faint, text).to_string();
+            report::write_human(&findings, &Inks { verdict: &verdict, faint: &faint }, out)?;
+        }
+        Format::Json => report::write_json(&findings, out)?,
+        Format::Csv => report::write_csv(&findings, out)?,
+    }
+    let any = |kind| findings.iter().any(|f| f.verdict == kind);
+    Ok(match () {
+        () if any(VerdictKind::Reject) => Status::Rejected,
+        () if any(VerdictKind::Unknown) => Status::Unknown,
+        () => Status::Fine,
+    })
+}
+
+fn kernel(name: &str, args: &Args) -> Result<Kernel, CliError> {
+    let host = name == "host";
+    let version: KernelVersion = match host {
+        true => input::host_version()?,
+        false => name.parse().map_err(|e| CliError::Usage(format!("--kernel {name}: {e}")))?,
+    };
+    let known = || {
+        let all: Vec<String> = KernelModel::kernels().iter().map(|k| k.version.to_string()).collect();
+        CliError::Usage(format!("--kernel {name}: expected host or one of {}", all.join(", ")))
+    };
+    let model = KernelModel::at(version).ok_or_else(known)?;
+    let types = match &args.btf {
+        Some(path) => Some(path.as_path()),
+        None if host => Some(Path::new(input::HOST_TYPES)),
+        None => None,
+    };
+    let target = types.map(input::target).transpose()?;
+    Ok(Kernel { name: version.to_string(), model, target })
+}
+
+/// Judges all jobs on several threads and gives the findings in the order of the jobs.
+fn judge_all(jobs: &[Job<'_>], args: &Args) -> Vec<Finding> {
+    let threads = match args.jobs {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        n => n,
+    };
+    let next = AtomicUsize::new(0);
+    let done: Mutex<Vec<Option<Finding>>> = Mutex::new(jobs.iter().map(|_| None).collect());
+    std::thread::scope(|scope| {
+        for _ in 0..threads.min(jobs.len()) {
+            scope.spawn(|| {
+                while let Some((nth, job)) =
+                    Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|n| Some((n, jobs.get(n)?)))
+                {
+                    let finding = judge(job, args);
+                    done.lock().unwrap_or_else(PoisonError::into_inner)[nth] = Some(finding);
+                }
+            });
+        }
+    });
+    done.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten().collect()
+}
+
+fn judge(job: &Job<'_>, args: &Args) -> Finding {
+    let start = Instant::now();
+    match job.code {
+        input::Code::Insns(insns) => {
+            let mut program = Program::from_insns("program", insns.clone());
+            assign_type(&mut program, args);
+            judged(job, &program, verify(&program, &job.kernel.model), start.elapsed())
+        }
+        input::Code::Object(object) => {
+            match object.load(job.entry, &LoadOptions { target: job.kernel.target.as_ref() }) {
+                Ok(Loaded { mut program, unresolved }) => {
+                    assign_type(&mut program, args);
+                    let mut judgement = verify(&program, &job.kernel.model);
+                    if !unresolved.is_empty() && !matches!(judgement.verdict, Verdict::Reject(_)) {
+                        judgement.verdict = Verdict::Unknown(Feature::KernelTypes);
+                    }
+                    judged(job, &program, judgement, start.elapsed())
+                }
+                Err(error) => refused(job, object, &error, start.elapsed()),
+            }
+        }
+    }
+}
+
+/// What a program is for: by its section, unless the arguments say otherwise.
+fn assign_type(program: &mut Program, args: &Args) {
+    let mut section = program.section.trim_start_matches('?').to_owned();
+    for given in &args.types {
+        match given.split_once('=') {
+            Some((of, name)) if of == program.section => section = name.to_owned(),
+            Some(_) => {}
+            None => section = given.clone(),
+        }
+    }
+    if let Some(found) = sections::lookup(&section) {
+        program.prog_type = Some(found.def.prog_type);
+        program.expected_attach_type = Some(found.def.attach_type);
+    }
+}
+
+fn finding(job: &Job<'_>, program: &str, section: &str, duration: Duration) -> Finding {
+    Finding {
+        file: job.file.display().to_string(),
+        program: program.to_owned(),
+        section: section.to_owned(),
+        prog_type: None,
+        kernel: job.kernel.name.clone(),
+        verdict: VerdictKind::Unknown,
+        errno: None,
+        message: String::new(),
+        code: None,
+        insn: None,
+        source: None,
+        insns: 0,
+        total_states: 0,
+        peak_states: 0,
+        max_states_per_insn: 0,
+        stack_depth: 0,
+        size: 0,
+        duration,
+    }
+}
+
+fn judged(job: &Job<'_>, program: &Program, judgement: Judgement, duration: Duration) -> Finding {
+    let stats = judgement.stats;
+    let mut f = Finding {
+        prog_type: program.prog_type.map(|t| t.name().to_owned()),
+        insns: stats.insns,
+        total_states: stats.total_states,
+        peak_states: stats.peak_states,
+        max_states_per_insn: stats.max_states_per_insn,
+        stack_depth: stats.stack_depth,
+        size: program.insns.len(),
+        ..finding(job, &program.name, &program.section, duration)
+    };
+    match judgement.verdict {
+        Verdict::Accept => {
+            f.verdict = VerdictKind::Accept;
+            f.errno = Some(0);
+        }
+        Verdict::Reject(fault) => {
+            let entry = fault.finding.entry();
+            f.verdict = VerdictKind::Reject;
+            f.errno = Some(entry.errno.number());
+            f.code = Some(entry.code);
+            f.message = fault.to_string();
+            if f.message.is_empty() {
+                f.message = entry.title.to_owned();
+            }
+            f.insn = fault.insn;
+            f.source = fault.insn.and_then(|i| source(program, i));
+        }
+        Verdict::Unknown(feature) => f.message = feature.to_string(),
+    }
+    f
+}
+
+/// A program that a loader would not even hand to the kernel.
+fn refused(job: &Job<'_>, object: &Object, error: &ProgramError, duration: Duration) -> Finding {
+    let function = &object.functions()[job.entry];
+    Finding {
+        verdict: VerdictKind::Reject,
+        message: format!("not loadable: {error}"),
+        ..finding(job, &function.name, object.section_of(function), duration)
+    }
+}
+
+fn source(program: &Program, insn: usize) -> Option<Source> {
+    let (line, btf) = (program.line_of(insn)?, program.btf.as_ref()?);
+    let text = |offset| btf.str_bytes(offset).map(|b| String::from_utf8_lossy(b).trim().to_owned());
+    Some(Source {
+        file: text(line.file_name)?,
+        line: line.line(),
+        column: line.column(),
+        text: text(line.line_text)?,
+    })
+}

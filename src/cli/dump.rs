@@ -1,0 +1,162 @@
+//! `oxbpf dump`: what an object is made of.
+
+use super::style::{Ink, Paint, Table};
+use super::{CliError, Status, input};
+use crate::object::{Object, RelocTarget, SectionKind};
+use oxbpf_isa::btf::core::CoreKind;
+use oxbpf_isa::program::{MapDef, SlotTarget};
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Show sections, programs, maps, externs and relocations of an object.
+///
+/// Without a choice, everything but relocations is shown.
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// ELF objects.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Sections of the file.
+    #[arg(long)]
+    sections: bool,
+    /// Programs and subprograms.
+    #[arg(long)]
+    programs: bool,
+    /// Maps.
+    #[arg(long)]
+    maps: bool,
+    /// What the object leaves to the kernel.
+    #[arg(long)]
+    externs: bool,
+    /// What instructions refer to, and what depends on the kernel's types.
+    #[arg(long)]
+    relocs: bool,
+}
+
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Status, CliError> {
+    for path in &args.files {
+        let input::Code::Object(object) = input::code(path)? else {
+            return Err(CliError::input(path.display(), "expected an ELF object"));
+        };
+        let all = !(args.sections || args.programs || args.maps || args.externs || args.relocs);
+        writeln!(out, "{}", Paint(Ink::Strong, path.display()))?;
+        if all {
+            writeln!(out, "  licence {:?}, {:?}-endian", object.license(), object.order())?;
+        }
+        let parts: [(bool, &str, Table); 5] = [
+            (all || args.sections, "sections", sections(&object)),
+            (all || args.programs, "programs", programs(&object)),
+            (all || args.maps, "maps", maps(&object)),
+            (all || args.externs, "externs", externs(&object)),
+            (args.relocs, "relocations", relocations(&object)),
+        ];
+        for (wanted, title, table) in parts {
+            if wanted && !(all && table.is_empty()) {
+                writeln!(out, "  {title}:")?;
+                table.write(out, 4)?;
+            }
+        }
+    }
+    Ok(Status::Fine)
+}
+
+fn sections(object: &Object) -> Table {
+    let mut table = Table::new(&["#", "section", "kind", "bytes"], &[0, 3]);
+    for (index, s) in object.elf().sections.iter().enumerate().skip(1) {
+        let kind = match s.kind {
+            SectionKind::Data => "data".to_owned(),
+            SectionKind::Code => "code".to_owned(),
+            SectionKind::Zero => "zeroes".to_owned(),
+            SectionKind::Symbols => "symbols".to_owned(),
+            SectionKind::Relocations(of) => format!("relocations of {of}"),
+            SectionKind::Other => "other".to_owned(),
+        };
+        table.row([index.to_string(), s.name.clone(), kind, s.size.to_string()]);
+    }
+    table
+}
+
+fn programs(object: &Object) -> Table {
+    let mut table = Table::new(&["function", "section", "insns", "role"], &[2]);
+    for f in object.functions() {
+        let role = match (f.is_entry, f.global) {
+            (true, _) => "program",
+            (false, true) => "global function",
+            (false, false) => "static function",
+        };
+        let section = object.section_of(f).to_owned();
+        table.row([f.name.clone(), section, f.insns.len().to_string(), role.to_owned()]);
+    }
+    table
+}
+
+fn map_kind(def: &MapDef) -> String {
+    def.kind().map_or_else(|| format!("type {}", def.map_type), |k| k.name().to_owned())
+}
+
+fn maps(object: &Object) -> Table {
+    let mut table = Table::new(&["map", "type", "key", "value", "entries", "flags", "values"], &[2, 3, 4]);
+    for m in object.maps() {
+        let d = &m.def;
+        let mut notes: Vec<String> = Vec::new();
+        notes.extend(
+            d.inner
+                .as_ref()
+                .map(|i| format!("of {} {}/{}/{}", map_kind(i), i.key_size, i.value_size, i.max_entries)),
+        );
+        notes.extend(d.slots.iter().map(|s| match &s.target {
+            SlotTarget::Map(name) | SlotTarget::Program(name) => format!("[{}]={name}", s.index),
+        }));
+        notes.extend(d.struct_ops.iter().map(|s| {
+            let members: Vec<String> = s.members.iter().map(|(m, p)| format!(".{m}={p}")).collect();
+            format!("struct {} {}", s.type_name, members.join(" "))
+        }));
+        table.row([
+            d.name.clone(),
+            map_kind(d),
+            d.key_size.to_string(),
+            d.value_size.to_string(),
+            d.max_entries.to_string(),
+            format!("{:#x}", d.flags),
+            notes.join(" "),
+        ]);
+    }
+    table
+}
+
+fn externs(object: &Object) -> Table {
+    let mut table = Table::new(&["extern", "kind", "weak"], &[]);
+    for e in object.externs() {
+        let kind = format!("{:?}", e.kind);
+        let kind = kind.split([' ', '{']).next().unwrap_or("").to_lowercase();
+        table.row([e.name.clone(), kind, if e.weak { "weak" } else { "" }.to_owned()]);
+    }
+    table
+}
+
+fn relocations(object: &Object) -> Table {
+    let mut table = Table::new(&["function", "insn", "refers to"], &[1]);
+    for (index, f) in object.functions().iter().enumerate() {
+        for r in object.references(index) {
+            let target = match &r.target {
+                RelocTarget::Map(m) => format!("map {}", object.maps()[*m].def.name),
+                RelocTarget::Data { map, offset } => format!("{}+{offset}", object.maps()[*map].def.name),
+                RelocTarget::Extern(e) => format!("extern {}", object.externs()[*e].name),
+                RelocTarget::Call { offset } => format!("call .text+{offset}"),
+                RelocTarget::FuncAddr { offset } => format!("address of .text+{offset}"),
+                RelocTarget::Bad(problem) => format!("fault: {problem}"),
+            };
+            table.row([f.name.clone(), r.insn.to_string(), target]);
+        }
+    }
+    let Some(btf) = object.btf() else { return table };
+    for (index, relo) in object.core_relocations() {
+        let f = &object.functions()[*index];
+        let kind = CoreKind::from_number(relo.kind).map_or("unknown", CoreKind::name);
+        let ty = btf.ty(relo.type_id).map_or("", |t| t.name());
+        let path = btf.str(relo.access).unwrap_or("");
+        let insn = (relo.insn_off as usize / 8).saturating_sub(f.offset);
+        table.row([f.name.clone(), insn.to_string(), format!("CO-RE {kind} {ty} {path}")]);
+    }
+    table
+}

@@ -1,0 +1,89 @@
+//! Files as they come: objects, instructions as bytes or as hexadecimal text, types, or standard
+//! input for `-`.
+
+use super::CliError;
+use crate::object::{Object, is_elf};
+use oxbpf_isa::btf::Btf;
+use oxbpf_isa::btf::core::CoreTarget;
+use oxbpf_isa::insn::{ByteOrder, RawInsn};
+use oxbpf_isa::kernel::KernelVersion;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Reads a whole file, or standard input for `-`.
+pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, CliError> {
+    let result = if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        std::fs::read(path)
+    };
+    result.map_err(|e| CliError::input(path.display(), e))
+}
+
+/// What a file of code turned out to be.
+pub(super) enum Code {
+    Object(Box<Object>),
+    /// Bare instructions.
+    Insns(Vec<RawInsn>),
+}
+
+/// Opens an object, or reads instructions.
+pub(super) fn code(path: &Path) -> Result<Code, CliError> {
+    let bytes = bytes(path)?;
+    if is_elf(&bytes) {
+        return object(path, bytes).map(|o| Code::Object(Box::new(o)));
+    }
+    let insns = match hex(&bytes) {
+        Some(bytes) => RawInsn::slots(&bytes, ByteOrder::Little),
+        None => RawInsn::slots(&bytes, ByteOrder::Little),
+    };
+    let problem = "neither an ELF object nor instructions of eight bytes each, as bytes or in hexadecimal";
+    insns.filter(|i| !i.is_empty()).map(Code::Insns).ok_or_else(|| CliError::input(path.display(), problem))
+}
+
+fn object(path: &Path, bytes: Vec<u8>) -> Result<Object, CliError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = name.split('.').next().unwrap_or("");
+    Object::parse(bytes, name).map_err(|e| CliError::input(path.display(), e))
+}
+
+/// Text of nothing but hexadecimal digits and white space, as bytes.
+pub(super) fn hex(text: &[u8]) -> Option<Vec<u8>> {
+    let digits: Vec<u8> = text.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
+    let (pairs, rest) = digits.as_chunks::<2>();
+    if !rest.is_empty() || digits.is_empty() {
+        return None;
+    }
+    let digit = |b: u8| (b as char).to_digit(16).map(|d| d as u8);
+    pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect()
+}
+
+/// Opens types, from BTF or from an ELF file that holds them.
+pub(super) fn types(path: &Path) -> Result<Arc<Btf>, CliError> {
+    let bytes = bytes(path)?;
+    if is_elf(&bytes) {
+        let object = object(path, bytes)?;
+        return object.btf().cloned().ok_or_else(|| CliError::input(path.display(), "holds no BTF"));
+    }
+    Btf::parse(bytes).map(Arc::new).map_err(|e| CliError::input(path.display(), e))
+}
+
+/// A kernel's types, indexed.
+pub(super) fn target(path: &Path) -> Result<CoreTarget, CliError> {
+    types(path).map(CoreTarget::new)
+}
+
+/// Where the running kernel shows its types.
+pub(super) const HOST_TYPES: &str = "/sys/kernel/btf/vmlinux";
+
+/// The version of the running kernel.
+pub(super) fn host_version() -> Result<KernelVersion, CliError> {
+    const PATH: &str = "/proc/sys/kernel/osrelease";
+    let text = std::fs::read_to_string(PATH).map_err(|e| CliError::input(PATH, e))?;
+    let release: String = text.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+    let mut parts = release.split('.');
+    let short = [parts.next().unwrap_or(""), parts.next().unwrap_or("")].join(".");
+    short.parse().map_err(|e| CliError::input(PATH, e))
+}

@@ -1,0 +1,67 @@
+//! Names for disassembly: helpers from the facts, functions and labels from the object.
+
+use oxbpf_isa::disasm::Names;
+use oxbpf_isa::kernel::KernelModel;
+use oxbpf_isa::program::Program;
+use std::borrow::Cow;
+
+/// Names of helpers alone.
+pub(super) struct HelperNames(pub KernelModel);
+
+/// The helper's name as the kernel writes it.
+fn helper(model: &KernelModel, id: i32) -> Option<Cow<'_, str>> {
+    let name = model.helper_name(u32::try_from(id).ok()?)?;
+    Some(Cow::Owned(format!("bpf_{name}")))
+}
+
+impl Names for HelperNames {
+    fn helper(&self, id: i32) -> Option<Cow<'_, str>> {
+        helper(&self.0, id)
+    }
+}
+
+/// The symbols of one section of an object, by slot.
+pub(super) struct SectionNames {
+    pub model: KernelModel,
+    /// Slot and name, ordered.
+    pub symbols: Vec<(i64, String)>,
+}
+
+impl Names for SectionNames {
+    fn helper(&self, id: i32) -> Option<Cow<'_, str>> {
+        helper(&self.model, id)
+    }
+
+    /// The last symbol at or before the place and the bytes from there, as llvm-objdump writes it.
+    fn code(&self, slot: i64) -> Option<Cow<'_, str>> {
+        let after = self.symbols.partition_point(|s| s.0 <= slot);
+        let (start, name) = self.symbols[..after].last()?;
+        Some(match slot - start {
+            0 => Cow::Borrowed(name.as_str()),
+            slots => Cow::Owned(format!("{name}+{:#x}", slots * 8)),
+        })
+    }
+}
+
+/// The names of a linked program.
+pub(super) struct ProgramNames<'a> {
+    pub model: KernelModel,
+    pub program: &'a Program,
+}
+
+impl Names for ProgramNames<'_> {
+    fn helper(&self, id: i32) -> Option<Cow<'_, str>> {
+        helper(&self.model, id)
+    }
+
+    fn kfunc(&self, slot: usize, _id: i32) -> Option<Cow<'_, str>> {
+        let called = self.program.kfuncs.iter().find(|k| k.insn as usize == slot)?;
+        Some(Cow::Borrowed(called.name.as_str()))
+    }
+
+    fn code(&self, slot: i64) -> Option<Cow<'_, str>> {
+        let btf = self.program.btf.as_ref()?;
+        let function = self.program.funcs.iter().find(|f| f.insn as i64 == slot)?;
+        Some(Cow::Borrowed(btf.ty(function.type_id)?.name()))
+    }
+}

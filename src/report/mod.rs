@@ -1,0 +1,68 @@
+//! What a check found, as values, and the forms it is written in: one file per form.
+
+mod csv;
+mod human;
+mod json;
+
+pub use csv::write as write_csv;
+pub use human::{Inks, write as write_human};
+pub use json::write as write_json;
+
+use std::time::Duration;
+
+/// What was said of one program for one kernel.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    pub file: String,
+    pub program: String,
+    pub section: String,
+    /// The program type's name; none when nothing says what the program is for.
+    pub prog_type: Option<String>,
+    pub kernel: String,
+    pub verdict: VerdictKind,
+    /// What bpf(2) would return; 0 for accepted, none where that is not known.
+    pub errno: Option<i32>,
+    /// The kernel's words, or what keeps us from judging. Empty for accepted.
+    pub message: String,
+    /// The code of the finding in the catalog.
+    pub code: Option<&'static str>,
+    /// The slot the message is about.
+    pub insn: Option<usize>,
+    pub source: Option<Source>,
+    pub insns: u64,
+    pub total_states: u64,
+    pub peak_states: u64,
+    pub max_states_per_insn: u64,
+    pub stack_depth: u32,
+    /// Slots in the linked program.
+    pub size: usize,
+    pub duration: Duration,
+}
+
+/// The three verdicts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum VerdictKind {
+    Accept,
+    Reject,
+    Unknown,
+}
+
+impl VerdictKind {
+    /// The word in JSON and for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            VerdictKind::Accept => "accept",
+            VerdictKind::Reject => "reject",
+            VerdictKind::Unknown => "unknown",
+        }
+    }
+}
+
+/// A place in the program's source.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Source {
+    pub file: String,
+    pub line: u32,
+    pub column: u32,
+    pub text: String,
+}

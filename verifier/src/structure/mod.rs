@@ -1,0 +1,88 @@
+//! What can be said of a program before any state is looked at.
+//!
+//! In the order in which Linux 6.18 looks (`bpf_check`): the number of instructions, where functions
+//! begin (`add_subprog_and_kfunc`), that jumps stay inside them (`check_subprogs`), that opcodes
+//! exist and wide loads are whole and name maps that there are (`resolve_pseudo_ldimm64`), that every
+//! instruction can be reached (`check_cfg`). The order decides which of several faults is reported.
+//!
+//! Faults of single instructions beyond that (unused fields, registers, helpers) are the walk's: the
+//! kernel sees them only on paths it takes.
+
+mod flow;
+mod functions;
+mod references;
+
+pub use flow::Marks;
+pub use functions::Subprog;
+
+use crate::report::{Fault, Finding};
+use alloc::vec::Vec;
+use oxbpf_isa::insn::{DecodeError, Insn, RawInsn};
+use oxbpf_isa::kernel::KernelModel;
+use oxbpf_isa::program::Program;
+
+/// A program whose structure is sound.
+#[derive(Clone, Debug)]
+pub struct Structure {
+    /// What each slot decodes to. The second slot of a wide load holds no instruction.
+    pub insns: Vec<Slot>,
+    /// Functions by where they begin; the first is the program itself.
+    pub subprogs: Vec<Subprog>,
+    /// Where the function begins that is called when an exception is thrown.
+    pub exception_callback: Option<usize>,
+    /// What the control-flow walk marks each slot as.
+    pub marks: Vec<Marks>,
+}
+
+/// What stands in a slot.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Slot {
+    Insn(Insn),
+    /// The upper half of the wide load before it.
+    Second,
+    /// No instruction; only a fault when a path leads here.
+    Bad(DecodeError),
+}
+
+/// Judges the structure of a program.
+///
+/// # Errors
+/// The fault that the kernel would report.
+pub fn analyze(program: &Program, model: &KernelModel) -> Result<Structure, Fault> {
+    let raw = &program.insns;
+    let limit = model.limits().insns_privileged as usize;
+    if raw.is_empty() || raw.len() > limit {
+        return Err(Fault::of(Finding::ProgramSize { insns: raw.len(), limit }));
+    }
+    let (mut subprogs, exception_callback) = functions::find(program, model)?;
+    functions::check_jumps(raw, &mut subprogs)?;
+    references::check(program)?;
+    let marks = flow::walk(raw, exception_callback)?;
+    Ok(Structure { insns: decode(raw), subprogs, exception_callback, marks })
+}
+
+fn decode(raw: &[RawInsn]) -> Vec<Slot> {
+    let mut slots = Vec::with_capacity(raw.len());
+    for (_, decoded) in Insn::decode_all(raw) {
+        match decoded {
+            Ok(insn) => {
+                slots.push(Slot::Insn(insn));
+                slots.extend((insn.slots() == 2).then_some(Slot::Second));
+            }
+            Err(error) => slots.push(Slot::Bad(error)),
+        }
+    }
+    slots
+}
+
+impl Structure {
+    /// The index of the function that a slot belongs to.
+    pub fn subprog_of(&self, slot: usize) -> usize {
+        self.subprogs.partition_point(|s| s.start <= slot) - 1
+    }
+
+    /// The index of the function that begins in a slot.
+    pub fn subprog_at(&self, slot: usize) -> Option<usize> {
+        self.subprogs.binary_search_by_key(&slot, |s| s.start).ok()
+    }
+}
