@@ -37,7 +37,9 @@ fn objects_open_where_libbpf_opens_them() {
 
 #[test]
 fn programs_are_for_what_libbpf_says() {
-    let (Some(objects), Some(rows)) = (corpus::objects(), corpus::golden("verdicts-6.18.tsv")) else { return };
+    let (Some(objects), Some(rows)) = (corpus::objects(), corpus::golden("verdicts-6.18.tsv")) else {
+        return;
+    };
     let expected: HashMap<(&str, &str), &Vec<String>> =
         rows.iter().map(|r| ((r[0].as_str(), r[1].as_str()), r)).collect();
     let target = corpus::core_target("6.18");
@@ -57,7 +59,8 @@ fn programs_are_for_what_libbpf_says() {
                 None => p.expected_attach_type.map_or(0, |a| a.number()),
             };
             let flags = p.flags.0 & !ProgFlags::SLEEPABLE & !ProgFlags::XDP_HAS_FRAGS;
-            let ours = (p.section.clone(), p.prog_type.map_or(0, |t| t.number()).to_string(), attach.to_string());
+            let ours =
+                (p.section.clone(), p.prog_type.map_or(0, |t| t.number()).to_string(), attach.to_string());
             let theirs = (row[2].clone(), row[3].clone(), row[4].clone());
             if ours == theirs && flags == 0 {
                 equal += 1;

@@ -22,7 +22,7 @@ pub struct LoadOptions<'a> {
     pub config: Option<&'a Kconfig>,
     /// The kernel's symbols, as in `/proc/kallsyms`.
     pub addresses: Option<&'a BTreeMap<String, u64>>,
-    /// What programs are for, by name or section.
+    /// What programs are for, by name or section; an empty name stands for all others.
     pub kinds: &'a [(String, ProgramKind)],
     /// Changes of maps, and maps that stand where instructions hold numbers.
     pub maps: &'a [MapChange],
@@ -91,7 +91,7 @@ impl LoadOptions<'_> {
     /// What the caller says a program is for: its name counts more than its section.
     pub(super) fn kind_of(&self, program: &str, section: &str) -> Option<ProgramKind> {
         let named = |name: &str| self.kinds.iter().find(|(n, _)| n == name);
-        named(program).or_else(|| named(section)).map(|(_, kind)| kind.clone())
+        named(program).or_else(|| named(section)).or_else(|| named("")).map(|(_, kind)| kind.clone())
     }
 
     /// The map that the caller puts in place of a file descriptor.
