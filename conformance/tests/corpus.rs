@@ -49,7 +49,7 @@ fn instructions_equal_libbpfs() {
             let Some(&(count, crc)) = expected.get(&(name.as_str(), function.name.as_str())) else {
                 continue;
             };
-            let loaded = object.load(entry, &LoadOptions { target: Some(&target) });
+            let loaded = object.load(entry, &LoadOptions { target: Some(&target), ..LoadOptions::default() });
             if count.contains(':') {
                 refused += loaded.is_err() as u32;
                 continue;

@@ -63,7 +63,8 @@ pub struct MapDef {
     pub btf: Option<Arc<Btf>>,
     /// The shape of inner maps, for maps of maps.
     pub inner: Option<Box<MapDef>>,
-    /// What the first value holds at load, for maps of global data.
+    /// What the first value holds at load, for maps of global data, and the first bytes of an arena.
+    /// None where all is zero.
     pub data: Option<Arc<[u8]>>,
     /// No longer writable from outside the program once loaded.
     pub frozen: bool,
@@ -103,6 +104,17 @@ pub struct StructOps {
     pub type_name: String,
     /// Member name and program name.
     pub members: Vec<(String, String)>,
+}
+
+/// The member of a struct of kernel callbacks that a program implements.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StructOpsMember {
+    /// The kernel type, without flavour.
+    pub type_name: String,
+    pub member: String,
+    /// The struct in the target kernel's types and the number of the member there; none when no
+    /// types were given.
+    pub kernel: Option<(TypeId, u32)>,
 }
 
 /// Where a function of the source begins.
@@ -164,6 +176,8 @@ pub struct Program {
     pub expected_attach_type: Option<AttachType>,
     /// What the section names after its prefix: a function, a tracepoint, a hook.
     pub attach_target: Option<String>,
+    /// The callback it implements, for programs of struct_ops that a struct refers to.
+    pub struct_ops: Option<StructOpsMember>,
     pub flags: ProgFlags,
     pub license: String,
     pub kern_version: u32,
@@ -184,6 +198,7 @@ impl Program {
             prog_type: None,
             expected_attach_type: None,
             attach_target: None,
+            struct_ops: None,
             flags: ProgFlags::default(),
             license: String::new(),
             kern_version: 0,

@@ -3,7 +3,7 @@
 use super::style::Table;
 use super::{CliError, Status, SyntaxArg, dis, input};
 use crate::names::{HelperNames, ProgramNames};
-use crate::object::LoadOptions;
+use crate::object::{Input, LoadOptions};
 use oxbpf_isa::cfg::{Cfg, Dot};
 use oxbpf_isa::disasm::Names;
 use oxbpf_isa::insn::RawInsn;
@@ -33,11 +33,11 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Status, CliError> {
     let mut found = false;
     match input::code(&args.file)? {
-        input::Code::Insns(insns) => {
+        Input::Slots(insns) => {
             found = true;
             show(args, out, "program", &insns, &HelperNames(KernelModel::latest()))?;
         }
-        input::Code::Object(object) => {
+        Input::Object(object) => {
             for (entry, function) in object.programs() {
                 if args.prog.as_ref().is_some_and(|p| *p != function.name) {
                     continue;

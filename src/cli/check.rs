@@ -2,11 +2,11 @@
 
 use super::style::{Ink, Paint};
 use super::{CliError, Status, input};
-use crate::object::{LoadOptions, Loaded, Object, ProgramError};
+use crate::object::{Input, LoadOptions, Loaded, Object, ProgramError, ProgramKind};
 use crate::report::{self, Finding, Inks, Source, VerdictKind};
 use clap::ValueEnum;
 use oxbpf_isa::btf::core::CoreTarget;
-use oxbpf_isa::kernel::{KernelModel, KernelVersion, sections};
+use oxbpf_isa::kernel::{KernelModel, KernelVersion};
 use oxbpf_isa::program::Program;
 use oxbpf_verifier::{Feature, Judgement, Verdict, verify};
 use std::io::Write;
@@ -66,7 +66,7 @@ struct Kernel {
 /// A program of a file to check for a kernel.
 struct Job<'a> {
     file: &'a Path,
-    code: &'a input::Code,
+    code: &'a Input,
     /// The function to begin with, for objects.
     entry: usize,
     kernel: &'a Kernel,
@@ -81,11 +81,11 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Status, CliError> 
     let mut jobs = Vec::new();
     for (file, code) in &files {
         let entries: Vec<usize> = match code {
-            input::Code::Object(object) => {
+            Input::Object(object) => {
                 let chosen = |name: &str| args.prog.is_empty() || args.prog.iter().any(|p| p == name);
                 object.programs().filter(|(_, f)| chosen(&f.name)).map(|(entry, _)| entry).collect()
             }
-            input::Code::Insns(_) => vec![0],
+            Input::Slots(_) => vec![0],
         };
         for entry in entries {
             jobs.extend(kernels.iter().map(|kernel| Job { file, code, entry, kernel }));
@@ -94,7 +94,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Status, CliError> 
     if jobs.is_empty() {
         return Err(CliError::Usage("there is no such program in these files".to_owned()));
     }
-    let findings = judge_all(&jobs, args);
+    let findings = judge_all(&jobs, args.jobs, &kinds(args)?);
     match args.format {
         Format::Human => {
             let verdict = |kind, word: &str| {
@@ -140,8 +140,8 @@ fn kernel(name: &str, args: &Args) -> Result<Kernel, CliError> {
 }
 
 /// Judges all jobs on several threads and gives the findings in the order of the jobs.
-fn judge_all(jobs: &[Job<'_>], args: &Args) -> Vec<Finding> {
-    let threads = match args.jobs {
+fn judge_all(jobs: &[Job<'_>], threads: usize, kinds: &[(String, ProgramKind)]) -> Vec<Finding> {
+    let threads = match threads {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         n => n,
     };
@@ -153,7 +153,7 @@ fn judge_all(jobs: &[Job<'_>], args: &Args) -> Vec<Finding> {
                 while let Some((nth, job)) =
                     Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|n| Some((n, jobs.get(n)?)))
                 {
-                    let finding = judge(job, args);
+                    let finding = judge(job, kinds);
                     done.lock().unwrap_or_else(PoisonError::into_inner)[nth] = Some(finding);
                 }
             });
@@ -162,44 +162,42 @@ fn judge_all(jobs: &[Job<'_>], args: &Args) -> Vec<Finding> {
     done.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten().collect()
 }
 
-fn judge(job: &Job<'_>, args: &Args) -> Finding {
+fn judge(job: &Job<'_>, kinds: &[(String, ProgramKind)]) -> Finding {
     let start = Instant::now();
+    let options = LoadOptions {
+        target: job.kernel.target.as_ref(),
+        kernel: Some(&job.kernel.model),
+        kinds,
+        ..LoadOptions::default()
+    };
     match job.code {
-        input::Code::Insns(insns) => {
-            let mut program = Program::from_insns("program", insns.clone());
-            assign_type(&mut program, args);
-            judged(job, &program, verify(&program, &job.kernel.model), start.elapsed())
-        }
-        input::Code::Object(object) => {
-            match object.load(job.entry, &LoadOptions { target: job.kernel.target.as_ref() }) {
-                Ok(Loaded { mut program, unresolved }) => {
-                    assign_type(&mut program, args);
-                    let mut judgement = verify(&program, &job.kernel.model);
-                    if !unresolved.is_empty() && !matches!(judgement.verdict, Verdict::Reject(_)) {
-                        judgement.verdict = Verdict::Unknown(Feature::KernelTypes);
-                    }
-                    judged(job, &program, judgement, start.elapsed())
-                }
-                Err(error) => refused(job, object, &error, start.elapsed()),
-            }
-        }
+        Input::Slots(insns) => judge_loaded(job, Input::program("program", insns.clone(), &options), start),
+        Input::Object(object) => match object.load(job.entry, &options) {
+            Ok(loaded) => judge_loaded(job, loaded, start),
+            Err(error) => refused(job, object, &error, start.elapsed()),
+        },
     }
 }
 
-/// What a program is for: by its section, unless the arguments say otherwise.
-fn assign_type(program: &mut Program, args: &Args) {
-    let mut section = program.section.trim_start_matches('?').to_owned();
-    for given in &args.types {
-        match given.split_once('=') {
-            Some((of, name)) if of == program.section => section = name.to_owned(),
-            Some(_) => {}
-            None => section = given.clone(),
-        }
+fn judge_loaded(job: &Job<'_>, loaded: Loaded, start: Instant) -> Finding {
+    let Loaded { program, unresolved } = loaded;
+    let mut judgement = verify(&program, &job.kernel.model);
+    if !unresolved.is_empty() && !matches!(judgement.verdict, Verdict::Reject(_)) {
+        judgement.verdict = Verdict::Unknown(Feature::KernelTypes);
     }
-    if let Some(found) = sections::lookup(&section) {
-        program.prog_type = Some(found.def.prog_type);
-        program.expected_attach_type = Some(found.def.attach_type);
-    }
+    judged(job, &program, judgement, start.elapsed())
+}
+
+/// What the arguments say of programs: `SECTION=TYPE`, or one type for all.
+fn kinds(args: &Args) -> Result<Vec<(String, ProgramKind)>, CliError> {
+    let kind = |given: &String| {
+        let (name, text) = given.split_once('=').unwrap_or(("", given));
+        let kind = ProgramKind::parse(text).ok_or_else(|| {
+            CliError::Usage(format!("--type {given}: {text} is neither a program type nor a section's name"))
+        })?;
+        Ok((name.to_owned(), kind))
+    };
+    args.types.iter().map(kind).collect()
 }
 
 fn finding(job: &Job<'_>, program: &str, section: &str, duration: Duration) -> Finding {

@@ -3,7 +3,7 @@
 use super::style::{Ink, Paint};
 use super::{CliError, Status, SyntaxArg, input};
 use crate::names::{HelperNames, ProgramNames, SectionNames};
-use crate::object::{LoadOptions, Object, SectionKind};
+use crate::object::{Input, LoadOptions, Object, SectionKind};
 use oxbpf_isa::disasm::{Dialect, Exact, Kernel, Llvm, Names, Ubpf};
 use oxbpf_isa::insn::{ByteOrder, RawInsn};
 use oxbpf_isa::kernel::KernelModel;
@@ -71,17 +71,17 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Status, CliError> 
             writeln!(out, "{}", Paint(Ink::Strong, path.display()))?;
         }
         match input::code(path)? {
-            input::Code::Insns(insns) => {
+            Input::Slots(insns) => {
                 write_slots(args, out, &insns, &HelperNames(KernelModel::latest()), &|_| None)?;
             }
-            input::Code::Object(object) if args.linked => {
+            Input::Object(object) if args.linked => {
                 let mut found = false;
                 for (entry, function) in object.programs() {
                     if args.prog.as_ref().is_some_and(|p| *p != function.name) {
                         continue;
                     }
                     found = true;
-                    let options = LoadOptions { target: target.as_ref() };
+                    let options = LoadOptions { target: target.as_ref(), ..LoadOptions::default() };
                     match object.load(entry, &options) {
                         Ok(loaded) => write_program(args, out, &loaded.program)?,
                         Err(e) => return Err(CliError::input(path.display(), e)),
@@ -89,7 +89,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Status, CliError> 
                 }
                 require(args, found, path)?;
             }
-            input::Code::Object(object) => require(args, write_sections(args, out, &object)?, path)?,
+            Input::Object(object) => require(args, write_sections(args, out, &object)?, path)?,
         }
     }
     Ok(Status::Fine)

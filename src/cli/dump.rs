@@ -2,7 +2,7 @@
 
 use super::style::{Ink, Paint, Table};
 use super::{CliError, Status, input};
-use crate::object::{Object, RelocTarget, SectionKind};
+use crate::object::{Input, Object, RelocTarget, SectionKind};
 use oxbpf_isa::btf::core::CoreKind;
 use oxbpf_isa::program::{MapDef, SlotTarget};
 use std::io::Write;
@@ -35,7 +35,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Status, CliError> {
     for path in &args.files {
-        let input::Code::Object(object) = input::code(path)? else {
+        let Input::Object(object) = input::code(path)? else {
             return Err(CliError::input(path.display(), "expected an ELF object"));
         };
         let all = !(args.sections || args.programs || args.maps || args.externs || args.relocs);
@@ -85,7 +85,7 @@ fn programs(object: &Object) -> Table {
             (false, false) => "static function",
         };
         let section = object.section_of(f).to_owned();
-        table.row([f.name.clone(), section, f.insns.len().to_string(), role.to_owned()]);
+        table.row([f.name.clone(), section, f.insns().len().to_string(), role.to_owned()]);
     }
     table
 }
@@ -150,13 +150,13 @@ fn relocations(object: &Object) -> Table {
         }
     }
     let Some(btf) = object.btf() else { return table };
-    for (index, relo) in object.core_relocations() {
-        let f = &object.functions()[*index];
-        let kind = CoreKind::from_number(relo.kind).map_or("unknown", CoreKind::name);
-        let ty = btf.ty(relo.type_id).map_or("", |t| t.name());
-        let path = btf.str(relo.access).unwrap_or("");
-        let insn = (relo.insn_off as usize / 8).saturating_sub(f.offset);
-        table.row([f.name.clone(), insn.to_string(), format!("CO-RE {kind} {ty} {path}")]);
+    for (index, f) in object.functions().iter().enumerate() {
+        for (insn, relo) in object.core_relocations(index) {
+            let kind = CoreKind::from_number(relo.kind).map_or("unknown", CoreKind::name);
+            let ty = btf.ty(relo.type_id).map_or("", |t| t.name());
+            let path = btf.str(relo.access).unwrap_or("");
+            table.row([f.name.clone(), insn.to_string(), format!("CO-RE {kind} {ty} {path}")]);
+        }
     }
     table
 }

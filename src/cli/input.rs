@@ -2,10 +2,9 @@
 //! input for `-`.
 
 use super::CliError;
-use crate::object::{Object, is_elf};
+use crate::object::{Input, Object, is_elf};
 use oxbpf_isa::btf::Btf;
 use oxbpf_isa::btf::core::CoreTarget;
-use oxbpf_isa::insn::{ByteOrder, RawInsn};
 use oxbpf_isa::kernel::KernelVersion;
 use std::io::Read;
 use std::path::Path;
@@ -22,42 +21,19 @@ pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, CliError> {
     result.map_err(|e| CliError::input(path.display(), e))
 }
 
-/// What a file of code turned out to be.
-pub(super) enum Code {
-    Object(Box<Object>),
-    /// Bare instructions.
-    Insns(Vec<RawInsn>),
+/// Opens an object, or reads instructions.
+pub(super) fn code(path: &Path) -> Result<Input, CliError> {
+    Input::parse(&bytes(path)?, &object_name(path)).map_err(|e| CliError::input(path.display(), e))
 }
 
-/// Opens an object, or reads instructions.
-pub(super) fn code(path: &Path) -> Result<Code, CliError> {
-    let bytes = bytes(path)?;
-    if is_elf(&bytes) {
-        return object(path, bytes).map(|o| Code::Object(Box::new(o)));
-    }
-    let insns = match hex(&bytes) {
-        Some(bytes) => RawInsn::slots(&bytes, ByteOrder::Little),
-        None => RawInsn::slots(&bytes, ByteOrder::Little),
-    };
-    let problem = "neither an ELF object nor instructions of eight bytes each, as bytes or in hexadecimal";
-    insns.filter(|i| !i.is_empty()).map(Code::Insns).ok_or_else(|| CliError::input(path.display(), problem))
+/// The name that loaders give an object: that of its file up to the first dot.
+fn object_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.split('.').next().unwrap_or("").to_owned()
 }
 
 fn object(path: &Path, bytes: Vec<u8>) -> Result<Object, CliError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let name = name.split('.').next().unwrap_or("");
-    Object::parse(bytes, name).map_err(|e| CliError::input(path.display(), e))
-}
-
-/// Text of nothing but hexadecimal digits and white space, as bytes.
-pub(super) fn hex(text: &[u8]) -> Option<Vec<u8>> {
-    let digits: Vec<u8> = text.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
-    let (pairs, rest) = digits.as_chunks::<2>();
-    if !rest.is_empty() || digits.is_empty() {
-        return None;
-    }
-    let digit = |b: u8| (b as char).to_digit(16).map(|d| d as u8);
-    pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect()
+    Object::parse(bytes, &object_name(path)).map_err(|e| CliError::input(path.display(), e))
 }
 
 /// Opens types, from BTF or from an ELF file that holds them.

@@ -1,14 +1,20 @@
 //! The boundary to goblin: an ELF object as sections, symbols and relocations of our own types.
 //!
-//! The tables are read one by one, each after its count and range have been held against the file,
-//! so that a hostile header cannot make the reader allocate more than the file is long.
+//! The tables are read one by one, each after its count and range have been held against the file;
+//! sections may not share bytes and names may not be longer in sum than a few files, so that a
+//! hostile header cannot make the reader allocate more than a small multiple of the file.
+//!
+//! What is read is what libbpf 1.7 reads (`bpf_object__elf_init`, `bpf_object__elf_collect`):
+//! 64-bit relocatable objects for BPF, with one symbol table and relocations without addends. Both
+//! byte orders are read, since an object is only described and not handed to this machine's kernel.
 
 use super::error::{ElfProblem, ObjectError};
 use goblin::container::{Container, Ctx, Endian};
-use goblin::elf::header::{EM_BPF, ET_REL, header64};
+use goblin::elf::header::{EM_BPF, EM_NONE, ET_REL, header64};
 use goblin::elf::reloc::RelocSection;
 use goblin::elf::section_header::{
-    SHF_EXECINSTR, SHN_LORESERVE, SHT_NOBITS, SHT_NULL, SHT_REL, SHT_RELA, SHT_SYMTAB, SectionHeader,
+    SHF_ALLOC, SHF_EXECINSTR, SHN_LORESERVE, SHT_NOBITS, SHT_NULL, SHT_REL, SHT_RELA, SHT_SYMTAB,
+    SectionHeader,
 };
 use goblin::elf::sym::{
     STB_LOCAL, STB_WEAK, STT_FUNC, STT_NOTYPE, STT_SECTION, STV_HIDDEN, STV_INTERNAL, Symtab,
@@ -107,6 +113,24 @@ fn err(offset: usize, problem: ElfProblem) -> ObjectError {
     ObjectError::Elf { offset, problem }
 }
 
+/// The bytes that names may still take. Legitimate string tables share tails and are named by a few
+/// headers each, so the sum of all names stays near the size of the file.
+struct NameBudget(usize);
+
+impl NameBudget {
+    fn new(file: usize) -> NameBudget {
+        NameBudget(file.saturating_mul(8))
+    }
+
+    /// The string at an offset of a string table; lossy, since names are only compared and shown.
+    fn string(&mut self, bytes: &[u8], table: Range<usize>, offset: usize) -> Option<String> {
+        let rest = bytes[table].get(offset..)?;
+        let end = rest.iter().position(|&b| b == 0)?;
+        self.0 = self.0.checked_sub(end)?;
+        Some(String::from_utf8_lossy(&rest[..end]).into_owned())
+    }
+}
+
 /// Whether the bytes begin as an ELF file does.
 pub fn is_elf(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\x7fELF")
@@ -136,7 +160,8 @@ pub fn parse(bytes: &[u8]) -> Result<Elf, ObjectError> {
         return Err(err(bytes.len(), ElfProblem::Header));
     }
     let header = goblin::elf::Elf::parse_header(bytes).map_err(|_| err(0, ElfProblem::Header))?;
-    if header.e_machine != EM_BPF {
+    // Old compilers left the machine open.
+    if header.e_machine != EM_BPF && header.e_machine != EM_NONE {
         return Err(err(18, ElfProblem::Machine { machine: header.e_machine }));
     }
     if header.e_type != ET_REL {
@@ -145,12 +170,14 @@ pub fn parse(bytes: &[u8]) -> Result<Elf, ObjectError> {
     let endian = if order == ByteOrder::Little { Endian::Little } else { Endian::Big };
     let ctx = Ctx::new(Container::Big, endian);
     let headers = section_headers(bytes, header.e_shoff, header.e_shnum as usize, ctx)?;
+    check_overlap(bytes, &headers)?;
     let names = range_of(bytes, &headers, header.e_shstrndx as usize)?;
+    let mut budget = NameBudget::new(bytes.len());
     let mut sections = Vec::with_capacity(headers.len());
     for (index, h) in headers.iter().enumerate() {
-        sections.push(section(bytes, &headers, index, h, names.clone())?);
+        sections.push(section(bytes, &headers, index, h, names.clone(), &mut budget)?);
     }
-    let symbols = symbols(bytes, &headers, ctx)?;
+    let symbols = symbols(bytes, &headers, ctx, &mut budget)?;
     let relocs = relocations(bytes, &headers, &symbols, ctx)?;
     Ok(Elf { order, sections, symbols, relocs })
 }
@@ -184,11 +211,24 @@ fn range_of(bytes: &[u8], headers: &[SectionHeader], index: usize) -> Result<Ran
     Ok(h.sh_offset as usize..end as usize)
 }
 
-/// The string at an offset of a string table; lossy, since names are only compared and shown.
-fn string(bytes: &[u8], table: Range<usize>, offset: usize) -> Option<String> {
-    let rest = bytes[table].get(offset..)?;
-    let end = rest.iter().position(|&b| b == 0)?;
-    Some(String::from_utf8_lossy(&rest[..end]).into_owned())
+/// Two sections that share bytes of the file, which no writer of objects makes.
+fn check_overlap(bytes: &[u8], headers: &[SectionHeader]) -> Result<(), ObjectError> {
+    let mut ranges = Vec::with_capacity(headers.len());
+    for index in 1..headers.len() {
+        let range = range_of(bytes, headers, index)?;
+        if !range.is_empty() {
+            ranges.push((range.start, range.end, index));
+        }
+    }
+    ranges.sort_unstable();
+    for pair in ranges.windows(2) {
+        if let [(_, end, first), (start, _, second)] = *pair
+            && start < end
+        {
+            return Err(err(start, ElfProblem::SectionOverlap { first, second }));
+        }
+    }
+    Ok(())
 }
 
 fn section(
@@ -197,10 +237,13 @@ fn section(
     index: usize,
     h: &SectionHeader,
     names: Range<usize>,
+    budget: &mut NameBudget,
 ) -> Result<Section, ObjectError> {
     let name = match index {
         0 => String::new(),
-        _ => string(bytes, names, h.sh_name).ok_or(err(h.sh_name, ElfProblem::SectionName { index }))?,
+        _ => {
+            budget.string(bytes, names, h.sh_name).ok_or(err(h.sh_name, ElfProblem::SectionName { index }))?
+        }
     };
     let kind = match h.sh_type {
         _ if index == 0 => SectionKind::Other,
@@ -216,7 +259,12 @@ fn section(
     Ok(Section { name, kind, range: range_of(bytes, headers, index)?, size: h.sh_size })
 }
 
-fn symbols(bytes: &[u8], headers: &[SectionHeader], ctx: Ctx) -> Result<Vec<Symbol>, ObjectError> {
+fn symbols(
+    bytes: &[u8],
+    headers: &[SectionHeader],
+    ctx: Ctx,
+    budget: &mut NameBudget,
+) -> Result<Vec<Symbol>, ObjectError> {
     let mut tables = headers.iter().enumerate().filter(|(_, h)| h.sh_type == SHT_SYMTAB);
     let (index, table) = tables.next().ok_or(err(0, ElfProblem::NoSymbols))?;
     if tables.next().is_some() {
@@ -235,10 +283,11 @@ fn symbols(bytes: &[u8], headers: &[SectionHeader], ctx: Ctx) -> Result<Vec<Symb
     let count = range.len() / SYMBOL as usize;
     let symtab =
         Symtab::parse(bytes, range.start, count, ctx).map_err(|_| err(range.start, ElfProblem::NoSymbols))?;
-    let symbol = |sym: goblin::elf::Sym| {
+    let symbol = |(nth, sym): (usize, goblin::elf::Sym)| {
         let special = sym.st_shndx == 0 || sym.st_shndx >= SHN_LORESERVE as usize;
-        Symbol {
-            name: string(bytes, names.clone(), sym.st_name).unwrap_or_default(),
+        let name = budget.string(bytes, names.clone(), sym.st_name);
+        Ok(Symbol {
+            name: name.ok_or(err(range.start, ElfProblem::SymbolName { index: nth }))?,
             kind: match sym.st_type() {
                 STT_NOTYPE => SymbolKind::None,
                 STT_FUNC => SymbolKind::Function,
@@ -252,9 +301,9 @@ fn symbols(bytes: &[u8], headers: &[SectionHeader], ctx: Ctx) -> Result<Vec<Symb
             hidden: matches!(sym.st_other & 3, STV_HIDDEN | STV_INTERNAL),
             value: sym.st_value,
             size: sym.st_size,
-        }
+        })
     };
-    Ok(symtab.iter().map(symbol).collect())
+    symtab.iter().enumerate().map(symbol).collect()
 }
 
 fn relocations(
@@ -271,14 +320,21 @@ fn relocations(
         }
         let range = range_of(bytes, headers, index)?;
         let target = h.sh_info as usize;
-        let expected = if is_rela { 24 } else { 16 };
+        // Relocations of debug information may have any form; nobody looks at them.
+        if headers.get(target).is_some_and(|t| t.sh_flags & (SHF_ALLOC as u64) == 0) {
+            continue;
+        }
+        if is_rela {
+            return Err(err(range.start, ElfProblem::Addends { index }));
+        }
+        let expected = 16;
         if h.sh_entsize != expected || range.len() as u64 % expected != 0 {
             return Err(err(range.start, ElfProblem::EntrySize { index, size: h.sh_entsize, expected }));
         }
         if target == 0 || target >= headers.len() {
             return Err(err(range.start, ElfProblem::SectionName { index: target }));
         }
-        let section = RelocSection::parse(bytes, range.start, range.len(), is_rela, ctx)
+        let section = RelocSection::parse(bytes, range.start, range.len(), false, ctx)
             .map_err(|_| err(range.start, ElfProblem::EntrySize { index, size: h.sh_entsize, expected }))?;
         let relocs = section.iter().map(|r| Reloc { offset: r.r_offset, symbol: r.r_sym, r_type: r.r_type });
         // A symbol that does not exist becomes the undefined one, which nothing accepts as a target.

@@ -1,6 +1,8 @@
 //! What can be wrong with an object, and where.
 
-use oxbpf_isa::btf::core::{CoreError, PatchError};
+pub use super::prepare_error::{
+    CreateProblem, PrepareError, ProgramError, ProgramProblem, ResolveProblem, StructOpsProblem, ValueProblem,
+};
 use oxbpf_isa::btf::{BtfError, TypeId};
 use std::fmt;
 
@@ -26,16 +28,50 @@ pub enum ObjectError {
 pub enum ElfProblem {
     Magic,
     Header,
-    Class { class: u8 },
-    Machine { machine: u16 },
-    Type { e_type: u16 },
-    SectionTable { count: usize, size: usize },
-    SectionRange { index: usize, offset: u64, size: u64, file: usize },
-    SectionName { index: usize },
-    EntrySize { index: usize, size: u64, expected: u64 },
+    Class {
+        class: u8,
+    },
+    Machine {
+        machine: u16,
+    },
+    Type {
+        e_type: u16,
+    },
+    SectionTable {
+        count: usize,
+        size: usize,
+    },
+    SectionRange {
+        index: usize,
+        offset: u64,
+        size: u64,
+        file: usize,
+    },
+    SectionName {
+        index: usize,
+    },
+    /// Two sections share bytes of the file.
+    SectionOverlap {
+        first: usize,
+        second: usize,
+    },
+    /// Relocations with addends, which BPF objects do not have.
+    Addends {
+        index: usize,
+    },
+    SymbolName {
+        index: usize,
+    },
+    EntrySize {
+        index: usize,
+        size: u64,
+        expected: u64,
+    },
     NoSymbols,
     ManySymbolTables,
-    SymbolNames { index: usize },
+    SymbolNames {
+        index: usize,
+    },
 }
 
 /// What is wrong within a section.
@@ -48,18 +84,22 @@ pub enum SectionProblem {
     FunctionRange { name: String, size: u64, section: u64 },
     /// Entry points cannot be static.
     StaticProgram { name: String },
-    /// A symbol that a relocation names does not exist.
-    Symbol { index: usize },
-    /// The section whose relocations these are does not exist.
-    Target { index: usize },
-    /// The content is longer than it may be, or not text.
-    Content,
+    /// The section is not as long as its content.
+    Size { size: u64, expected: u64 },
     /// The types of the section's variables are missing or do not fit.
     NoTypes,
     /// A relocation leads to something of another kind than expected.
     Reference { symbol: String, expected: &'static str },
     /// The section's data is longer than can be held.
     TooLarge { size: u64 },
+    /// The types say that something other than a variable is in the section.
+    NotVariable { id: TypeId },
+    /// The types name a global variable that the symbol table does not have.
+    NoSymbol { name: String },
+    /// A variable stands beyond 4 GiB.
+    VariableRange { name: String, offset: u64 },
+    /// There are variables for an arena and no arena.
+    NoArena,
 }
 
 /// What is wrong with a map.
@@ -69,15 +109,39 @@ pub enum MapProblem {
     NotStruct,
     NotGlobal,
     NoType,
-    UnknownField { field: String },
-    FieldForm { field: &'static str },
-    Conflict { field: &'static str, first: u32, second: u32 },
-    Size { field: &'static str, ty: TypeId },
+    UnknownField {
+        field: String,
+    },
+    FieldForm {
+        field: &'static str,
+    },
+    Conflict {
+        field: &'static str,
+        first: u32,
+        second: u32,
+    },
+    Size {
+        field: &'static str,
+        ty: TypeId,
+    },
     ValuesNotLast,
     ValuesOfOther,
     NestedInner,
-    Pinning { value: u32 },
-    Outside { offset: u64, size: u64 },
+    Pinning {
+        value: u32,
+    },
+    /// It leaves its section, or shares bytes of it with another.
+    Outside {
+        offset: u64,
+        size: u64,
+    },
+    /// An object has one arena at most.
+    SecondArena,
+    TooManyFields {
+        fields: usize,
+    },
+    /// The type of a struct of callbacks has no name to find the kernel's by.
+    Anonymous,
 }
 
 /// What is wrong with an extern.
@@ -89,6 +153,7 @@ pub enum ExternProblem {
     Section,
     FunctionInKconfig,
     KconfigType,
+    KconfigSize,
 }
 
 impl fmt::Display for ElfProblem {
@@ -106,6 +171,13 @@ impl fmt::Display for ElfProblem {
                 write!(f, "section {index} at {offset} with {size} bytes leaves the file of {file} bytes")
             }
             ElfProblem::SectionName { index } => write!(f, "section {index} has no valid name"),
+            ElfProblem::SectionOverlap { first, second } => {
+                write!(f, "sections {first} and {second} share bytes of the file")
+            }
+            ElfProblem::Addends { index } => {
+                write!(f, "section {index} has relocations with addends, expected relocations without")
+            }
+            ElfProblem::SymbolName { index } => write!(f, "symbol {index} has no valid name"),
             ElfProblem::EntrySize { index, size, expected } => {
                 write!(f, "section {index} has entries of {size} bytes, expected {expected}")
             }
@@ -128,14 +200,20 @@ impl fmt::Display for SectionProblem {
                 write!(f, "function {name} of {size} bytes does not fit a section of {section} bytes")
             }
             SectionProblem::StaticProgram { name } => write!(f, "program {name} is static, expected global"),
-            SectionProblem::Symbol { index } => write!(f, "there is no symbol {index}"),
-            SectionProblem::Target { index } => write!(f, "there is no section {index} to relocate"),
-            SectionProblem::Content => f.write_str("unexpected content"),
+            SectionProblem::Size { size, expected } => write!(f, "{size} bytes, expected {expected}"),
             SectionProblem::NoTypes => f.write_str("BTF does not describe the section"),
             SectionProblem::Reference { symbol, expected } => {
                 write!(f, "refers to {symbol}, expected {expected}")
             }
             SectionProblem::TooLarge { size } => write!(f, "{size} bytes are more than a map can hold"),
+            SectionProblem::NotVariable { id } => {
+                write!(f, "type {id} stands where a variable is expected")
+            }
+            SectionProblem::NoSymbol { name } => write!(f, "there is no symbol for the variable {name}"),
+            SectionProblem::VariableRange { name, offset } => {
+                write!(f, "variable {name} at {offset} is beyond 4 GiB")
+            }
+            SectionProblem::NoArena => f.write_str("it needs an arena in .maps, and there is none"),
         }
     }
 }
@@ -157,8 +235,11 @@ impl fmt::Display for MapProblem {
             MapProblem::NestedInner => f.write_str("inner maps cannot hold maps or be pinned"),
             MapProblem::Pinning { value } => write!(f, "pinning {value}, expected 0 or 1"),
             MapProblem::Outside { offset, size } => {
-                write!(f, "{size} bytes at {offset} leave the section")
+                write!(f, "{size} bytes at {offset} leave the section or overlap another's")
             }
+            MapProblem::SecondArena => f.write_str("the object has another arena already"),
+            MapProblem::TooManyFields { fields } => write!(f, "{fields} fields, expected at most 13"),
+            MapProblem::Anonymous => f.write_str("its type has no name"),
         }
     }
 }
@@ -171,6 +252,7 @@ impl fmt::Display for ExternProblem {
             ExternProblem::Section => "it is in neither .kconfig nor .ksyms",
             ExternProblem::FunctionInKconfig => ".kconfig holds no functions",
             ExternProblem::KconfigType => "its type fits no configuration value",
+            ExternProblem::KconfigSize => "configuration values may take 16 MiB at most",
         })
     }
 }
@@ -190,65 +272,3 @@ impl fmt::Display for ObjectError {
 }
 
 impl std::error::Error for ObjectError {}
-
-/// Why one program of an object cannot be prepared. `insn` counts slots from the start of the
-/// function it names.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ProgramError {
-    pub function: String,
-    pub insn: usize,
-    pub problem: ProgramProblem,
-}
-
-/// What is wrong with a program.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum ProgramProblem {
-    /// The instruction cannot carry a relocation.
-    Form,
-    /// The relocation leads to something that programs cannot use.
-    Target { symbol: String },
-    /// A call leads to no function of the object.
-    NoFunction,
-    /// A CO-RE relocation has no answer.
-    Core { error: CoreError },
-    /// The answer to a CO-RE relocation does not fit the instruction.
-    Patch { error: PatchError },
-    /// The target has no such kernel function, variable or configuration value, and the program
-    /// insists on it.
-    MissingExtern { name: String },
-    /// The target's function or variable has another type.
-    IncompatibleExtern { name: String },
-    /// The exception callback that a tag names does not exist, or is not a global function.
-    ExceptionCallback { name: String },
-    /// Functions together are larger than a program may be.
-    TooLarge,
-}
-
-impl fmt::Display for ProgramProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ProgramProblem::Form => f.write_str("this instruction cannot be relocated"),
-            ProgramProblem::Target { symbol } => write!(f, "{symbol:?} is nothing a program can refer to"),
-            ProgramProblem::NoFunction => f.write_str("the call leads to no function"),
-            ProgramProblem::Core { error } => write!(f, "CO-RE relocation: {error}"),
-            ProgramProblem::Patch { error } => write!(f, "CO-RE relocation: {error}"),
-            ProgramProblem::MissingExtern { name } => write!(f, "the target has no {name}"),
-            ProgramProblem::IncompatibleExtern { name } => {
-                write!(f, "the target's {name} has another type")
-            }
-            ProgramProblem::ExceptionCallback { name } => {
-                write!(f, "exception callback {name:?} is no global function of the object")
-            }
-            ProgramProblem::TooLarge => f.write_str("more than a million instructions"),
-        }
-    }
-}
-
-impl fmt::Display for ProgramError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "function {} insn {}: {}", self.function, self.insn, self.problem)
-    }
-}
-
-impl std::error::Error for ProgramError {}

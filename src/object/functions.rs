@@ -1,76 +1,118 @@
 //! The functions of an object: entry points in their sections, subprograms in `.text`.
 //!
-//! Follows `bpf_object__add_programs` of libbpf 1.7.
+//! Follows `bpf_object__add_programs` of libbpf 1.7, with one addition: when an object has no code
+//! outside `.text`, as objects for user-space machines do, the global functions there are entry
+//! points.
 
-use super::elf::{Elf, SectionKind, SymbolKind};
+use super::elf::{Elf, SectionKind, Symbol, SymbolKind};
 use super::error::{ObjectError, SectionProblem};
 use oxbpf_isa::insn::{RawInsn, SLOT_SIZE};
+use std::fmt;
+use std::sync::Arc;
 
 /// The section of subprograms.
 pub(super) const TEXT: &str = ".text";
 
 /// One function.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Function {
     pub name: String,
     /// Index of its section.
     pub section: usize,
     /// Slots from the start of the section.
     pub offset: usize,
-    pub insns: Vec<RawInsn>,
     /// A program of its own rather than a subprogram of others.
     pub is_entry: bool,
     pub global: bool,
     /// Global, but to be judged as static: its symbol is hidden.
     pub hidden: bool,
+    /// Loaded unless asked otherwise; not so in a section whose name begins with `?`.
+    pub autoload: bool,
+    /// The slots of the whole section.
+    code: Arc<[RawInsn]>,
+    len: usize,
+}
+
+impl Function {
+    /// Its instructions as the compiler left them.
+    pub fn insns(&self) -> &[RawInsn] {
+        &self.code[self.offset..self.offset + self.len]
+    }
+}
+
+impl fmt::Debug for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Function")
+            .field("name", &self.name)
+            .field("section", &self.section)
+            .field("offset", &self.offset)
+            .field("insns", &self.len)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Finds the functions, ordered by section and position.
 pub(super) fn find(elf: &Elf, bytes: &[u8]) -> Result<Vec<Function>, ObjectError> {
-    let mut functions = Vec::new();
+    let mut code = vec![None; elf.sections.len()];
     for (index, section) in elf.sections.iter().enumerate() {
         if section.kind != SectionKind::Code || section.size == 0 {
             continue;
         }
-        let err =
-            |offset, problem| Err(ObjectError::Section { section: section.name.clone(), offset, problem });
-        let Some(slots) = RawInsn::slots(&bytes[section.range.clone()], elf.order) else {
-            return err(0, SectionProblem::InsnSize { size: section.size });
-        };
-        let is_text = section.name == TEXT;
-        let in_section = |s: &&super::elf::Symbol| s.section == Some(index) && s.kind == SymbolKind::Function;
-        for symbol in elf.symbols.iter().filter(in_section) {
-            let end = symbol.value.checked_add(symbol.size).filter(|&e| e <= section.size);
-            let aligned = symbol.value % SLOT_SIZE as u64 == 0 && symbol.size % SLOT_SIZE as u64 == 0;
-            let Some(end) = end.filter(|_| aligned && symbol.size > 0) else {
-                let problem = SectionProblem::FunctionRange {
-                    name: symbol.name.clone(),
-                    size: symbol.size,
-                    section: section.size,
-                };
-                return err(symbol.value, problem);
-            };
-            if symbol.local && !is_text {
-                return err(symbol.value, SectionProblem::StaticProgram { name: symbol.name.clone() });
-            }
-            let offset = symbol.value as usize / SLOT_SIZE;
-            functions.push(Function {
-                name: symbol.name.clone(),
-                section: index,
-                offset,
-                insns: slots[offset..end as usize / SLOT_SIZE].to_vec(),
-                is_entry: !is_text,
-                global: !symbol.local,
-                hidden: !symbol.local && symbol.hidden,
-            });
-        }
+        let slots = RawInsn::slots(&bytes[section.range.clone()], elf.order);
+        let slots = slots.ok_or_else(|| ObjectError::Section {
+            section: section.name.clone(),
+            offset: 0,
+            problem: SectionProblem::InsnSize { size: section.size },
+        })?;
+        code[index] = Some(Arc::<[RawInsn]>::from(slots));
+    }
+    let is_text = |index: usize| elf.sections[index].name == TEXT;
+    let only_text = code.iter().enumerate().all(|(index, c)| c.is_none() || is_text(index));
+    let mut functions = Vec::new();
+    for symbol in elf.symbols.iter().filter(|s| s.kind == SymbolKind::Function) {
+        let Some(section) = symbol.section else { continue };
+        let Some(code) = &code[section] else { continue };
+        functions.push(function(elf, symbol, section, code, !is_text(section), only_text)?);
     }
     functions.sort_by_key(|f| (f.section, f.offset));
-    // A single function in .text is a program.
-    if let [only] = &mut functions[..] {
-        only.is_entry = true;
-    }
     Ok(functions)
+}
+
+fn function(
+    elf: &Elf,
+    symbol: &Symbol,
+    index: usize,
+    code: &Arc<[RawInsn]>,
+    is_program: bool,
+    only_text: bool,
+) -> Result<Function, ObjectError> {
+    const SLOT: u64 = SLOT_SIZE as u64;
+    let section = &elf.sections[index];
+    let err =
+        |problem| Err(ObjectError::Section { section: section.name.clone(), offset: symbol.value, problem });
+    let end = symbol.value.checked_add(symbol.size).filter(|&e| e <= section.size);
+    let is_aligned = symbol.value.is_multiple_of(SLOT) && symbol.size.is_multiple_of(SLOT);
+    if end.is_none() || !is_aligned || symbol.size == 0 {
+        return err(SectionProblem::FunctionRange {
+            name: symbol.name.clone(),
+            size: symbol.size,
+            section: section.size,
+        });
+    }
+    if is_program && symbol.local {
+        return err(SectionProblem::StaticProgram { name: symbol.name.clone() });
+    }
+    Ok(Function {
+        name: symbol.name.clone(),
+        section: index,
+        offset: (symbol.value / SLOT) as usize,
+        is_entry: is_program || only_text && !symbol.local,
+        global: !symbol.local,
+        hidden: !symbol.local && symbol.hidden,
+        autoload: !section.name.starts_with('?'),
+        code: code.clone(),
+        len: (symbol.size / SLOT) as usize,
+    })
 }
 
 /// The function that covers a slot of a section.
@@ -78,5 +120,5 @@ pub(super) fn covering(functions: &[Function], section: usize, slot: usize) -> O
     let after = functions.partition_point(|f| (f.section, f.offset) <= (section, slot));
     let index = after.checked_sub(1)?;
     let f = &functions[index];
-    (f.section == section && slot < f.offset + f.insns.len()).then_some(index)
+    (f.section == section && slot < f.offset + f.len).then_some(index)
 }

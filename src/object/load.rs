@@ -1,84 +1,189 @@
 //! Programs ready to be judged: CO-RE applied, linked, every reference resolved.
 //!
-//! Follows `bpf_object__relocate` of libbpf 1.7. Where libbpf puts file descriptors, the index into
+//! Follows `bpf_object_prepare` and `bpf_object__relocate` of libbpf 1.7: what concerns the object
+//! as a whole is decided once, by [`Object::prepare`]; then each program is made on its own, and a
+//! bad one does not sink the rest. Where libbpf puts file descriptors, the index into
 //! [`Program::maps`] stands.
 
-use super::error::{ProgramError, ProgramProblem};
-use super::externs::{Extern, ExternKind, target_kind};
-use super::link::{Linked, link};
+use super::debug;
+use super::error::{PrepareError, ProgramError, ProgramProblem, StructOpsProblem};
+use super::externs::{Extern, ExternKind};
+use super::kind::ProgramKind;
+use super::link::{CoreAnswer, Linked, link};
+use super::options::LoadOptions;
 use super::relocs::RelocTarget;
-use super::{MapSource, Object};
-use oxbpf_isa::btf::core::{self, CoreTarget, Resolution, essential_name, patch};
-use oxbpf_isa::btf::{Btf, Kind, Type, TypeId};
+use super::resolve::{self, Resolved};
+use super::{MapSource, Object, create, descriptors, struct_ops};
+use oxbpf_isa::btf::core::{self, CoreKind};
+use oxbpf_isa::insn::RawInsn;
 use oxbpf_isa::insn::opcode::pseudo;
-use oxbpf_isa::insn::{RawInsn, SLOT_SIZE};
-use oxbpf_isa::program::{FuncInfo, KfuncRef, LineInfo, MapDef, ProgFlags, Program};
+use oxbpf_isa::kernel::{KernelVersion, ProgType};
+use oxbpf_isa::program::{KfuncRef, MapDef, Program, StructOpsMember};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// What programs are prepared for.
-#[derive(Clone, Copy, Default, Debug)]
-pub struct LoadOptions<'a> {
-    /// The types of the kernel. Without them CO-RE relocations and kernel symbols stay as the
-    /// compiler left them, and the program says so in [`Loaded::unresolved`].
-    pub target: Option<&'a CoreTarget>,
-}
-
-/// A program, and what could not be resolved for want of a target.
+/// A program, and what could not be resolved because the caller did not give what would say.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     pub program: Program,
     pub unresolved: Vec<Unresolved>,
 }
 
-/// Something that depends on a target that was not given.
+/// Something that depends on what the caller did not give. A program with any of these cannot be
+/// judged: its instructions are not those that the kernel would see.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Unresolved {
-    /// A CO-RE relocation at this slot.
+    /// A CO-RE relocation at this slot, which needs the kernel's types.
     Core { insn: usize },
-    /// A kernel function or variable at this slot.
+    /// A kernel function or variable at this slot, which needs the kernel's types, or for a
+    /// variable without a type its symbols.
     Symbol { insn: usize, name: String },
+    /// A value of the kernel's configuration at this slot.
+    Config { insn: usize, name: String },
+    /// A map that was made before the program was written out; -1 stands in its place.
+    MapFd { insn: usize, fd: i32 },
 }
 
 /// Helper numbers of calls that stand where something was missing; no kernel has them.
 const POISON_MAP: i32 = 2_001_000_000;
 const POISON_KFUNC: i32 = 2_002_000_000;
 
+/// An object fitted to a target.
+#[derive(Debug)]
+pub struct Prepared<'a> {
+    object: &'a Object,
+    options: LoadOptions<'a>,
+    /// Definitions as the kernel gets them, and whether it does.
+    maps: Vec<(Arc<MapDef>, bool)>,
+    externs: Vec<Resolved>,
+    /// CO-RE answers of subprograms, by function; those of entry points are found when asked for.
+    answers: Vec<Vec<CoreAnswer>>,
+    struct_ops: HashMap<String, StructOpsMember>,
+}
+
 impl Object {
-    /// Prepares the program that begins with an entry point, an index into
-    /// [`Object::functions`].
+    /// Fits the object to a target: what concerns all its programs.
     ///
     /// # Errors
-    /// The first instruction that cannot be prepared. Other programs are not concerned.
+    /// The first thing for which libbpf or the kernel would refuse the whole object.
+    pub fn prepare<'a>(&'a self, options: &LoadOptions<'a>) -> Result<Prepared<'a>, PrepareError> {
+        let btf = self.btf.as_deref();
+        let (externs, values) = resolve::externs(&self.externs, btf, self.elf.order, options)?;
+        let defs = create::definitions(&self.maps, options)?;
+        self.check_callbacks(options)?;
+        let created: Vec<_> = self.maps.iter().zip(&defs).map(|(m, d)| (m, d.1)).collect();
+        let struct_ops = struct_ops::members(&created, options.target)?;
+        let finish = |(map, (mut def, created)): (&super::ObjectMap, (MapDef, bool))| {
+            if map.source == MapSource::Kconfig {
+                def.data = Some(values.clone());
+            }
+            (Arc::new(def), created)
+        };
+        let maps = self.maps.iter().zip(defs).map(finish).collect();
+        let mut prepared =
+            Prepared { object: self, options: *options, maps, externs, answers: Vec::new(), struct_ops };
+        for (index, function) in self.functions.iter().enumerate() {
+            let answers = match Some(function.section) == self.text {
+                true => prepared.core_answers(index).map_err(|e| PrepareError::Subprogram(Box::new(e)))?,
+                false => Vec::new(),
+            };
+            prepared.answers.push(answers);
+        }
+        Ok(prepared)
+    }
+
+    /// Only programs of type struct_ops may stand in structs of callbacks.
+    fn check_callbacks(&self, options: &LoadOptions<'_>) -> Result<(), PrepareError> {
+        for map in &self.maps {
+            let Some(ops) = &map.def.struct_ops else { continue };
+            for (_, name) in &ops.members {
+                let program = self.functions.iter().find(|f| f.is_entry && f.name == *name);
+                let kind = program.and_then(|p| self.kind_of(p, options));
+                if kind.is_none_or(|k| k.prog_type != ProgType::StructOps) {
+                    let problem = StructOpsProblem::ProgramType { program: name.clone() };
+                    return Err(PrepareError::StructOps { map: map.def.name.clone(), problem });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What a program is for, by the caller or by its section.
+    fn kind_of(&self, function: &super::Function, options: &LoadOptions<'_>) -> Option<ProgramKind> {
+        let section = self.section_of(function);
+        let kind = options.kind_of(&function.name, section).or_else(|| ProgramKind::of_section(section));
+        kind.map(|k| k.for_kernel(options.kernel.map(|k| k.version())))
+    }
+
+    /// Prepares one program, the index of an entry point into [`Object::functions`]. To load all
+    /// programs of an object, [prepare](Object::prepare) it once.
+    ///
+    /// # Errors
+    /// The first instruction that cannot be prepared, or why no program can.
     pub fn load(&self, entry: usize, options: &LoadOptions<'_>) -> Result<Loaded, ProgramError> {
-        let mut unresolved = Vec::new();
-        let code = self.apply_core(entry, options, &mut unresolved)?;
-        let mut linked = link(self, entry, &code)?;
-        let pending: Vec<_> = unresolved
-            .into_iter()
-            .filter_map(|(function, insn)| {
-                let (_, start) = *linked.parts.iter().find(|p| p.0 == function)?;
-                Some(Unresolved::Core { insn: start + insn })
-            })
-            .collect();
-        let mut loader =
-            Loader { object: self, options, maps: Vec::new(), kfuncs: Vec::new(), unresolved: pending };
-        loader.resolve(&mut linked)?;
-        let (funcs, lines) = self.debug_info(&linked);
-        let Loader { maps, kfuncs, unresolved, .. } = loader;
-        let function = &self.functions[entry];
-        let section = &self.elf.sections[function.section].name;
+        let prepared = self.prepare(options).map_err(|e| ProgramError {
+            function: self.functions.get(entry).map(|f| f.name.clone()).unwrap_or_default(),
+            insn: 0,
+            problem: ProgramProblem::Object(e),
+        })?;
+        prepared.program(entry)
+    }
+}
+
+impl<'a> Prepared<'a> {
+    /// The object.
+    pub fn object(&self) -> &'a Object {
+        self.object
+    }
+
+    /// The maps as the kernel gets them, by the index of [`Object::maps`]; none where a map is not
+    /// created.
+    pub fn maps(&self) -> impl ExactSizeIterator<Item = Option<&Arc<MapDef>>> + '_ {
+        self.maps.iter().map(|(def, created)| created.then_some(def))
+    }
+
+    /// Every program, with its index into [`Object::functions`].
+    pub fn programs(&self) -> impl Iterator<Item = (usize, Result<Loaded, ProgramError>)> + '_ {
+        self.object.programs().map(|(index, _)| (index, self.program(index)))
+    }
+
+    /// Prepares the program that begins with an entry point, an index into
+    /// [`Object::functions`]. Other programs are not concerned.
+    ///
+    /// # Errors
+    /// The first instruction that cannot be prepared.
+    pub fn program(&self, entry: usize) -> Result<Loaded, ProgramError> {
+        let object = self.object;
+        let Some(function) = object.functions.get(entry) else {
+            let function = String::new();
+            return Err(ProgramError { function, insn: 0, problem: ProgramProblem::NoFunction });
+        };
+        let own = self.core_answers(entry)?;
+        let answers = |f: usize| if f == entry { &own[..] } else { &self.answers[f][..] };
+        let mut linked = link(object, entry, &answers)?;
+        let mut binder = Binder::new(self);
+        binder.bind(&mut linked)?;
+        let (funcs, lines) = debug::linked(&object.debug, &object.functions, &linked.parts)?;
+        let Binder { maps, kfuncs, unresolved, .. } = binder;
+        if self.options.kernel.is_some_and(|k| !k.version().at_least(KernelVersion::new(5, 5))) {
+            use_old_probes(&mut linked.insns);
+        }
+        let section = object.section_of(function);
+        let kind = object.kind_of(function, &self.options);
         let program = Program {
             name: function.name.clone(),
-            section: section.clone(),
-            prog_type: None,
-            expected_attach_type: None,
-            attach_target: None,
-            flags: ProgFlags::default(),
-            license: self.license.clone(),
-            kern_version: self.version,
+            section: section.strip_prefix('?').unwrap_or(section).to_owned(),
+            prog_type: kind.as_ref().map(|k| k.prog_type),
+            expected_attach_type: kind.as_ref().and_then(|k| k.attach_type),
+            flags: kind.as_ref().map(|k| k.flags).unwrap_or_default(),
+            attach_target: kind.and_then(|k| k.target),
+            struct_ops: self.struct_ops.get(&function.name).cloned(),
+            license: object.license.clone(),
+            kern_version: object.version,
             insns: linked.insns,
             maps,
-            btf: self.btf.clone(),
+            btf: object.btf.clone(),
             funcs,
             lines,
             kfuncs,
@@ -86,113 +191,105 @@ impl Object {
         Ok(Loaded { program, unresolved })
     }
 
-    /// The instructions of every function that may be linked, with CO-RE relocations answered.
-    fn apply_core(
-        &self,
-        entry: usize,
-        options: &LoadOptions<'_>,
-        unresolved: &mut Vec<(usize, usize)>,
-    ) -> Result<Vec<Vec<RawInsn>>, ProgramError> {
-        let mut code: Vec<Vec<RawInsn>> = self.functions.iter().map(|f| f.insns.clone()).collect();
-        let Some(btf) = &self.btf else { return Ok(code) };
-        for (function, relo) in &self.core {
-            let concerned = *function == entry || !self.functions[*function].is_entry;
-            if !concerned {
-                continue;
-            }
-            let insn = relo.insn_off as usize / SLOT_SIZE - self.functions[*function].offset;
-            let error =
-                |problem| ProgramError { function: self.functions[*function].name.clone(), insn, problem };
-            let Some(target) = options.target else {
-                unresolved.push((*function, insn));
-                continue;
+    /// The answers to a function's CO-RE relocations.
+    fn core_answers(&self, function: usize) -> Result<Vec<CoreAnswer>, ProgramError> {
+        let Some(btf) = &self.object.btf else { return Ok(Vec::new()) };
+        let mut answers = Vec::new();
+        for (insn, relo) in &self.object.debug[function].cores {
+            let error = |problem| ProgramError {
+                function: self.object.functions[function].name.clone(),
+                insn: *insn,
+                problem,
             };
-            let answer: Resolution =
-                core::resolve(btf, relo, target).map_err(|e| error(ProgramProblem::Core { error: e }))?;
-            patch(&mut code[*function][insn..], &answer)
-                .map_err(|e| error(ProgramProblem::Patch { error: e }))?;
-        }
-        Ok(code)
-    }
-
-    /// Where functions and lines begin in the linked program.
-    fn debug_info(&self, linked: &Linked) -> (Vec<FuncInfo>, Vec<LineInfo>) {
-        let (mut funcs, mut lines) = (Vec::new(), Vec::new());
-        for &(index, start) in &linked.parts {
-            let f = &self.functions[index];
-            let shift = |insn_off: u32| {
-                let slot = (insn_off as usize / SLOT_SIZE).checked_sub(f.offset)?;
-                (slot < f.insns.len()).then_some((start + slot) as u32)
+            let answer = match self.options.target {
+                Some(target) => Some(
+                    core::resolve(btf, relo, target).map_err(|e| error(ProgramProblem::Core { error: e }))?,
+                ),
+                // The compiler's own type ids are right whatever the target is.
+                None if relo.kind == CoreKind::TypeIdLocal as u32 => continue,
+                None => None,
             };
-            let section = &self.elf.sections[f.section].name;
-            let own = |name| self.btf.as_ref().and_then(|b| b.str(name)) == Some(section);
-            for info in self.ext.funcs.iter().filter(|s| own(s.name)) {
-                let moved = info
-                    .records
-                    .iter()
-                    .filter_map(|r| Some(FuncInfo { insn: shift(r.insn_off)?, type_id: r.type_id }));
-                funcs.extend(moved);
-            }
-            for info in self.ext.lines.iter().filter(|s| own(s.name)) {
-                let moved = info.records.iter().filter_map(|r| {
-                    let insn = shift(r.insn_off)?;
-                    Some(LineInfo { insn, file_name: r.file_name, line_text: r.line, line_col: r.line_col })
-                });
-                lines.extend(moved);
-            }
+            answers.push((*insn, answer));
         }
-        (funcs, lines)
+        Ok(answers)
     }
 }
 
-struct Loader<'a> {
-    object: &'a Object,
-    options: &'a LoadOptions<'a>,
+/// Kernels before 5.5 read kernel and user memory with one helper (libbpf
+/// `bpf_object__sanitize_prog`).
+fn use_old_probes(insns: &mut [RawInsn]) {
+    const PROBE_READ: i32 = 4;
+    const PROBE_READ_STR: i32 = 45;
+    for insn in insns.iter_mut().filter(|i| i.code == 0x85 && i.src == 0 && i.dst == 0) {
+        insn.imm = match insn.imm {
+            112 | 113 => PROBE_READ,
+            114 | 115 => PROBE_READ_STR,
+            other => other,
+        };
+    }
+}
+
+/// Puts maps and symbols into the instructions of one program.
+struct Binder<'a> {
+    prepared: &'a Prepared<'a>,
+    /// The program's own list, and where each map of the object stands in it.
     maps: Vec<Arc<MapDef>>,
+    indices: HashMap<usize, i32>,
     kfuncs: Vec<KfuncRef>,
     unresolved: Vec<Unresolved>,
 }
 
-impl Loader<'_> {
-    fn resolve(&mut self, linked: &mut Linked) -> Result<(), ProgramError> {
+impl<'a> Binder<'a> {
+    fn new(prepared: &'a Prepared<'a>) -> Binder<'a> {
+        Binder {
+            prepared,
+            maps: Vec::new(),
+            indices: HashMap::new(),
+            kfuncs: Vec::new(),
+            unresolved: Vec::new(),
+        }
+    }
+
+    fn bind(&mut self, linked: &mut Linked) -> Result<(), ProgramError> {
+        self.unresolved = linked.unanswered.iter().map(|&insn| Unresolved::Core { insn }).collect();
+        let mut bound = BTreeSet::new();
         for reloc in std::mem::take(&mut linked.relocs) {
             let (function, within) = linked.locate(reloc.insn);
-            let error = |problem| ProgramError {
-                function: self.object.functions[function].name.clone(),
-                insn: within,
-                problem,
-            };
             let code = &mut linked.insns[reloc.insn..];
-            // CO-RE may have replaced the instruction by a call that no kernel accepts.
-            match reloc.target {
+            let result = match reloc.target {
                 RelocTarget::Map(map) => self.map(code, map, None),
                 RelocTarget::Data { map, offset } => self.map(code, map, Some(offset)),
-                RelocTarget::Extern(index) => {
-                    self.extern_ref(code, reloc.insn, index).map_err(error)?;
-                }
-                RelocTarget::Call { .. } | RelocTarget::FuncAddr { .. } => {}
-                RelocTarget::Bad(problem) => return Err(error(problem)),
-            }
+                RelocTarget::Extern(index) => self.symbol(code, reloc.insn, index),
+                RelocTarget::Call { .. } | RelocTarget::FuncAddr { .. } => Ok(()),
+                RelocTarget::Bad(problem) => Err(problem),
+            };
+            result.map_err(|problem| ProgramError {
+                function: self.prepared.object.functions[function].name.clone(),
+                insn: within,
+                problem,
+            })?;
+            bound.insert(reloc.insn);
         }
+        let fds = descriptors::bind(&mut linked.insns, &bound, &self.prepared.options, &mut self.maps);
+        self.unresolved.extend(fds);
         Ok(())
     }
 
     /// The index of a map of the object in the program's own list.
     fn map_index(&mut self, map: usize) -> i32 {
-        let def = &self.object.shared_maps[map];
-        let known = self.maps.iter().position(|m| Arc::ptr_eq(m, def));
-        known.unwrap_or_else(|| {
-            self.maps.push(def.clone());
-            self.maps.len() - 1
-        }) as i32
+        let maps = &mut self.maps;
+        *self.indices.entry(map).or_insert_with(|| {
+            maps.push(self.prepared.maps[map].0.clone());
+            maps.len() as i32 - 1
+        })
     }
 
-    fn map(&mut self, code: &mut [RawInsn], map: usize, offset: Option<u32>) {
-        let [first, second, ..] = code else { return };
-        if !self.object.maps[map].autocreate {
+    fn map(&mut self, code: &mut [RawInsn], map: usize, offset: Option<u32>) -> Result<(), ProgramProblem> {
+        let [first, second, ..] = code else { return Err(ProgramProblem::Form) };
+        if !self.prepared.maps[map].1 {
             let poison = RawInsn::new(0x85, 0, 0, 0, POISON_MAP + map as i32);
             (*first, *second) = (poison, poison);
-            return;
+            return Ok(());
         }
         if let Some(offset) = offset {
             second.imm = first.imm.wrapping_add(offset as i32);
@@ -201,107 +298,65 @@ impl Loader<'_> {
             first.src = pseudo::MAP_FD;
         }
         first.imm = self.map_index(map);
+        Ok(())
     }
 
-    fn extern_ref(&mut self, code: &mut [RawInsn], insn: usize, index: usize) -> Result<(), ProgramProblem> {
-        let e = &self.object.externs[index];
+    fn symbol(&mut self, code: &mut [RawInsn], insn: usize, index: usize) -> Result<(), ProgramProblem> {
+        let e = &self.prepared.object.externs[index];
+        let resolved = self.prepared.externs[index];
         if let ExternKind::Kconfig { offset, .. } = e.kind {
-            let map = self.object.maps.iter().position(|m| m.source == MapSource::Kconfig);
-            let map = map.ok_or(ProgramProblem::MissingExtern { name: e.name.clone() })?;
-            let [first, second, ..] = code else { return Err(ProgramProblem::Form) };
-            first.src = pseudo::MAP_VALUE;
-            second.imm = offset as i32;
-            first.imm = self.map_index(map);
+            let map = self.prepared.object.maps.iter().position(|m| m.source == MapSource::Kconfig);
+            self.map(code, map.ok_or(ProgramProblem::Form)?, Some(offset))?;
+            if resolved == Resolved::Unknown {
+                self.unresolved.push(Unresolved::Config { insn, name: e.name.clone() });
+            }
             return Ok(());
         }
-        let is_function = matches!(e.kind, ExternKind::Function { .. });
-        let Some(target) = self.options.target else {
+        if resolved == Resolved::Unknown {
             self.unresolved.push(Unresolved::Symbol { insn, name: e.name.clone() });
-            if is_function && code[0].code == 0x85 {
-                code[0].src = pseudo::CALL_KFUNC;
-                code[0].imm = 0;
-                self.note_kfunc(insn, e);
-            }
-            return Ok(());
-        };
-        let found = self.find_target(target, e)?;
-        if code[0].code == 0x85 {
-            return self.call(&mut code[0], insn, index, found);
         }
-        let [first, second, ..] = code else { return Err(ProgramProblem::Form) };
-        match found {
-            Some((id, module)) if e.kind != ExternKind::Address => {
-                first.src = pseudo::BTF_ID;
-                first.imm = id.0 as i32;
-                second.imm = module as i32;
+        match code {
+            [call, ..] if call.code == 0x85 => {
+                self.call(call, insn, index, resolved);
+                Ok(())
             }
-            Some(_) => self.unresolved.push(Unresolved::Symbol { insn, name: e.name.clone() }),
-            None => {
-                first.imm = 0;
-                second.imm = 0;
+            [first, second, ..] => {
+                match resolved {
+                    Resolved::Type { id, module } => {
+                        first.src = pseudo::BTF_ID;
+                        first.imm = id.0 as i32;
+                        second.imm = module as i32;
+                    }
+                    Resolved::Address(address) => {
+                        first.imm = address as i32;
+                        second.imm = (address >> 32) as i32;
+                    }
+                    _ => (first.imm, second.imm) = (0, 0),
+                }
+                if matches!(e.kind, ExternKind::Function { .. }) && resolved != Resolved::Missing {
+                    self.note_kfunc(insn, e);
+                }
+                Ok(())
             }
+            _ => Err(ProgramProblem::Form),
         }
-        Ok(())
     }
 
-    fn call(
-        &mut self,
-        code: &mut RawInsn,
-        insn: usize,
-        index: usize,
-        found: Option<(TypeId, usize)>,
-    ) -> Result<(), ProgramProblem> {
-        let e = &self.object.externs[index];
-        match found {
-            Some((id, module)) => {
-                code.src = pseudo::CALL_KFUNC;
-                code.imm = id.0 as i32;
-                code.off = module as i16;
-                self.note_kfunc(insn, e);
+    fn call(&mut self, code: &mut RawInsn, insn: usize, index: usize, resolved: Resolved) {
+        let (imm, off) = match resolved {
+            Resolved::Type { id, module } => (id.0 as i32, module as i16),
+            Resolved::Unknown => (0, 0),
+            _ => {
+                *code = RawInsn::new(0x85, 0, 0, 0, POISON_KFUNC + index as i32);
+                return;
             }
-            None => *code = RawInsn::new(0x85, 0, 0, 0, POISON_KFUNC + index as i32),
-        }
-        Ok(())
+        };
+        (code.src, code.imm, code.off) = (pseudo::CALL_KFUNC, imm, off);
+        self.note_kfunc(insn, &self.prepared.object.externs[index]);
     }
 
     fn note_kfunc(&mut self, insn: usize, e: &Extern) {
         let insn = insn as u32;
         self.kfuncs.push(KfuncRef { insn, name: e.name.clone(), weak: e.weak, local_type: e.btf_id });
-    }
-
-    /// The extern in the target's types, with 0 for the kernel or the number of the module; `None`
-    /// when it is missing and may be.
-    fn find_target(
-        &self,
-        target: &CoreTarget,
-        e: &Extern,
-    ) -> Result<Option<(TypeId, usize)>, ProgramProblem> {
-        let kind = target_kind(e.kind);
-        let name = if kind == Kind::Func { essential_name(&e.name) } else { &e.name };
-        let parts = std::iter::once(target.vmlinux()).chain(target.modules());
-        let found = parts.enumerate().find_map(|(module, btf)| Some((btf.find(name, kind)?, module, btf)));
-        let Some((id, module, btf)) = found else {
-            return match e.weak {
-                true => Ok(None),
-                // An address without a type is looked up in the kernel's symbols, which are not
-                // part of its types: only a running kernel knows it.
-                false if e.kind == ExternKind::Address => Ok(Some((TypeId::VOID, 0))),
-                false => Err(ProgramProblem::MissingExtern { name: e.name.clone() }),
-            };
-        };
-        let ours = match e.kind {
-            ExternKind::Function { proto } => proto,
-            ExternKind::Variable { ty } => ty,
-            _ => return Ok(Some((id, module))),
-        };
-        let theirs = btf.ty(id).and_then(|t| t.target()).unwrap_or_default();
-        let local: &Btf = self.object.btf.as_deref().ok_or(ProgramProblem::Form)?;
-        if core::types_compatible(local, ours, btf, btf.resolve(theirs).unwrap_or_default()) {
-            return Ok(Some((id, module)));
-        }
-        match e.weak && matches!(btf.ty(id), Some(Type::Func { .. })) {
-            true => Ok(None),
-            false => Err(ProgramProblem::IncompatibleExtern { name: e.name.clone() }),
-        }
     }
 }

@@ -1,14 +1,19 @@
 //! The maps of an object: declared through BTF in `.maps`, in the old way in `maps`, global data,
-//! and structs of kernel callbacks.
+//! values of externs, and structs of kernel callbacks.
 //!
-//! Follows `parse_btf_map_def` and `bpf_object__init_maps` of libbpf 1.7, and what libbpf changes
-//! of a definition before it creates the map.
+//! Follows `bpf_object__init_maps` of libbpf 1.7, with one addition: the section `maps` of the time
+//! before BTF, which libbpf gave up, is still read. Whether the kernel would create a map is asked
+//! later, when a kernel is known.
 
 use super::elf::{Elf, SectionKind};
 use super::error::{MapProblem, ObjectError, SectionProblem};
-use oxbpf_isa::btf::{Btf, Composite, Kind, Linkage, Type, TypeId};
+use super::externs::{Extern, KCONFIG, kconfig_size};
+use super::map_def::{self, PAGE, round_ring};
+use oxbpf_isa::btf::{Btf, Datasec, Kind, Linkage, SecVar, Type, TypeId};
+use oxbpf_isa::insn::ByteOrder;
 use oxbpf_isa::kernel::MapType;
 use oxbpf_isa::program::{MapDef, StructOps};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Where the definition of a map comes from.
@@ -40,83 +45,144 @@ pub struct ObjectMap {
     pub autocreate: bool,
 }
 
-/// The type of the first value, when it is declared in BTF.
-pub(super) const DATA_SECTIONS: [(&str, MapSource); 3] =
+const DATA_SECTIONS: [(&str, MapSource); 3] =
     [(".data", MapSource::Data), (".rodata", MapSource::Rodata), (".bss", MapSource::Bss)];
 
 /// The section of an arena's variables.
 pub(super) const ARENA_SECTION: &str = ".addr_space.1";
 
 /// uapi `BPF_F_*` of map creation that loaders set themselves.
-pub(super) const F_RDONLY_PROG: u32 = 1 << 7;
+const F_RDONLY_PROG: u32 = 1 << 7;
 const F_MMAPABLE: u32 = 1 << 10;
 const F_LINK: u32 = 1 << 13;
 
-/// Finds all maps, in the order in which libbpf numbers them. `object` is the object's name, which
-/// becomes part of the names of data maps.
-pub(super) fn find(
-    elf: &Elf,
-    bytes: &[u8],
-    btf: Option<&Arc<Btf>>,
-    object: &str,
-) -> Result<Vec<ObjectMap>, ObjectError> {
+/// Maps by the place that relocations name them by.
+pub(super) struct MapIndex(BTreeMap<(usize, u64), usize>);
+
+impl MapIndex {
+    pub fn new(maps: &[ObjectMap]) -> MapIndex {
+        let place = |(index, m): (usize, &ObjectMap)| ((m.section, m.offset), index);
+        MapIndex(maps.iter().enumerate().filter(|(_, m)| m.section != 0).map(place).collect())
+    }
+
+    /// The map that begins at this offset.
+    pub fn at(&self, section: usize, offset: u64) -> Option<usize> {
+        self.0.get(&(section, offset)).copied()
+    }
+
+    /// The last map that begins at or before this offset.
+    pub fn before(&self, section: usize, offset: u64) -> Option<usize> {
+        let (&(found, _), &map) = self.0.range(..=(section, offset)).next_back()?;
+        (found == section).then_some(map)
+    }
+}
+
+/// What maps are found in.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub elf: &'a Elf,
+    pub bytes: &'a [u8],
+    /// With offsets and sizes of sections filled in.
+    pub btf: Option<&'a Arc<Btf>>,
+    /// The object's name, which becomes part of the names of data maps.
+    pub name: &'a str,
+}
+
+impl<'a> Source<'a> {
+    fn data(self, index: usize) -> &'a [u8] {
+        &self.bytes[self.elf.sections[index].range.clone()]
+    }
+
+    fn error(self, index: usize, problem: SectionProblem) -> ObjectError {
+        ObjectError::Section { section: self.elf.sections[index].name.clone(), offset: 0, problem }
+    }
+
+    /// The types of the variables in a section.
+    fn datasec(self, index: usize) -> Result<(&'a Arc<Btf>, Datasec<'a>), ObjectError> {
+        let no_types = || self.error(index, SectionProblem::NoTypes);
+        let btf = self.btf.ok_or_else(no_types)?;
+        match btf.find(&self.elf.sections[index].name, Kind::Datasec).and_then(|id| btf.ty(id)) {
+            Some(Type::Datasec(datasec)) => Ok((btf, datasec)),
+            _ => Err(no_types()),
+        }
+    }
+}
+
+/// Finds all maps, in the order in which libbpf numbers them.
+pub(super) fn find(source: Source<'_>, externs: &[Extern]) -> Result<Vec<ObjectMap>, ObjectError> {
     let mut maps = Vec::new();
-    for (index, section) in elf.sections.iter().enumerate() {
+    for (index, section) in source.elf.sections.iter().enumerate() {
         match section.name.as_str() {
-            ".maps" if section.kind == SectionKind::Data => declared(elf, btf, index, &mut maps)?,
-            "maps" if section.kind == SectionKind::Data => legacy(elf, bytes, index, &mut maps)?,
+            ".maps" if section.kind == SectionKind::Data => declared(source, index, &mut maps)?,
+            "maps" if section.kind == SectionKind::Data => legacy(source, index, &mut maps)?,
             _ => {}
         }
     }
-    for (index, section) in elf.sections.iter().enumerate() {
-        let Some(source) = data_source(&section.name, section.kind) else { continue };
-        if section.size == 0 {
-            continue;
+    arena(source, &mut maps)?;
+    for (index, section) in source.elf.sections.iter().enumerate() {
+        if let Some(kind) = data_source(&section.name, section.kind).filter(|_| section.size > 0) {
+            maps.push(global_data(source, index, kind)?);
         }
-        let too_large = || ObjectError::Section {
-            section: section.name.clone(),
-            offset: 0,
-            problem: SectionProblem::TooLarge { size: section.size },
-        };
-        let size = u32::try_from(section.size).ok().filter(|&s| s <= MAX_DATA).ok_or_else(too_large)?;
-        let data = match source {
-            MapSource::Bss => vec![0; size as usize],
-            _ => bytes[section.range.clone()].to_vec(),
-        };
-        let mut def = data_map(&data_map_name(object, &section.name), size, btf, &section.name);
-        def.data = Some(data.into());
-        if source == MapSource::Rodata {
-            def.flags |= F_RDONLY_PROG;
-            def.frozen = true;
+    }
+    if let size @ 1.. = kconfig_size(externs) {
+        let mut def = data_map(source, KCONFIG, size);
+        def.flags |= F_RDONLY_PROG;
+        def.frozen = true;
+        maps.push(ObjectMap { def, source: MapSource::Kconfig, section: 0, offset: 0, autocreate: true });
+    }
+    for (index, section) in source.elf.sections.iter().enumerate() {
+        let name = section.name.strip_prefix('?').unwrap_or(&section.name);
+        if matches!(name, ".struct_ops" | ".struct_ops.link") && section.kind == SectionKind::Data {
+            struct_ops(source, index, &mut maps)?;
         }
-        maps.push(ObjectMap { def, source, section: index, offset: 0, autocreate: true });
     }
     Ok(maps)
 }
 
-/// The most bytes of global data that are held; the kernel itself stops at what it can allocate.
-const MAX_DATA: u32 = 1 << 30;
-
 /// What a section of this name and kind is to data maps.
 pub(super) fn data_source(name: &str, kind: SectionKind) -> Option<MapSource> {
-    let is = |prefix: &str| name == prefix || name.strip_prefix(prefix).is_some_and(|r| r.starts_with('.'));
+    let is = |prefix: &str| name.strip_prefix(prefix).is_some_and(|r| r.is_empty() || r.starts_with('.'));
     let (_, source) = DATA_SECTIONS.into_iter().find(|(prefix, _)| is(prefix))?;
     let expected = if source == MapSource::Bss { SectionKind::Zero } else { SectionKind::Data };
     (kind == expected).then_some(source)
 }
 
+/// The map of a section of global data.
+fn global_data(source: Source<'_>, index: usize, kind: MapSource) -> Result<ObjectMap, ObjectError> {
+    let section = &source.elf.sections[index];
+    let size = u32::try_from(section.size)
+        .map_err(|_| source.error(index, SectionProblem::TooLarge { size: section.size }))?;
+    let mut def = data_map(source, &section.name, size);
+    if kind != MapSource::Bss {
+        def.data = Some(source.data(index).into());
+    }
+    if kind == MapSource::Rodata {
+        def.flags |= F_RDONLY_PROG;
+        def.frozen = true;
+    }
+    Ok(ObjectMap { def, source: kind, section: index, offset: 0, autocreate: true })
+}
+
 /// A map that holds the bytes of a section as its one value.
-pub(super) fn data_map(name: &str, size: u32, btf: Option<&Arc<Btf>>, section: &str) -> MapDef {
-    let value_type = btf.and_then(|b| b.find(section, Kind::Datasec)).unwrap_or_default();
+fn data_map(source: Source<'_>, section: &str, size: u32) -> MapDef {
+    let datasec = source.btf.and_then(|b| Some((b, b.find(section, Kind::Datasec)?)));
+    // Only variables that other files may see are worth mapping into user space.
+    let is_visible = |v: SecVar, btf: &Btf| {
+        matches!(btf.ty(v.var), Some(Type::Var { linkage: Linkage::Global | Linkage::Extern, .. }))
+    };
+    let mmapable = datasec.is_some_and(|(btf, id)| match btf.ty(id) {
+        Some(Type::Datasec(d)) => d.vars().any(|v| is_visible(v, btf)),
+        _ => false,
+    });
     MapDef {
-        name: name.to_owned(),
+        name: data_map_name(source.name, section),
         map_type: MapType::Array.number(),
         key_size: 4,
         value_size: size,
         max_entries: 1,
-        flags: F_MMAPABLE,
-        value_type,
-        btf: btf.filter(|_| value_type != TypeId::VOID).cloned(),
+        flags: if mmapable { F_MMAPABLE } else { 0 },
+        value_type: datasec.map_or(TypeId::VOID, |d| d.1),
+        btf: datasec.map(|d| d.0.clone()),
         ..MapDef::default()
     }
 }
@@ -124,208 +190,89 @@ pub(super) fn data_map(name: &str, size: u32, btf: Option<&Arc<Btf>>, section: &
 /// The name the kernel sees: as much of the object's name as fits before the section's (libbpf
 /// `internal_map_name`).
 fn data_map_name(object: &str, section: &str) -> String {
-    const NAME_LEN: usize = 16;
-    let suffix = section.len().max(7);
-    let name = if section[1..].contains('.') {
-        section.chars().take(NAME_LEN - 1).collect::<String>()
-    } else {
-        let prefix = object.len().min((NAME_LEN - 1).saturating_sub(suffix));
-        format!("{}{}", object.get(..prefix).unwrap_or(""), section)
-    };
-    name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '.' { c } else { '_' }).collect()
+    const MAX: usize = 15;
+    let suffix = section.len().clamp(7, MAX);
+    let is_custom = section.chars().skip(1).any(|c| c == '.');
+    let prefix = if is_custom { 0 } else { MAX - suffix };
+    let clean = |c: char| if c.is_ascii_alphanumeric() || c == '_' || c == '.' { c } else { '_' };
+    object.chars().take(prefix).chain(section.chars().take(suffix)).map(clean).collect()
 }
 
 /// Maps of `.maps`: one per variable of the section's BTF.
-fn declared(
-    elf: &Elf,
-    btf: Option<&Arc<Btf>>,
-    index: usize,
-    maps: &mut Vec<ObjectMap>,
-) -> Result<(), ObjectError> {
-    let section = &elf.sections[index];
-    let no_types =
-        ObjectError::Section { section: section.name.clone(), offset: 0, problem: SectionProblem::NoTypes };
-    let Some(btf) = btf else { return Err(no_types) };
-    let Some(Type::Datasec(datasec)) = btf.find(".maps", Kind::Datasec).and_then(|id| btf.ty(id)) else {
-        return Err(no_types);
-    };
+fn declared(source: Source<'_>, index: usize, maps: &mut Vec<ObjectMap>) -> Result<(), ObjectError> {
+    let size = source.elf.sections[index].size;
+    let (btf, datasec) = source.datasec(index)?;
+    let mut free = 0;
     for var in datasec.vars() {
-        let Some(Type::Var { name, ty, linkage }) = btf.ty(var.var) else { return Err(no_types) };
-        let err = |problem| ObjectError::Map { map: name.to_owned(), problem };
-        let (offset, size) = match place(elf, index, name) {
-            Some(place) => place,
-            None => (var.offset as u64, var.size as u64),
+        let Some(Type::Var { name, ty, linkage }) = btf.ty(var.var) else {
+            return Err(source.error(index, SectionProblem::NotVariable { id: var.var }));
         };
-        if offset.checked_add(size).is_none_or(|e| e > section.size) {
-            return Err(err(MapProblem::Outside { offset, size }));
+        let err = |problem| ObjectError::Map { map: name.to_owned(), problem };
+        let (offset, len) = (var.offset as u64, var.size as u64);
+        if offset < free || len == 0 || offset + len > size {
+            return Err(err(MapProblem::Outside { offset, size: len }));
         }
-        if linkage != Linkage::Global {
+        free = offset + len;
+        if linkage != Linkage::Global || name.is_empty() {
             return Err(err(MapProblem::NotGlobal));
         }
         let Some((_, Type::Struct(def))) = btf.resolved(ty) else { return Err(err(MapProblem::NotStruct)) };
-        let mut def = parse_def(btf, def, false).map_err(err)?;
-        def.name = name.to_owned();
+        if def.size > var.size {
+            return Err(err(MapProblem::Outside { offset, size: def.size as u64 }));
+        }
+        let def = map_def::parse(btf, name, def, true).map_err(err)?;
         maps.push(ObjectMap { def, source: MapSource::Declared, section: index, offset, autocreate: true });
     }
     Ok(())
 }
 
-/// Where the variable of this name stands, by the symbol table: BTF of compilers leaves it open.
-fn place(elf: &Elf, section: usize, name: &str) -> Option<(u64, u64)> {
-    let symbol = elf.symbols.iter().find(|s| s.section == Some(section) && s.name == name)?;
-    Some((symbol.value, symbol.size))
-}
-
-/// Reads the struct that defines a map.
-fn parse_def(btf: &Arc<Btf>, def: Composite<'_>, inner: bool) -> Result<MapDef, MapProblem> {
-    let mut map = MapDef { btf: Some(btf.clone()), ..MapDef::default() };
-    let last = def.len().saturating_sub(1);
-    for (nth, m) in def.members().enumerate() {
-        let number = |field| pointed_len(btf, m.ty).ok_or(MapProblem::FieldForm { field });
-        match m.name {
-            "type" => map.map_type = number("type")?,
-            "max_entries" => map.max_entries = number("max_entries")?,
-            "map_flags" => map.flags = number("map_flags")?,
-            "numa_node" => map.numa_node = number("numa_node")?,
-            "key_size" => set("key_size", &mut map.key_size, number("key_size")?)?,
-            "value_size" => set("value_size", &mut map.value_size, number("value_size")?)?,
-            "key" => {
-                (map.key_type, _) = typed_size(btf, m.ty, "key").and_then(|(ty, size)| {
-                    set("key_size", &mut map.key_size, size)?;
-                    Ok((ty, size))
-                })?;
-            }
-            "value" => {
-                let (ty, size) = typed_size(btf, m.ty, "value")?;
-                set("value_size", &mut map.value_size, size)?;
-                map.value_type = ty;
-            }
-            "values" => {
-                if inner {
-                    return Err(MapProblem::NestedInner);
-                }
-                if nth != last {
-                    return Err(MapProblem::ValuesNotLast);
-                }
-                set("value_size", &mut map.value_size, 4)?;
-                map.inner = values(btf, m.ty, map.kind())?.map(Box::new);
-            }
-            "pinning" => {
-                if inner {
-                    return Err(MapProblem::NestedInner);
-                }
-                map.pinned = match number("pinning")? {
-                    0 => false,
-                    1 => true,
-                    value => return Err(MapProblem::Pinning { value }),
-                };
-            }
-            "map_extra" => {
-                map.map_extra = wide_number(btf, m.ty).ok_or(MapProblem::FieldForm { field: "map_extra" })?
-            }
-            field => return Err(MapProblem::UnknownField { field: field.to_owned() }),
-        }
+/// Gives the arena, of which there is at most one, the bytes of its variables.
+fn arena(source: Source<'_>, maps: &mut [ObjectMap]) -> Result<(), ObjectError> {
+    let mut arenas = maps.iter_mut().filter(|m| m.def.kind() == Some(MapType::Arena));
+    let found = arenas.next();
+    if let Some(second) = arenas.next() {
+        return Err(ObjectError::Map { map: second.def.name.clone(), problem: MapProblem::SecondArena });
     }
-    if map.map_type == 0 {
-        return Err(MapProblem::NoType);
+    let is_data = |s: &super::Section| s.name == ARENA_SECTION && s.kind == SectionKind::Data && s.size > 0;
+    let Some(index) = source.elf.sections.iter().position(is_data) else { return Ok(()) };
+    let arena = found.ok_or_else(|| source.error(index, SectionProblem::NoArena))?;
+    let (data, room) = (source.data(index), arena.def.max_entries as u64 * PAGE as u64);
+    if (data.len() as u64).next_multiple_of(PAGE as u64) > room {
+        let problem = MapProblem::Outside { offset: 0, size: data.len() as u64 };
+        return Err(ObjectError::Map { map: arena.def.name.clone(), problem });
     }
-    adjust(&mut map);
-    Ok(map)
-}
-
-/// What libbpf changes of a definition: ring buffers grow to a power of two of pages, perf event
-/// arrays without a size get one entry per CPU when they are created.
-fn adjust(map: &mut MapDef) {
-    const PAGE: u32 = 4096;
-    if matches!(map.kind(), Some(MapType::Ringbuf | MapType::UserRingbuf)) && map.max_entries != 0 {
-        let is_valid = map.max_entries.is_multiple_of(PAGE) && (map.max_entries / PAGE).is_power_of_two();
-        if !is_valid {
-            let larger = map.max_entries.div_ceil(PAGE).checked_next_power_of_two();
-            if let Some(size) = larger.and_then(|pages| pages.checked_mul(PAGE)) {
-                map.max_entries = size;
-            }
-        }
-    }
-}
-
-fn set(field: &'static str, slot: &mut u32, size: u32) -> Result<(), MapProblem> {
-    if *slot != 0 && *slot != size {
-        return Err(MapProblem::Conflict { field, first: *slot, second: size });
-    }
-    *slot = size;
+    arena.def.data = Some(data.into());
     Ok(())
 }
 
-/// `__uint(name, n)`: a pointer to an array whose length is the number.
-fn pointed_len(btf: &Btf, ty: TypeId) -> Option<u32> {
-    let Type::Ptr(array) = btf.ty(btf.skip_modifiers(ty))? else { return None };
-    match btf.ty(array)? {
-        Type::Array { len, .. } => Some(len),
-        _ => None,
-    }
-}
-
-/// `__ulong(name, n)`: an enumeration whose first value is the number.
-fn wide_number(btf: &Btf, ty: TypeId) -> Option<u64> {
-    match btf.resolved(ty)? {
-        (_, Type::Enum(e)) => e.values().next().map(|(_, value)| value as u64),
-        _ => pointed_len(btf, ty).map(u64::from),
-    }
-}
-
-/// `__type(name, T)`: a pointer to the type.
-fn typed_size(btf: &Btf, ty: TypeId, field: &'static str) -> Result<(TypeId, u32), MapProblem> {
-    let Some(Type::Ptr(target)) = btf.ty(ty) else { return Err(MapProblem::FieldForm { field }) };
-    let size = btf.size_of(target).ok_or(MapProblem::Size { field, ty: target })?;
-    Ok((target, size))
-}
-
-/// `__array(values, T)`: an array of pointers to what the elements are.
-fn values(btf: &Arc<Btf>, ty: TypeId, kind: Option<MapType>) -> Result<Option<MapDef>, MapProblem> {
-    let form = MapProblem::FieldForm { field: "values" };
-    let Some(Type::Array { elem, len: 0, .. }) = btf.ty(ty) else { return Err(form) };
-    let Some((_, Type::Ptr(target))) = btf.resolved(elem) else { return Err(form) };
-    let (_, target) = btf.resolved(target).ok_or(form.clone())?;
-    match (kind, target) {
-        (Some(MapType::ProgArray), Type::FuncProto(_)) => Ok(None),
-        (Some(MapType::ArrayOfMaps | MapType::HashOfMaps), Type::Struct(def)) => {
-            parse_def(btf, def, true).map(Some)
-        }
-        (Some(MapType::ProgArray | MapType::ArrayOfMaps | MapType::HashOfMaps), _) => Err(form),
-        _ => Err(MapProblem::ValuesOfOther),
-    }
-}
-
 /// Maps of `maps`: five numbers or more per symbol, as before BTF.
-fn legacy(elf: &Elf, bytes: &[u8], index: usize, maps: &mut Vec<ObjectMap>) -> Result<(), ObjectError> {
-    let section = &elf.sections[index];
-    let data = &bytes[section.range.clone()];
-    for symbol in elf.symbols.iter().filter(|s| s.section == Some(index) && !s.name.is_empty()) {
+fn legacy(source: Source<'_>, index: usize, maps: &mut Vec<ObjectMap>) -> Result<(), ObjectError> {
+    let data = source.data(index);
+    for symbol in source.elf.symbols.iter().filter(|s| s.section == Some(index) && !s.name.is_empty()) {
         let word = |n: u64| {
             let at = usize::try_from(symbol.value.checked_add(n * 4)?).ok()?;
             let word = *data.get(at..)?.first_chunk()?;
-            Some(match elf.order {
-                oxbpf_isa::insn::ByteOrder::Little => u32::from_le_bytes(word),
-                oxbpf_isa::insn::ByteOrder::Big => u32::from_be_bytes(word),
+            Some(match source.elf.order {
+                ByteOrder::Little => u32::from_le_bytes(word),
+                ByteOrder::Big => u32::from_be_bytes(word),
             })
         };
-        let outside = MapProblem::Outside { offset: symbol.value, size: 20 };
         let (Some(map_type), Some(key_size), Some(value_size), Some(max_entries)) =
             (word(0), word(1), word(2), word(3))
         else {
-            return Err(ObjectError::Map { map: symbol.name.clone(), problem: outside });
+            let problem = MapProblem::Outside { offset: symbol.value, size: 16 };
+            return Err(ObjectError::Map { map: symbol.name.clone(), problem });
         };
-        let flags = if symbol.size >= 20 { word(4).unwrap_or(0) } else { 0 };
         let mut def = MapDef {
             name: symbol.name.clone(),
             map_type,
             key_size,
             value_size,
             max_entries,
-            flags,
+            flags: if symbol.size >= 20 { word(4).unwrap_or(0) } else { 0 },
             ..MapDef::default()
         };
-        adjust(&mut def);
+        round_ring(&mut def);
         let source = MapSource::Declared;
         maps.push(ObjectMap { def, source, section: index, offset: symbol.value, autocreate: true });
     }
@@ -333,57 +280,61 @@ fn legacy(elf: &Elf, bytes: &[u8], index: usize, maps: &mut Vec<ObjectMap>) -> R
 }
 
 /// Structs of kernel callbacks: one map per variable of a `.struct_ops*` section.
-pub(super) fn struct_ops(
-    elf: &Elf,
-    bytes: &[u8],
-    btf: Option<&Arc<Btf>>,
-    maps: &mut Vec<ObjectMap>,
-) -> Result<(), ObjectError> {
-    for (index, section) in elf.sections.iter().enumerate() {
-        let (name, autocreate) = match section.name.strip_prefix('?') {
-            Some(name) => (name, false),
-            None => (section.name.as_str(), true),
+fn struct_ops(source: Source<'_>, index: usize, maps: &mut Vec<ObjectMap>) -> Result<(), ObjectError> {
+    let section = &source.elf.sections[index];
+    let bytes = source.data(index);
+    let (btf, datasec) = source.datasec(index)?;
+    let mut free = 0;
+    for var in datasec.vars() {
+        let Some(Type::Var { name, ty, .. }) = btf.ty(var.var) else {
+            return Err(source.error(index, SectionProblem::NotVariable { id: var.var }));
         };
-        if !matches!(name, ".struct_ops" | ".struct_ops.link") || section.kind != SectionKind::Data {
-            continue;
+        let err = |problem| ObjectError::Map { map: name.to_owned(), problem };
+        let Some((type_id, Type::Struct(ops))) = btf.resolved(ty) else {
+            return Err(err(MapProblem::NotStruct));
+        };
+        if ops.name.is_empty() {
+            return Err(err(MapProblem::Anonymous));
         }
-        let no_types = ObjectError::Section {
-            section: section.name.clone(),
-            offset: 0,
-            problem: SectionProblem::NoTypes,
+        let (offset, size) = (var.offset as usize, ops.size as usize);
+        let data = bytes.get(offset..).and_then(|b| b.get(..size)).filter(|_| offset >= free && size > 0);
+        free = offset + size;
+        let outside = MapProblem::Outside { offset: offset as u64, size: size as u64 };
+        let def = MapDef {
+            name: name.to_owned(),
+            map_type: MapType::StructOps.number(),
+            key_size: 4,
+            value_size: ops.size,
+            max_entries: 1,
+            flags: if section.name.ends_with(".link") { F_LINK } else { 0 },
+            value_type: type_id,
+            btf: Some(btf.clone()),
+            data: Some(data.ok_or(err(outside))?.into()),
+            struct_ops: Some(StructOps { type_name: ops.name.to_owned(), members: Vec::new() }),
+            ..MapDef::default()
         };
-        let Some(btf) = btf else { return Err(no_types) };
-        let Some(Type::Datasec(datasec)) = btf.find(&section.name, Kind::Datasec).and_then(|id| btf.ty(id))
-        else {
-            return Err(no_types);
-        };
-        for var in datasec.vars() {
-            let Some(Type::Var { name: variable, ty, .. }) = btf.ty(var.var) else { return Err(no_types) };
-            let err = |problem| ObjectError::Map { map: variable.to_owned(), problem };
-            let Some((type_id, Type::Struct(ops))) = btf.resolved(ty) else {
-                return Err(err(MapProblem::NotStruct));
-            };
-            let offset = place(elf, index, variable).map_or(var.offset as u64, |p| p.0);
-            let size = ops.size as u64;
-            if offset.checked_add(size).is_none_or(|e| e > section.range.len() as u64) {
-                return Err(err(MapProblem::Outside { offset, size }));
-            }
-            let data = &bytes[section.range.clone()][offset as usize..(offset + size) as usize];
-            let def = MapDef {
-                name: variable.to_owned(),
-                map_type: MapType::StructOps.number(),
-                key_size: 4,
-                value_size: ops.size,
-                max_entries: 1,
-                flags: if name == ".struct_ops.link" { F_LINK } else { 0 },
-                value_type: type_id,
-                btf: Some(btf.clone()),
-                data: Some(data.into()),
-                struct_ops: Some(StructOps { type_name: ops.name.to_owned(), members: Vec::new() }),
-                ..MapDef::default()
-            };
-            maps.push(ObjectMap { def, source: MapSource::StructOps, section: index, offset, autocreate });
-        }
+        let autocreate = !section.name.starts_with('?');
+        let source = MapSource::StructOps;
+        maps.push(ObjectMap { def, source, section: index, offset: offset as u64, autocreate });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_maps_are_named_as_libbpf_names_them() {
+        for (object, section, name) in [
+            ("my_object_name", ".rodata", "my_objec.rodata"),
+            ("my_object_name", ".bss", "my_objec.bss"),
+            ("my_object_name", ".kconfig", "my_obje.kconfig"),
+            ("my_object_name", ".rodata.abracadabra", ".rodata.abracad"),
+            ("a-b", ".data", "a_b.data"),
+            ("", ".data", ".data"),
+        ] {
+            assert_eq!(data_map_name(object, section), name);
+        }
+    }
 }

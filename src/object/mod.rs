@@ -1,34 +1,51 @@
 //! BPF objects: ELF files with programs, maps and types, opened as libbpf 1.7 opens them.
 //!
-//! Bytes come in, an [`Object`] that describes itself comes out, and from it one [`Program`] at a
-//! time, linked and relocated, with CO-RE answered by any kernel's types. Nothing here judges a
-//! program or needs a kernel.
+//! Bytes come in, an [`Object`] that describes itself comes out. [Fitted](Object::prepare) to a
+//! kernel's types, facts and configuration it gives one [`Program`] at a time, linked and
+//! relocated. Nothing here judges a program or needs a kernel.
 //!
 //! [`Program`]: oxbpf_isa::program::Program
 
+mod create;
+mod debug;
+mod descriptors;
 mod elf;
 mod error;
 mod externs;
 mod functions;
+mod kconfig;
+mod kind;
 mod link;
 mod load;
+mod map_def;
 mod maps;
+mod options;
+mod prepare_error;
+mod raw;
 mod relocs;
+mod resolve;
 mod slots;
+mod struct_ops;
+mod types;
 
 pub use elf::{Elf, Reloc, RelocTable, Section, SectionKind, Symbol, SymbolKind, is_elf};
 pub use error::{
-    ElfProblem, ExternProblem, MapProblem, ObjectError, ProgramError, ProgramProblem, SectionProblem,
+    CreateProblem, ElfProblem, ExternProblem, MapProblem, ObjectError, PrepareError, ProgramError,
+    ProgramProblem, ResolveProblem, SectionProblem, StructOpsProblem, ValueProblem,
 };
-pub use externs::{Extern, ExternKind};
+pub use externs::{Extern, ExternKind, KconfigForm};
 pub use functions::Function;
-pub use load::{LoadOptions, Loaded, Unresolved};
+pub use kconfig::{Kconfig, KconfigError};
+pub use kind::ProgramKind;
+pub use load::{Loaded, Prepared, Unresolved};
 pub use maps::{MapSource, ObjectMap};
+pub use options::{LoadOptions, MapChange, MapName};
+pub use raw::{Input, InputError, TextProblem};
 pub use relocs::{FuncReloc, RelocTarget};
 
-use oxbpf_isa::btf::{Btf, BtfExt, ExtCore};
-use oxbpf_isa::insn::{ByteOrder, SLOT_SIZE};
-use oxbpf_isa::program::MapDef;
+use debug::FunctionDebug;
+use oxbpf_isa::btf::{Btf, BtfExt, ExtCore, Type, TypeId};
+use oxbpf_isa::insn::ByteOrder;
 use std::sync::Arc;
 
 /// An opened object.
@@ -42,12 +59,12 @@ pub struct Object {
     version: u32,
     functions: Vec<Function>,
     maps: Vec<ObjectMap>,
-    shared_maps: Vec<Arc<MapDef>>,
     externs: Vec<Extern>,
     /// References of each function.
     relocs: Vec<Vec<FuncReloc>>,
-    /// CO-RE relocations by function, in the order of the file.
-    core: Vec<(usize, ExtCore)>,
+    debug: Vec<FunctionDebug>,
+    /// Functions tagged with the name of their exception callback.
+    callbacks: Vec<(TypeId, String)>,
     /// The section of subprograms.
     text: Option<usize>,
 }
@@ -65,33 +82,21 @@ impl Object {
             let found = elf.sections.iter().find(|s| s.name == name && s.kind == SectionKind::Data);
             found.map(|s| &bytes[s.range.clone()])
         };
-        let btf_error = |section: &str| {
-            let section = section.to_owned();
-            move |error| ObjectError::Btf { section, error }
-        };
-        let btf = section(".BTF").map(Btf::parse).transpose().map_err(btf_error(".BTF"))?.map(Arc::new);
-        let ext = match (&btf, section(".BTF.ext")) {
-            (Some(_), Some(bytes)) => BtfExt::parse(bytes).map_err(btf_error(".BTF.ext"))?,
-            _ => BtfExt::default(),
-        };
+        let (btf, ext) = read_types(&elf, section(".BTF"), section(".BTF.ext"))?;
         let license = section("license").map(text).unwrap_or_default();
-        let version = section("version").and_then(|b| number(b, elf.order)).unwrap_or(0);
+        let version = match section("version") {
+            Some(bytes) => version(bytes, elf.order)?,
+            None => 0,
+        };
         let functions = functions::find(&elf, &bytes)?;
         let externs = externs::find(&elf, btf.as_deref())?;
-        let mut maps = maps::find(&elf, &bytes, btf.as_ref(), name)?;
-        if let size @ 1.. = externs::kconfig_size(&externs) {
-            let mut def = maps::data_map(".kconfig", size, btf.as_ref(), ".kconfig");
-            def.flags |= maps::F_RDONLY_PROG;
-            def.frozen = true;
-            let source = MapSource::Kconfig;
-            maps.push(ObjectMap { def, source, section: 0, offset: 0, autocreate: true });
-        }
-        maps::struct_ops(&elf, &bytes, btf.as_ref(), &mut maps)?;
+        let source = maps::Source { elf: &elf, bytes: &bytes, btf: btf.as_ref(), name };
+        let mut maps = maps::find(source, &externs)?;
         slots::fill(&elf, btf.as_deref(), &functions, &mut maps)?;
         let relocs = relocs::find(&elf, &functions, &maps, &externs);
-        let core = core_by_function(&elf, btf.as_deref(), &ext, &functions);
+        let debug = debug::by_function(&elf, btf.as_deref(), &ext, &functions);
+        let callbacks = btf.as_deref().map(exception_callbacks).unwrap_or_default();
         let text = elf.sections.iter().position(|s| s.name == functions::TEXT && s.kind == SectionKind::Code);
-        let shared_maps = maps.iter().map(|m| Arc::new(m.def.clone())).collect();
         Ok(Object {
             bytes,
             elf,
@@ -101,10 +106,10 @@ impl Object {
             version,
             functions,
             maps,
-            shared_maps,
             externs,
             relocs,
-            core,
+            debug,
+            callbacks,
             text,
         })
     }
@@ -124,7 +129,8 @@ impl Object {
         self.elf.order
     }
 
-    /// Its types.
+    /// Its types, with what compilers leave open filled in: sizes and offsets of sections, and
+    /// hidden names made static.
     pub fn btf(&self) -> Option<&Arc<Btf>> {
         self.btf.as_ref()
     }
@@ -174,45 +180,57 @@ impl Object {
         &self.relocs[function]
     }
 
-    /// The CO-RE relocations and the function each is in.
-    pub fn core_relocations(&self) -> &[(usize, ExtCore)] {
-        &self.core
+    /// The CO-RE relocations of a function, by slot within it.
+    pub fn core_relocations(&self, function: usize) -> &[(usize, ExtCore)] {
+        &self.debug[function].cores
     }
 }
 
-/// The text of a section up to its end mark.
+/// Reads the types and what belongs to them. `.BTF.ext` without `.BTF` means nothing; a faulty one
+/// is an error here, where libbpf goes on without it and without CO-RE.
+fn read_types(
+    elf: &Elf,
+    btf: Option<&[u8]>,
+    ext: Option<&[u8]>,
+) -> Result<(Option<Arc<Btf>>, BtfExt), ObjectError> {
+    let error = |section: &str| {
+        let section = section.to_owned();
+        move |error| ObjectError::Btf { section, error }
+    };
+    let Some(btf) = btf else { return Ok((None, BtfExt::default())) };
+    let btf = types::complete(Btf::parse(btf).map_err(error(".BTF"))?, elf)?;
+    let ext = ext.map(BtfExt::parse).transpose().map_err(error(".BTF.ext"))?;
+    Ok((Some(Arc::new(btf)), ext.unwrap_or_default()))
+}
+
+/// The text of the license section: at most 63 bytes, up to the end mark.
 fn text(bytes: &[u8]) -> String {
+    const MAX: usize = 63;
+    let bytes = &bytes[..bytes.len().min(MAX)];
     let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
     String::from_utf8_lossy(&bytes[..end]).into_owned()
 }
 
-fn number(bytes: &[u8], order: ByteOrder) -> Option<u32> {
-    let word = *bytes.first_chunk()?;
-    Some(match order {
+/// The number in the version section, which is four bytes long.
+fn version(bytes: &[u8], order: ByteOrder) -> Result<u32, ObjectError> {
+    let word = bytes.try_into().map_err(|_| ObjectError::Section {
+        section: "version".to_owned(),
+        offset: 0,
+        problem: SectionProblem::Size { size: bytes.len() as u64, expected: 4 },
+    })?;
+    Ok(match order {
         ByteOrder::Little => u32::from_le_bytes(word),
         ByteOrder::Big => u32::from_be_bytes(word),
     })
 }
 
-/// Assigns CO-RE relocations to functions; one outside every function concerns nobody.
-fn core_by_function(
-    elf: &Elf,
-    btf: Option<&Btf>,
-    ext: &BtfExt,
-    functions: &[Function],
-) -> Vec<(usize, ExtCore)> {
-    let Some(btf) = btf else { return Vec::new() };
-    let mut found = Vec::new();
-    for info in &ext.cores {
-        let name = btf.str(info.name);
-        let is_code = |s: &Section| Some(s.name.as_str()) == name && s.kind == SectionKind::Code;
-        let Some(section) = elf.sections.iter().position(is_code) else { continue };
-        for relo in &info.records {
-            let slot = relo.insn_off as usize / SLOT_SIZE;
-            if let Some(function) = functions::covering(functions, section, slot) {
-                found.push((function, *relo));
-            }
+/// The functions whose tags name an exception callback, with its name.
+fn exception_callbacks(btf: &Btf) -> Vec<(TypeId, String)> {
+    let callback = |(_, ty)| match ty {
+        Type::DeclTag { name, target, component: None, .. } => {
+            Some((target, str::strip_prefix(name, "exception_callback:")?.to_owned()))
         }
-    }
-    found
+        _ => None,
+    };
+    btf.types().filter_map(callback).collect()
 }

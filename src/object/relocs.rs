@@ -1,15 +1,18 @@
 //! What the instructions of a function refer to.
 //!
-//! Follows `bpf_program__record_reloc` of libbpf 1.7.
+//! Follows `bpf_program__record_reloc` of libbpf 1.7. As there, the symbol and the instruction
+//! decide and the type of the relocation does not: `R_BPF_64_64`, `R_BPF_64_32` and the absolute
+//! ones are written by compilers for different kinds of instructions and data.
 
 use super::elf::{Elf, Symbol, SymbolKind};
 use super::error::ProgramProblem;
 use super::externs::Extern;
 use super::functions::{Function, TEXT, covering};
-use super::maps::{ARENA_SECTION, MapSource, ObjectMap, data_source};
+use super::maps::{ARENA_SECTION, MapIndex, MapSource, ObjectMap, data_source};
 use oxbpf_isa::insn::opcode::pseudo;
 use oxbpf_isa::insn::{RawInsn, SLOT_SIZE};
 use oxbpf_isa::kernel::MapType;
+use std::collections::HashMap;
 
 const CALL: u8 = 0x85;
 
@@ -45,16 +48,22 @@ pub(super) fn find(
     maps: &[ObjectMap],
     externs: &[Extern],
 ) -> Vec<Vec<FuncReloc>> {
+    let classifier = Classifier {
+        elf,
+        maps,
+        index: MapIndex::new(maps),
+        arena: maps.iter().position(|m| m.def.kind() == Some(MapType::Arena)),
+        externs: externs.iter().enumerate().map(|(index, e)| (e.symbol, index)).collect(),
+    };
     let mut found = vec![Vec::new(); functions.len()];
     for table in &elf.relocs {
         for reloc in &table.relocs {
             let slot = reloc.offset as usize / SLOT_SIZE;
+            // What lies in no function belongs to a weak one that was dropped when linking.
             let Some(index) = covering(functions, table.target, slot) else { continue };
-            let function = &functions[index];
-            let insn = slot - function.offset;
-            let symbol = &elf.symbols[reloc.symbol];
+            let insn = slot - functions[index].offset;
             let target = match reloc.offset.is_multiple_of(SLOT_SIZE as u64) {
-                true => classify(elf, maps, externs, &function.insns[insn], reloc.symbol, symbol),
+                true => classifier.target(&functions[index].insns()[insn], reloc.symbol),
                 false => Err(ProgramProblem::Form),
             };
             found[index].push(FuncReloc { insn, target: target.unwrap_or_else(RelocTarget::Bad) });
@@ -66,45 +75,61 @@ pub(super) fn find(
     found
 }
 
-fn classify(
-    elf: &Elf,
-    maps: &[ObjectMap],
-    externs: &[Extern],
-    insn: &RawInsn,
-    index: usize,
-    symbol: &Symbol,
-) -> Result<RelocTarget, ProgramProblem> {
-    let is_call = insn.code == CALL;
-    if !is_call && !insn.is_ldimm64() {
-        return Err(ProgramProblem::Form);
+struct Classifier<'a> {
+    elf: &'a Elf,
+    maps: &'a [ObjectMap],
+    index: MapIndex,
+    arena: Option<usize>,
+    /// Externs by symbol.
+    externs: HashMap<usize, usize>,
+}
+
+impl Classifier<'_> {
+    fn target(&self, insn: &RawInsn, index: usize) -> Result<RelocTarget, ProgramProblem> {
+        let symbol = &self.elf.symbols[index];
+        let is_call = insn.code == CALL;
+        if !is_call && !insn.is_ldimm64() {
+            return Err(ProgramProblem::Form);
+        }
+        let bad = || ProgramProblem::Target { symbol: self.name(symbol) };
+        if symbol.is_extern() {
+            return self.externs.get(&index).copied().map(RelocTarget::Extern).ok_or_else(bad);
+        }
+        let section = symbol.section.ok_or_else(bad)?;
+        let is_text = self.elf.sections[section].name == TEXT;
+        let is_aligned = |offset: i64| offset % SLOT_SIZE as i64 == 0;
+        if is_call {
+            let valid = insn.src == pseudo::CALL_SUBPROG && is_text && is_aligned(symbol.value as i64);
+            return if valid { Ok(RelocTarget::Call { offset: symbol.value }) } else { Err(bad()) };
+        }
+        // A static function is named by its section and the immediate, a global one by its symbol.
+        let is_function = match symbol.kind {
+            SymbolKind::Section => symbol.local,
+            SymbolKind::Function => !symbol.local,
+            _ => false,
+        };
+        if is_text && is_function {
+            let valid = is_aligned(symbol.value as i64) && is_aligned(insn.imm as i64);
+            return if valid { Ok(RelocTarget::FuncAddr { offset: symbol.value }) } else { Err(bad()) };
+        }
+        self.data(section, symbol).ok_or_else(bad)
     }
-    let bad = || ProgramProblem::Target { symbol: symbol.name.clone() };
-    if symbol.is_extern() {
-        return externs.iter().position(|e| e.symbol == index).map(RelocTarget::Extern).ok_or_else(bad);
+
+    fn data(&self, section: usize, symbol: &Symbol) -> Option<RelocTarget> {
+        let s = &self.elf.sections[section];
+        let offset = u32::try_from(symbol.value).ok();
+        if s.name == ARENA_SECTION {
+            return Some(RelocTarget::Data { map: self.arena?, offset: offset? });
+        }
+        if data_source(&s.name, s.kind).is_some() {
+            return Some(RelocTarget::Data { map: self.index.at(section, 0)?, offset: offset? });
+        }
+        let map = self.index.at(section, symbol.value)?;
+        (self.maps[map].source == MapSource::Declared).then_some(RelocTarget::Map(map))
     }
-    let section = symbol.section.ok_or_else(bad)?;
-    let is_text = elf.sections[section].name == TEXT;
-    let aligned = |offset: i64| offset % SLOT_SIZE as i64 == 0;
-    if is_call {
-        let valid = insn.src == pseudo::CALL_SUBPROG && is_text && aligned(symbol.value as i64);
-        return if valid { Ok(RelocTarget::Call { offset: symbol.value }) } else { Err(bad()) };
+
+    fn name(&self, symbol: &Symbol) -> String {
+        let section = symbol.section.filter(|_| symbol.name.is_empty());
+        section.map_or(&symbol.name, |s| &self.elf.sections[s].name).clone()
     }
-    if is_text && matches!(symbol.kind, SymbolKind::Section | SymbolKind::Function) {
-        let valid = aligned(symbol.value as i64) && aligned(insn.imm as i64);
-        return if valid { Ok(RelocTarget::FuncAddr { offset: symbol.value }) } else { Err(bad()) };
-    }
-    let name = elf.sections[section].name.as_str();
-    let find = |want: &dyn Fn(&ObjectMap) -> bool| maps.iter().position(want).ok_or_else(bad);
-    let offset = || u32::try_from(symbol.value).map_err(|_| bad());
-    if name == ARENA_SECTION {
-        let map = find(&|m| m.def.kind() == Some(MapType::Arena))?;
-        return Ok(RelocTarget::Data { map, offset: offset()? });
-    }
-    if data_source(name, elf.sections[section].kind).is_some() {
-        let map = find(&|m| m.section == section && m.source != MapSource::Declared)?;
-        return Ok(RelocTarget::Data { map, offset: offset()? });
-    }
-    let declared =
-        |m: &ObjectMap| m.source == MapSource::Declared && m.section == section && m.offset == symbol.value;
-    find(&declared).map(RelocTarget::Map)
 }

@@ -6,11 +6,17 @@
 use super::elf::{Elf, Reloc};
 use super::error::{ObjectError, SectionProblem};
 use super::functions::{Function, covering};
-use super::maps::{MapSource, ObjectMap};
+use super::maps::{MapIndex, MapSource, ObjectMap};
 use oxbpf_isa::btf::{Btf, Kind, Type};
 use oxbpf_isa::insn::SLOT_SIZE;
 use oxbpf_isa::kernel::MapType;
 use oxbpf_isa::program::{MapSlot, SlotTarget};
+use std::collections::HashMap;
+
+const SLOT: u64 = SLOT_SIZE as u64;
+
+/// Bytes of a pointer in the object's data.
+const POINTER: u64 = 8;
 
 /// Fills in the elements that relocations of map sections name.
 pub(super) fn fill(
@@ -19,63 +25,31 @@ pub(super) fn fill(
     functions: &[Function],
     maps: &mut [ObjectMap],
 ) -> Result<(), ObjectError> {
+    let index = MapIndex::new(maps);
+    let mut values = HashMap::new();
     for table in &elf.relocs {
         let section = &elf.sections[table.target];
         for reloc in &table.relocs {
-            let result = match section.name.as_str() {
-                ".maps" => map_slot(elf, btf, functions, maps, table.target, reloc),
-                name if name.trim_start_matches('?').starts_with(".struct_ops") => {
-                    callback(elf, btf, functions, maps, table.target, reloc)
-                }
-                _ => break,
-            };
-            result.map_err(|problem| ObjectError::Section {
+            let err = |problem| ObjectError::Section {
                 section: section.name.clone(),
                 offset: reloc.offset,
                 problem,
-            })?;
+            };
+            let map = index.before(table.target, reloc.offset);
+            let Some(map) = map else { continue };
+            let filler = Filler { elf, functions, index: &index, reloc };
+            let btf = btf.ok_or_else(|| err(SectionProblem::NoTypes))?;
+            match maps[map].source {
+                MapSource::Declared => {
+                    let values =
+                        *values.entry(map).or_insert_with(|| values_offset(btf, &maps[map].def.name));
+                    filler.element(maps, map, values).map_err(err)?;
+                }
+                MapSource::StructOps => filler.callback(btf, &mut maps[map]).map_err(err)?,
+                _ => {}
+            }
         }
     }
-    Ok(())
-}
-
-fn map_slot(
-    elf: &Elf,
-    btf: Option<&Btf>,
-    functions: &[Function],
-    maps: &mut [ObjectMap],
-    section: usize,
-    reloc: &Reloc,
-) -> Result<(), SectionProblem> {
-    let symbol = &elf.symbols[reloc.symbol];
-    let reference = |expected| SectionProblem::Reference { symbol: symbol.name.clone(), expected };
-    let btf = btf.ok_or(SectionProblem::NoTypes)?;
-    let at = maps
-        .iter()
-        .rposition(|m| m.section == section && m.source == MapSource::Declared && m.offset <= reloc.offset);
-    let at = at.ok_or(reference("a place inside a map"))?;
-    let values = values_offset(btf, &maps[at].def.name).ok_or(SectionProblem::NoTypes)?;
-    let within = (reloc.offset - maps[at].offset).checked_sub(values).filter(|w| w % 8 == 0);
-    let index = within.and_then(|w| u32::try_from(w / 8).ok()).ok_or(reference("an element of values"))?;
-    let target = match maps[at].def.kind() {
-        Some(MapType::ProgArray) => {
-            let program = functions.iter().find(|f| {
-                f.is_entry
-                    && Some(f.section) == symbol.section
-                    && (f.offset * SLOT_SIZE) as u64 == symbol.value
-            });
-            SlotTarget::Program(program.ok_or(reference("a program"))?.name.clone())
-        }
-        Some(MapType::ArrayOfMaps | MapType::HashOfMaps) => {
-            let known = maps.iter().any(|m| m.source == MapSource::Declared && m.def.name == symbol.name);
-            if !known || symbol.section != Some(section) {
-                return Err(reference("a map"));
-            }
-            SlotTarget::Map(symbol.name.clone())
-        }
-        _ => return Err(reference("nothing, since the map has no values")),
-    };
-    maps[at].def.slots.push(MapSlot { index, target });
     Ok(())
 }
 
@@ -87,28 +61,72 @@ fn values_offset(btf: &Btf, map: &str) -> Option<u64> {
     Some(last.bit_offset as u64 / 8)
 }
 
-fn callback(
-    elf: &Elf,
-    btf: Option<&Btf>,
-    functions: &[Function],
-    maps: &mut [ObjectMap],
-    section: usize,
-    reloc: &Reloc,
-) -> Result<(), SectionProblem> {
-    let symbol = &elf.symbols[reloc.symbol];
-    let reference = |expected| SectionProblem::Reference { symbol: symbol.name.clone(), expected };
-    let btf = btf.ok_or(SectionProblem::NoTypes)?;
-    let covers = |m: &&mut ObjectMap| {
-        m.section == section && m.offset <= reloc.offset && reloc.offset - m.offset < m.def.value_size as u64
-    };
-    let map = maps.iter_mut().find(covers).ok_or(reference("a place inside a variable"))?;
-    let bit_offset = (reloc.offset - map.offset) * 8;
-    let ops = btf.ty(map.def.value_type).and_then(|t| t.composite()).ok_or(SectionProblem::NoTypes)?;
-    let member = ops.members().find(|m| m.bit_offset as u64 == bit_offset).ok_or(reference("a member"))?;
-    let target = symbol.section.and_then(|s| covering(functions, s, symbol.value as usize / SLOT_SIZE));
-    let program = &functions[target.ok_or(reference("a program"))?];
-    if let Some(ops) = &mut map.def.struct_ops {
-        ops.members.push((member.name.to_owned(), program.name.clone()));
+struct Filler<'a> {
+    elf: &'a Elf,
+    functions: &'a [Function],
+    index: &'a MapIndex,
+    reloc: &'a Reloc,
+}
+
+impl Filler<'_> {
+    fn error(&self, expected: &'static str) -> SectionProblem {
+        SectionProblem::Reference { symbol: self.elf.symbols[self.reloc.symbol].name.clone(), expected }
     }
-    Ok(())
+
+    /// An element of a program array or of a map of maps.
+    fn element(&self, maps: &mut [ObjectMap], at: usize, values: Option<u64>) -> Result<(), SectionProblem> {
+        let symbol = &self.elf.symbols[self.reloc.symbol];
+        let target = match maps[at].def.kind() {
+            Some(MapType::ProgArray) => {
+                let covering =
+                    symbol.section.and_then(|s| covering(self.functions, s, (symbol.value / SLOT) as usize));
+                let program = covering.map(|f| &self.functions[f]);
+                let program = program.filter(|f| f.is_entry && f.offset as u64 * SLOT == symbol.value);
+                SlotTarget::Program(program.ok_or_else(|| self.error("an entry point"))?.name.clone())
+            }
+            Some(MapType::HashOfMaps) if maps[at].def.key_size != 4 => {
+                return Err(self.error("no elements, since the keys are not of four bytes"));
+            }
+            Some(MapType::ArrayOfMaps | MapType::HashOfMaps) => {
+                let inner = symbol.section.and_then(|s| self.index.at(s, symbol.value));
+                let inner = inner.map(|m| &maps[m]).filter(|m| m.source == MapSource::Declared);
+                SlotTarget::Map(inner.ok_or_else(|| self.error("a map"))?.def.name.clone())
+            }
+            _ => return Err(self.error("nothing, since the map has no values")),
+        };
+        let within = (self.reloc.offset - maps[at].offset).checked_sub(values.unwrap_or(u64::MAX));
+        let index =
+            within.filter(|w| w.is_multiple_of(POINTER)).and_then(|w| u32::try_from(w / POINTER).ok());
+        let index = index.ok_or_else(|| self.error("to stand in an element of values"))?;
+        maps[at].def.slots.push(MapSlot { index, target });
+        Ok(())
+    }
+
+    /// A member of a struct of callbacks.
+    fn callback(&self, btf: &Btf, map: &mut ObjectMap) -> Result<(), SectionProblem> {
+        let symbol = &self.elf.symbols[self.reloc.symbol];
+        let within = self.reloc.offset - map.offset;
+        if within >= map.def.value_size as u64 {
+            return Err(self.error("to stand inside a variable"));
+        }
+        let ops = btf.ty(map.def.value_type).and_then(|t| t.composite()).ok_or(SectionProblem::NoTypes)?;
+        let member = ops.members().find(|m| m.bit_offset as u64 == within * 8);
+        let member = member.ok_or_else(|| self.error("to stand in a member"))?;
+        let is_callback = match btf.resolved(member.ty) {
+            Some((_, Type::Ptr(target))) => matches!(btf.resolved(target), Some((_, Type::FuncProto(_)))),
+            _ => false,
+        };
+        if !is_callback {
+            return Err(self.error("to stand in a pointer to a function"));
+        }
+        let slot = (symbol.value / SLOT) as usize;
+        let program = symbol.section.and_then(|s| covering(self.functions, s, slot));
+        let program = program.filter(|_| symbol.value.is_multiple_of(SLOT)).map(|p| &self.functions[p]);
+        let program = program.filter(|p| p.is_entry).ok_or_else(|| self.error("a program"))?;
+        if let Some(ops) = &mut map.def.struct_ops {
+            ops.members.retain(|(name, _)| name != member.name);
+            ops.members.push((member.name.to_owned(), program.name.clone()));
+        }
+        Ok(())
+    }
 }

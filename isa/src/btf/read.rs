@@ -149,6 +149,13 @@ impl Btf {
         self.record_at(*self.records.get(index as usize)? as usize).kind()
     }
 
+    /// Where the record of a type of its own stands in [`Btf::bytes`].
+    pub fn record_range(&self, id: TypeId) -> Option<Range<usize>> {
+        let at = *self.records.get(id.0.checked_sub(self.first_id)? as usize)? as usize;
+        let record = self.record_at(at);
+        Some(at..at + record_len(record.kind()?, record.vlen()))
+    }
+
     /// The types of its own, without those of the base and without void, in order.
     pub fn types(&self) -> impl DoubleEndedIterator<Item = (TypeId, Type<'_>)> + Clone + '_ {
         (self.first_id..self.type_count()).filter_map(|id| Some((TypeId(id), self.ty(TypeId(id))?)))
