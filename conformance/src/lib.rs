@@ -7,5 +7,6 @@
 pub mod corpus;
 pub mod crc32;
 pub mod facts;
+pub mod filetest;
 #[cfg(target_os = "linux")]
 pub mod oracle;
