@@ -636,12 +636,14 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0xc)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer).bounded(RetBounds::ErrorOrSize), HelperFlags::from_bits(0x1)),
             HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0xc)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer).bounded(RetBounds::ErrorOrSize), HelperFlags::from_bits(0x3)),
             HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer).bounded(RetBounds::ErrorOrSize), HelperFlags::from_bits(0x1)),
+            HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0xc)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer).bounded(RetBounds::ErrorOrSize), HelperFlags::from_bits(0x1)),
         ],
         uses: &[
             HelperUse { who: Selector::new(0xa0, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 18)), proto: 0 },
             HelperUse { who: Selector::new(0x4, u64::MAX).sleeping(Sleep::Never), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 18)), proto: 0 },
             HelperUse { who: Selector::new(0x4, u64::MAX).sleeping(Sleep::Only), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 18)), proto: 1 },
-            HelperUse { who: Selector::new(0xa5020000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 18)), proto: 2 },
+            HelperUse { who: Selector::new(0xa5020000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(4, 18), until: Some(KernelVersion::new(6, 18)) }, proto: 2 },
+            HelperUse { who: Selector::new(0xa5020000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 3 },
         ],
     },
     HelperRecord {
@@ -657,9 +659,11 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
         id: 69, name: "fib_lookup", span: Span::since(KernelVersion::new(4, 18)), known: Known::Measured,
         protos: &[
             HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Mem), Arg::new(ArgKind::ConstSize), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x1)),
+            HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x8)), Arg::new(ArgKind::ConstSize), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x1)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0x58, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 18)), proto: 0 },
+            HelperUse { who: Selector::new(0x58, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(4, 18), until: Some(KernelVersion::new(6, 18)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x58, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 1 },
         ],
     },
     HelperRecord {
@@ -955,9 +959,11 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
         id: 101, name: "sysctl_get_name", span: Span::since(KernelVersion::new(5, 2)), known: Known::Measured,
         protos: &[
             HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Mem), Arg::new(ArgKind::ConstSize), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::NONE),
+            HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x8)), Arg::new(ArgKind::ConstSize), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::NONE),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0x800000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 2)), proto: 0 },
+            HelperUse { who: Selector::new(0x800000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 2), until: Some(KernelVersion::new(6, 18)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x800000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 1 },
         ],
     },
     HelperRecord {
@@ -1132,9 +1138,11 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
         id: 119, name: "read_branch_records", span: Span::since(KernelVersion::new(5, 6)), known: Known::Measured,
         protos: &[
             HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x1)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x1)),
+            HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x9)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x1)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0x80, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 6)), proto: 0 },
+            HelperUse { who: Selector::new(0x80, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 6), until: Some(KernelVersion::new(6, 18)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x80, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 1 },
         ],
     },
     HelperRecord {
@@ -1400,9 +1408,11 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
         id: 147, name: "d_path", span: Span::since(KernelVersion::new(5, 10)), known: Known::Measured,
         protos: &[
             HelperProto::new(&[Arg::new(ArgKind::BtfId).of("path"), Arg::new(ArgKind::Mem), Arg::new(ArgKind::ConstSizeOrZero)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x200)),
+            HelperProto::new(&[Arg::new(ArgKind::BtfId).of("path"), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x8)), Arg::new(ArgKind::ConstSizeOrZero)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x200)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa4000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 10)), proto: 0 },
+            HelperUse { who: Selector::new(0xa4000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 10), until: Some(KernelVersion::new(6, 18)) }, proto: 0 },
+            HelperUse { who: Selector::new(0xa4000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 1 },
         ],
     },
     HelperRecord {
@@ -1419,10 +1429,13 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
         id: 149, name: "snprintf_btf", span: Span::since(KernelVersion::new(5, 10)), known: Known::Measured,
         protos: &[
             HelperProto::new(&[Arg::new(ArgKind::Mem), Arg::new(ArgKind::ConstSize), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2)), Arg::new(ArgKind::ConstSize), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::NONE),
+            HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x8)), Arg::new(ArgKind::ConstSize), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2)), Arg::new(ArgKind::ConstSize), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::NONE),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 10)), proto: 0 },
-            HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 10)), proto: 0 },
+            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 10), until: Some(KernelVersion::new(6, 18)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 10), until: Some(KernelVersion::new(6, 18)) }, proto: 0 },
+            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 1 },
+            HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 1 },
         ],
     },
     HelperRecord {
@@ -1573,10 +1586,13 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
         id: 165, name: "snprintf", span: Span::since(KernelVersion::new(5, 13)), known: Known::Measured,
         protos: &[
             HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x1)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::ConstStr), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x3)), Arg::new(ArgKind::ConstSizeOrZero)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x1)),
+            HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x9)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::ConstStr), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x3)), Arg::new(ArgKind::ConstSizeOrZero)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x1)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 13)), proto: 0 },
-            HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 13)), proto: 0 },
+            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 13), until: Some(KernelVersion::new(6, 18)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 13), until: Some(KernelVersion::new(6, 18)) }, proto: 0 },
+            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 1 },
+            HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 1 },
         ],
     },
     HelperRecord {
@@ -1711,9 +1727,11 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
         id: 179, name: "kallsyms_lookup_name", span: Span::since(KernelVersion::new(5, 16)), known: Known::Measured,
         protos: &[
             HelperProto::new(&[Arg::new(ArgKind::Mem), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::Anything), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x1c)).sized(8)], Ret::new(RetKind::Integer), HelperFlags::NONE),
+            HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::Anything), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x1c)).sized(8)], Ret::new(RetKind::Integer), HelperFlags::NONE),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 16), until: Some(KernelVersion::new(6, 18)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 1 },
         ],
     },
     HelperRecord {
@@ -1948,18 +1966,22 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
         id: 204, name: "tcp_raw_gen_syncookie_ipv4", span: Span::since(KernelVersion::new(6, 0)), known: Known::Measured,
         protos: &[
             HelperProto::new(&[Arg::new(ArgKind::Mem).sized(20), Arg::new(ArgKind::Mem), Arg::new(ArgKind::ConstSizeOrZero)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x5)),
+            HelperProto::new(&[Arg::new(ArgKind::Mem).sized(20), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2)), Arg::new(ArgKind::ConstSizeOrZero)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x5)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0x58, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 0)), proto: 0 },
+            HelperUse { who: Selector::new(0x58, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(6, 0), until: Some(KernelVersion::new(6, 18)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x58, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 1 },
         ],
     },
     HelperRecord {
         id: 205, name: "tcp_raw_gen_syncookie_ipv6", span: Span::since(KernelVersion::new(6, 0)), known: Known::Measured,
         protos: &[
             HelperProto::new(&[Arg::new(ArgKind::Mem).sized(40), Arg::new(ArgKind::Mem), Arg::new(ArgKind::ConstSizeOrZero)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x5)),
+            HelperProto::new(&[Arg::new(ArgKind::Mem).sized(40), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2)), Arg::new(ArgKind::ConstSizeOrZero)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x5)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0x58, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 0)), proto: 0 },
+            HelperUse { who: Selector::new(0x58, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(6, 0), until: Some(KernelVersion::new(6, 18)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x58, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 1 },
         ],
     },
     HelperRecord {
