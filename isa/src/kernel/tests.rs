@@ -244,7 +244,8 @@ fn maps_and_helpers_agree_both_ways() {
 
 #[test]
 fn sections_are_found_by_the_first_rule_that_fits() {
-    let cases: &[(&str, Option<(ProgType, AttachType, Option<&str>)>)] = &[
+    type Found<'a> = Option<(ProgType, AttachType, Option<&'a str>)>;
+    let cases: &[(&str, Found<'_>)] = &[
         ("xdp", Some((ProgType::Xdp, AttachType::Xdp, None))),
         ("xdp/devmap", Some((ProgType::Xdp, AttachType::XdpDevmap, None))),
         ("xdp/other", None),
