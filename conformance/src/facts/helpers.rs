@@ -296,3 +296,45 @@ fn split(text: &str) -> (&str, Option<&str>) {
         None => (text, None),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(change: impl Fn(&str) -> String) -> Result<String, FactError> {
+        let groups = Groups::read("[progs]\n[attach]\n").unwrap();
+        let text = "[[helper]]\nid = 9\nname = \"f\"\nsince = \"4.1\"\nargs = [\"ctx\", \"mem:8|write\"]\nret = \"int|cpu\"\nprogs = [\"xdp\"]\n";
+        render(&change(text), &groups)
+    }
+
+    #[test]
+    fn a_record_becomes_a_constant() {
+        let text = record(str::to_owned).unwrap();
+        for piece in
+            ["id: 9", "ArgKind::Mem).with(ArgFlags::from_bits(0x8)).sized(8)", "RetBounds::Cpu", "0x40"]
+        {
+            assert!(text.contains(piece), "{piece} is not in {text}");
+        }
+    }
+
+    #[test]
+    fn typing_errors_do_not_pass() {
+        let changes = [
+            ("\"ctx\"", "\"ctxt\""),
+            ("|write", "|rwite"),
+            ("mem:8", "mem:x"),
+            ("ctx\"", "ctx:8\""),
+            ("int|cpu", "integer"),
+            ("\"4.1\"", "\"4\""),
+            ("\"xdp\"", "\"xpd\""),
+            ("progs =", "prog ="),
+            ("ret = \"int|cpu\"\n", ""),
+            ("id = 9", "id = -9"),
+        ];
+        for (from, to) in changes {
+            let result = record(|text| text.replacen(from, to, 1));
+            assert!(result.is_err(), "{to:?} in place of {from:?}");
+        }
+        assert!(record(|text| format!("{text}{text}")).is_err(), "the same number twice");
+    }
+}

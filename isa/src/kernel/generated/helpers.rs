@@ -54,8 +54,10 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2)), Arg::new(ArgKind::ConstSize)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x1)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 1)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 1)), proto: 0 },
             HelperUse { who: Selector::new(0x14afdff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 1)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(4, 1), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
         ],
     },
     HelperRecord {
@@ -149,8 +151,9 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0xc)), Arg::new(ArgKind::ConstSize)], Ret::new(RetKind::Integer), HelperFlags::NONE),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa78682a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 2)), proto: 0 },
-            HelperUse { who: Selector::new(0x148697d5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 2)), proto: 0 },
+            HelperUse { who: Selector::new(0x1caedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x82848200, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(4, 2), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
         ],
     },
     HelperRecord {
@@ -207,8 +210,9 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[Arg::new(ArgKind::MapPtr), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x1)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 3)), proto: 0 },
-            HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 3)), proto: 0 },
+            HelperUse { who: Selector::new(0x1caedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(4, 3), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
         ],
     },
     HelperRecord {
@@ -327,8 +331,10 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x1)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 8)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 8)), proto: 0 },
             HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 8)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(4, 8), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
         ],
     },
     HelperRecord {
@@ -520,8 +526,9 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[Arg::new(ArgKind::MapPtr), Arg::new(ArgKind::Anything), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0xc)), Arg::new(ArgKind::ConstSize)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x1)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 15)), proto: 0 },
-            HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 15)), proto: 0 },
+            HelperUse { who: Selector::new(0x1caedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(4, 15), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
         ],
     },
     HelperRecord {
@@ -1043,8 +1050,9 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::NONE),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 3)), proto: 0 },
-            HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 3)), proto: 0 },
+            HelperUse { who: Selector::new(0x1caedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 3), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
         ],
     },
     HelperRecord {
@@ -1071,8 +1079,10 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0xc)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x1)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 5)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 5)), proto: 0 },
             HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 5)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 5), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
         ],
     },
     HelperRecord {
@@ -1082,7 +1092,9 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
         ],
         uses: &[
             HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::from_bits(0x2), span: Span::since(KernelVersion::new(5, 5)), proto: 0 },
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::from_bits(0x2), span: Span::since(KernelVersion::new(5, 5)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::from_bits(0x2), span: Span::since(KernelVersion::new(5, 5)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::from_bits(0x2), span: Span { since: KernelVersion::new(5, 5), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::from_bits(0x2), span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
         ],
     },
     HelperRecord {
@@ -1091,8 +1103,10 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0xc)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer).bounded(RetBounds::ErrorOrSize), HelperFlags::from_bits(0x1)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 5)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 5)), proto: 0 },
             HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 5)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 5), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
         ],
     },
     HelperRecord {
@@ -1102,7 +1116,9 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
         ],
         uses: &[
             HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::from_bits(0x2), span: Span::since(KernelVersion::new(5, 5)), proto: 0 },
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::from_bits(0x2), span: Span::since(KernelVersion::new(5, 5)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::from_bits(0x2), span: Span::since(KernelVersion::new(5, 5)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::from_bits(0x2), span: Span { since: KernelVersion::new(5, 5), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::from_bits(0x2), span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
         ],
     },
     HelperRecord {
@@ -1120,8 +1136,9 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::NONE),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 6)), proto: 0 },
-            HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 6)), proto: 0 },
+            HelperUse { who: Selector::new(0x1caedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 6), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
         ],
     },
     HelperRecord {
@@ -1353,10 +1370,12 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
         uses: &[
             HelperUse { who: Selector::new(0x10200a0, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 9)), proto: 0 },
             HelperUse { who: Selector::new(0x142edff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
-            HelperUse { who: Selector::new(0x8000000, u64::MAX).sleeping(Sleep::Never), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
-            HelperUse { who: Selector::new(0xa4000004, u64::MAX).sleeping(Sleep::Never), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 9)), proto: 0 },
-            HelperUse { who: Selector::new(0xa4000004, u64::MAX).sleeping(Sleep::Only), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 9)), proto: 1 },
-            HelperUse { who: Selector::new(0x8000000, u64::MAX).sleeping(Sleep::Only), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 1 },
+            HelperUse { who: Selector::new(0x88000000, u64::MAX).sleeping(Sleep::Never), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x24000004, u64::MAX).sleeping(Sleep::Never), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 9)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX).sleeping(Sleep::Never), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 9), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x24000004, u64::MAX).sleeping(Sleep::Only), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 9)), proto: 1 },
+            HelperUse { who: Selector::new(0x88000000, u64::MAX).sleeping(Sleep::Only), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 1 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX).sleeping(Sleep::Only), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 9), until: Some(KernelVersion::new(6, 16)) }, proto: 1 },
         ],
     },
     HelperRecord {
@@ -1421,8 +1440,9 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0xc)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x2)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 10)), proto: 0 },
-            HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 10)), proto: 0 },
+            HelperUse { who: Selector::new(0x1caedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 10), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
         ],
     },
     HelperRecord {
@@ -1432,10 +1452,14 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x8)), Arg::new(ArgKind::ConstSize), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2)), Arg::new(ArgKind::ConstSize), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::NONE),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 10), until: Some(KernelVersion::new(6, 18)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 10), until: Some(KernelVersion::new(6, 18)) }, proto: 0 },
             HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 10), until: Some(KernelVersion::new(6, 18)) }, proto: 0 },
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 1 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 10), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(6, 16), until: Some(KernelVersion::new(6, 18)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 1 },
             HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 1 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(6, 18), until: Some(KernelVersion::new(6, 16)) }, proto: 1 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 1 },
         ],
     },
     HelperRecord {
@@ -1522,8 +1546,10 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[], Ret::new(RetKind::BtfId).with(RetFlags::from_bits(0x10)).of("task_struct"), HelperFlags::from_bits(0x1)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 11)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 11)), proto: 0 },
             HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 11)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 11), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
         ],
     },
     HelperRecord {
@@ -1589,10 +1615,14 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x9)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::ConstStr), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x3)), Arg::new(ArgKind::ConstSizeOrZero)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x1)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 13), until: Some(KernelVersion::new(6, 18)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 13), until: Some(KernelVersion::new(6, 18)) }, proto: 0 },
             HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 13), until: Some(KernelVersion::new(6, 18)) }, proto: 0 },
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 1 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 13), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(6, 16), until: Some(KernelVersion::new(6, 18)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 1 },
             HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 1 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(6, 18), until: Some(KernelVersion::new(6, 16)) }, proto: 1 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 1 },
         ],
     },
     HelperRecord {
@@ -1689,8 +1719,10 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[Arg::new(ArgKind::BtfId).of("task_struct")], Ret::new(RetKind::BtfId).of("pt_regs"), HelperFlags::from_bits(0x1)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 15)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 15)), proto: 0 },
             HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 15)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 15), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
         ],
     },
     HelperRecord {
@@ -1699,8 +1731,9 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0xc)), Arg::new(ArgKind::ConstSizeOrZero)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x1)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 16)), proto: 0 },
-            HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x1caedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 16), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
         ],
     },
     HelperRecord {
@@ -1709,8 +1742,10 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2)), Arg::new(ArgKind::ConstSize), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x3)), Arg::new(ArgKind::ConstSizeOrZero)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x1)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 16)), proto: 0 },
             HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 16), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
         ],
     },
     HelperRecord {
@@ -1740,8 +1775,9 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[Arg::new(ArgKind::BtfId).of("task_struct"), Arg::new(ArgKind::Anything), Arg::new(ArgKind::Func), Arg::new(ArgKind::Stack).with(ArgFlags::from_bits(0x1)), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x80)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 17)), proto: 0 },
-            HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 17)), proto: 0 },
+            HelperUse { who: Selector::new(0x1caedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 17), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
         ],
     },
     HelperRecord {
@@ -1849,8 +1885,9 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0xc)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::Anything), Arg::new(ArgKind::BtfId).of("task_struct"), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x3)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 18)), proto: 0 },
-            HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 18)), proto: 0 },
+            HelperUse { who: Selector::new(0x1caedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 18), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
         ],
     },
     HelperRecord {
