@@ -266,6 +266,21 @@ fn sections_are_found_by_the_first_rule_that_fits() {
 }
 
 #[test]
+fn kfuncs_have_the_flags_of_their_version() {
+    let xdp = ProgKind::new(ProgType::Xdp);
+    let flags = |version: KernelVersion, name: &str| {
+        KernelModel::at(version).unwrap().kfunc_for(&xdp, name).map(|kfunc| kfunc.flags)
+    };
+    assert_eq!(flags(V6_12, "bpf_rdonly_cast"), Ok(KfuncFlags::NONE));
+    assert_eq!(flags(V6_18, "bpf_rdonly_cast"), Ok(KfuncFlags::FASTCALL));
+    assert_eq!(flags(V6_1, "bpf_rdonly_cast"), Err(KfuncRefusal::NotInThisKernel));
+    assert_eq!(flags(V6_18, "bpf_iter_num_next"), Ok(KfuncFlags::ITER_NEXT | KfuncFlags::RET_NULL));
+    assert_eq!(flags(V6_18, "bpf_copy_from_user_str"), Err(KfuncRefusal::NeedsSleepable));
+    assert_eq!(flags(V6_18, "bpf_sock_destroy"), Err(KfuncRefusal::NotForThisProgram));
+    assert_eq!(flags(V6_18, "bpf_nonesuch"), Err(KfuncRefusal::Unknown));
+}
+
+#[test]
 fn settings_take_helpers_away() {
     let kprobe = ProgKind::new(ProgType::Kprobe);
     let with = |settings: Settings| KernelModel::builder(None, settings).unwrap().build();
