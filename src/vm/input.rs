@@ -106,6 +106,8 @@ pub struct Packet {
     meta: usize,
     data: usize,
     end: usize,
+    /// Bytes before the packet at first.
+    room: usize,
     /// Where the link-layer and the network header begin.
     mac: usize,
     network: usize,
@@ -129,7 +131,7 @@ impl Packet {
         buffer[headroom..headroom + bytes.len()].copy_from_slice(bytes);
         let end = headroom + bytes.len();
         let network = end.min(headroom + 14);
-        Packet { buffer, meta: headroom, data: headroom, end, mac: headroom, network }
+        Packet { buffer, meta: headroom, data: headroom, end, room: headroom, mac: headroom, network }
     }
 
     /// The same packet seen from `offset` on, where its network header is: what programs see that
@@ -199,12 +201,30 @@ impl Packet {
         self.buffer[..self.end].get(start..start.checked_add(size)?)
     }
 
+    /// Bytes at an offset from data, which may be below zero; not before the link-layer header.
+    pub fn from_data(&self, offset: isize, size: usize) -> Option<&[u8]> {
+        let start = self.data.checked_add_signed(offset).filter(|&s| s >= self.mac.min(self.data))?;
+        self.buffer[..self.end].get(start..start.checked_add(size)?)
+    }
+
+    /// The lowest place for metadata and data: what is before belongs to the driver (Linux `struct
+    /// xdp_frame`).
+    const fn floor(&self) -> usize {
+        if self.room >= 40 { 40 } else { 0 }
+    }
+
+    /// Whether the metadata would still begin inside the room, and not after the data.
+    pub(crate) fn meta_in_room(&self, delta: i32) -> bool {
+        let meta = self.meta.checked_add_signed(delta as isize);
+        meta.is_some_and(|m| m >= self.floor() && m <= self.data)
+    }
+
     /// Moves the start; `delta` below zero makes room at the front. Metadata goes with it.
     #[must_use]
     pub fn adjust_head(&mut self, delta: i32) -> bool {
         let meta_len = self.data - self.meta;
         let Some(data) = self.data.checked_add_signed(delta as isize) else { return false };
-        if data < meta_len || data > self.end.saturating_sub(14) {
+        if data < meta_len + self.floor() || data > self.end.saturating_sub(14) {
             return false;
         }
         self.buffer.copy_within(self.meta..self.data, data - meta_len);
@@ -231,6 +251,9 @@ impl Packet {
     #[must_use]
     pub fn adjust_meta(&mut self, delta: i32) -> bool {
         let Some(meta) = self.meta.checked_add_signed(delta as isize) else { return false };
+        if !self.meta_in_room(delta) {
+            return false;
+        }
         let len = self.data.checked_sub(meta);
         if !len.is_some_and(|l| l <= MAX_META && l % 4 == 0) {
             return false;

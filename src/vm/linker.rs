@@ -10,15 +10,15 @@ use super::engine::{Engine, Unknown};
 use super::helpers;
 use super::instance::Instance;
 use super::lower::{LinkError, Lowered, Resolve};
-use super::maps::{self, Map};
+use super::maps::{self, Creation, Map, MapShape};
 use super::run::{Linked, Run};
 use super::trap::Trap;
-use oxbpf_isa::program::{MapDef, Program, SlotTarget};
+use oxbpf_isa::program::{MapDef, ProgFlags, Program, SlotTarget};
 use std::any::TypeId;
 use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A function that programs call.
 #[derive(Clone)]
@@ -110,6 +110,9 @@ impl<'p> Vouched<'p> {
     }
 }
 
+/// Programs that keep each other alive, since arrays of programs do not.
+pub(crate) type Group = Arc<Mutex<Vec<Arc<Linked>>>>;
+
 /// Makes instances whose host state is a `T`.
 pub struct Linker<T> {
     engine: Engine,
@@ -119,6 +122,8 @@ pub struct Linker<T> {
     /// Definitions whose initial elements are still to be filled in.
     slots: Vec<Arc<MapDef>>,
     next_id: u32,
+    /// Every program made, kept by every instance.
+    group: Group,
     state: PhantomData<fn(T)>,
 }
 
@@ -147,6 +152,7 @@ impl<T: 'static> Linker<T> {
             programs: HashMap::new(),
             slots: Vec::new(),
             next_id: 1,
+            group: Group::default(),
             state: PhantomData,
         }
     }
@@ -210,9 +216,25 @@ impl<T: 'static> Linker<T> {
             fits(def, &**map)?;
             return Ok(map.clone());
         }
-        let map = maps::from_def(def, self.next_id, &self.engine.config().maps).map_err(|error| {
-            LinkError::Map { name: def.name.clone(), error }
-        })?;
+        let failed = |error| LinkError::Map { name: def.name.clone(), error };
+        let shape = MapShape::of(def).ok_or(LinkError::MapType { name: def.name.clone(), number: def.map_type })?;
+        let creation = Creation {
+            name: &def.name,
+            id: self.next_id,
+            special: super::special::fields(def),
+            inner: def.inner.as_deref().and_then(MapShape::of),
+            ..Creation::default()
+        };
+        let map = maps::create(shape, &creation, &self.engine.config().maps).map_err(failed)?;
+        if let Some(data) = &def.data {
+            let failed = |errno| LinkError::MapData { name: def.name.clone(), errno };
+            let mut value = data.to_vec();
+            value.resize(shape.value_size as usize, 0);
+            map.update_elem(&0u32.to_ne_bytes(), &value, 0).map_err(failed)?;
+            if def.frozen {
+                map.freeze().map_err(failed)?;
+            }
+        }
         self.next_id += 1;
         self.maps.insert(def.name.clone(), map.clone());
         if !def.slots.is_empty() {
@@ -258,14 +280,18 @@ impl<T: 'static> Linker<T> {
             maps,
             table: self.table.clone(),
             proven,
+            context: context.map(|(layout, _)| layout.clone()),
             prog_type: program.prog_type,
+            xdp_frags: program.flags.has(ProgFlags::XDP_HAS_FRAGS),
+            id: self.next_id,
             state: TypeId::of::<T>(),
             exception_callback,
         });
+        self.next_id += 1;
         self.programs.insert(program.name.clone(), linked.clone());
+        self.group.lock().unwrap_or_else(PoisonError::into_inner).push(linked.clone());
         self.fill();
-        let expected = proven.then(|| context.map(|(layout, _)| layout.clone()));
-        Ok(Instance::new(self.engine.clone(), linked, expected))
+        Ok(Instance::new(self.engine.clone(), linked, self.group.clone()))
     }
 
     /// Fills initial elements of arrays of maps and programs whose targets are there by now.
@@ -276,12 +302,12 @@ impl<T: 'static> Linker<T> {
             for slot in &def.slots {
                 let done = match &slot.target {
                     SlotTarget::Map(name) => {
-                        self.maps.get(name).is_some_and(|m| helpers::set_map(&**map, slot.index, m))
+                        self.maps.get(name).is_some_and(|m| helpers::map::set_map(&**map, slot.index, m))
                     }
                     SlotTarget::Program(name) => self
                         .programs
                         .get(name)
-                        .is_some_and(|p| super::instance::set_program(&**map, slot.index, p)),
+                        .is_some_and(|p| helpers::tail::set_program(&**map, slot.index, p)),
                 };
                 if !done {
                     left.push(slot.clone());

@@ -10,6 +10,7 @@
 //! The interpreter relies on what [`Lowered`] promises, so its fields stay private to the machine.
 
 use super::context::ContextLayout;
+use super::maps::{CreateError, Errno};
 use super::op::{Code, Op, alu_code, jump_code};
 use oxbpf_isa::insn::{
     AluOp, AtomicOp, Callee, DecodeError, EndianOp, Imm64, Insn, Operand, PacketBase, Reg, Size,
@@ -56,7 +57,11 @@ pub enum LinkError {
     /// Something the virtual machine does not do.
     Unsupported { insn: u32, what: &'static str },
     /// A map could not be made.
-    Map { name: String, errno: i32 },
+    Map { name: String, error: CreateError },
+    /// A map of a type that nobody knows.
+    MapType { name: String, number: u32 },
+    /// The first content of a map does not fit it.
+    MapData { name: String, errno: Errno },
     /// The map that the linker has under this name does not fit the program's definition.
     MapMismatch { name: String, field: &'static str, wanted: u64, found: u64 },
     /// The proof's list of context accesses is needed to run in proven mode on this context.
@@ -98,7 +103,9 @@ impl fmt::Display for LinkError {
             LinkError::Unsupported { insn, what } => {
                 write!(f, "instruction {insn}: {what} is not supported by the virtual machine")
             }
-            LinkError::Map { name, errno } => write!(f, "map {name}: cannot be created, error {errno}"),
+            LinkError::Map { name, error } => write!(f, "map {name}: {error}"),
+            LinkError::MapType { name, number } => write!(f, "map {name}: {number} is no map type"),
+            LinkError::MapData { name, errno } => write!(f, "map {name}: cannot take its data: {errno}"),
             LinkError::MapMismatch { name, field, wanted, found } => {
                 write!(f, "map {name}: the program wants {field} {wanted}, the linker's map has {found}")
             }

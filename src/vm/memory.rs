@@ -13,7 +13,7 @@
 use super::lower::STACK_SIZE;
 use super::run::Run;
 use super::trap::{AccessKind, Near, RegionKind, Trap, TrapKind};
-use super::{MAX_FRAMES, trap};
+use super::MAX_FRAMES;
 use std::ptr;
 
 /// Bytes from one frame to the next: a gap as large as a frame lies between them, so that an
@@ -339,7 +339,7 @@ impl Run<'_> {
 
     /// The trap of an access, with the nearest region.
     #[cold]
-    fn missed(&self, addr: u64, size: u64, kind: AccessKind) -> Trap {
+    pub(crate) fn missed(&self, addr: u64, size: u64, kind: AccessKind) -> Trap {
         // Further away than this, nearness says nothing.
         const NEAR: u64 = 1 << 16;
         let distance = |r: &Region| match addr.checked_sub(r.start) {
@@ -361,7 +361,7 @@ impl Run<'_> {
             len: r.len,
             writable: r.writable,
         });
-        trap::Trap::new(TrapKind::Access { kind, addr, size, near })
+        Trap::new(TrapKind::Access { kind, addr, size, near })
     }
 }
 

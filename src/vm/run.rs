@@ -6,12 +6,12 @@
 //! Programs and maps that a run has come across are kept until its end, as read-copy-update keeps
 //! them in the kernel, so that an address or a handle seen once stays good.
 
-use super::context::{FieldAccess, PacketPointer};
+use super::context::{ContextLayout, FieldAccess, PacketPointer};
 use super::engine::Engine;
 use super::input::{Input, Subject};
 use super::linker::Table;
 use super::lower::Lowered;
-use super::maps::Map;
+use super::maps::{Map, ValueSpan};
 use super::memory::{Memory, Region, read};
 use super::op::Op;
 use super::task::Task;
@@ -41,6 +41,11 @@ pub(crate) struct Linked {
     /// Runs without looking accesses up.
     pub proven: bool,
     pub prog_type: Option<ProgType>,
+    pub xdp_frags: bool,
+    /// The number that the user side of arrays of programs reads.
+    pub id: u32,
+    /// The context a proven program was vouched for, when it has packet pointers.
+    pub context: Option<ContextLayout>,
     /// The type of the host's state that its functions expect.
     pub state: TypeId,
     /// Where the kernel's exception callback of this program begins, if it names one.
@@ -329,15 +334,42 @@ impl<'a> Run<'a> {
         MAP_TAG | (index as u32 | INNER) as u64
     }
 
-    /// The map value that an address lies in.
-    #[cold]
-    pub fn map_region(&self, addr: u64) -> Option<Region> {
+    /// The map value that an address lies in, with its map.
+    fn value_at(&self, addr: u64) -> Option<(&Arc<dyn Map>, ValueSpan)> {
         let at = usize::try_from(addr).ok()?;
         let known = self.kept.iter().flat_map(|p| p.maps.iter()).chain(&self.inner);
-        let (map, span) = known.filter_map(|m| Some((m, m.value_span(at)?))).next()?;
-        let (start, len) = (span.start as u64, span.len as u64);
+        known.filter_map(|m| Some((m, m.value_span(at)?))).next()
+    }
+
+    /// The part of a map value that an address lies in: all of it, or what is between members that
+    /// only helpers may touch (locks, timers).
+    #[cold]
+    pub fn map_region(&self, addr: u64) -> Option<Region> {
+        let (map, span) = self.value_at(addr)?;
+        let offset = addr - span.start as u64;
+        let (mut start, mut end) = (0, span.len as u64);
+        for field in map.head().special() {
+            let (from, to) = (field.offset as u64, field.offset as u64 + field.size as u64);
+            if to <= offset {
+                start = to;
+            } else if from <= offset {
+                return None;
+            } else {
+                end = from;
+                break;
+            }
+        }
         let writable = map.head().program_may_write();
+        let (start, len) = (span.start as u64 + start, end - start);
         Some(Region { start, len, kind: RegionKind::MapValue, writable })
+    }
+
+    /// Holds the address of a spin lock: it must be one of a map value.
+    pub fn hold_lock(&self, addr: u64, kind: AccessKind) -> Result<(), Trap> {
+        let good = self.value_at(addr).is_some_and(|(map, span)| {
+            map.head().spin_lock().is_some_and(|lock| span.start as u64 + lock as u64 == addr)
+        });
+        if good { Ok(()) } else { Err(self.missed(addr, 4, kind)) }
     }
 
     /// The program that a tail call goes to.
@@ -345,9 +377,10 @@ impl<'a> Run<'a> {
     #[inline(never)]
     pub fn tail_target(&mut self, handle: u64, index: u32) -> Result<Option<Arc<Linked>>, Trap> {
         let map = self.map(handle)?;
-        let Some(found) = super::instance::program_at(&*map, index, handle)? else { return Ok(None) };
-        // A program whose functions expect another state of the host cannot be gone to.
-        Ok(Some(found).filter(|p| p.state == self.prog().state))
+        let Some(found) = super::helpers::tail::program_at(&*map, index).ok_or(TrapKind::NotAMap { handle })? else { return Ok(None) };
+        // A program whose functions expect another state of the host, or whose proof speaks of another
+        // context, cannot be gone to.
+        Ok(Some(found).filter(|p| p.state == self.prog().state && p.accepts(&self.input)))
     }
 
     /// The current task and CPU.
@@ -407,6 +440,23 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Reads bytes, held whatever the mode.
+    pub fn bytes_held(&mut self, addr: u64, len: u64) -> Result<&[u8], Trap> {
+        self.hold_always(addr, len, AccessKind::HelperRead)?;
+        self.bytes(addr, len, 0)
+    }
+
+    /// Writes bytes, held whatever the mode.
+    pub fn write_held(&mut self, addr: u64, bytes: &[u8]) -> Result<(), Trap> {
+        self.hold_always(addr, bytes.len() as u64, AccessKind::HelperWrite)?;
+        self.write_bytes(addr, bytes)
+    }
+
+    /// Holds a helper's access whatever the mode.
+    pub fn hold_always(&mut self, addr: u64, len: u64, kind: AccessKind) -> Result<(), Trap> {
+        if len == 0 || self.memory.in_stack(addr, len) { Ok(()) } else { self.look_up(addr, len, kind) }
+    }
+
     /// Fills bytes where the program says with zeros.
     pub fn zero_bytes(&mut self, addr: u64, len: u64) -> Result<(), Trap> {
         self.hold(addr, len, AccessKind::HelperWrite)?;
@@ -424,13 +474,13 @@ impl<'a> Run<'a> {
         self.look_up(addr, len, kind)
     }
 
-    /// Reads a string that the program names, to its null byte or at most `max` bytes; `None` when
-    /// memory ends before.
+    /// Reads a string that the program names, held whatever the mode, to its null byte or at most `max`
+    /// bytes; `None` when memory ends before.
     pub fn string(&mut self, addr: u64, max: usize) -> Option<Vec<u8>> {
         let mut out = Vec::new();
         while out.len() < max {
             let at = addr.wrapping_add(out.len() as u64);
-            self.hold(at, 1, AccessKind::HelperRead).ok()?;
+            self.hold_always(at, 1, AccessKind::HelperRead).ok()?;
             // SAFETY: held just now.
             match unsafe { read::<u8>(at) } {
                 0 => break,

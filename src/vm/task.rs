@@ -128,6 +128,8 @@ pub struct Task {
     /// Ids of the cgroup's ancestors, the root first; the task's own need not be among them.
     pub ancestor_cgroup_ids: Vec<u64>,
     pub numa_node: u32,
+    /// Where the kernel's record of the task is, in memory that probe reads find; 0 for nowhere.
+    pub address: u64,
     /// Process and thread id in the namespace that `bpf_get_ns_current_pid_tgid` is asked about, by
     /// device and inode.
     pub namespace: Option<Namespace>,
@@ -157,6 +159,7 @@ impl Task {
             cgroup_id: 1,
             ancestor_cgroup_ids: vec![1],
             numa_node: 0,
+            address: 0,
             namespace: None,
         }
     }
