@@ -135,12 +135,13 @@ impl dyn Map + '_ {
         Ok(out)
     }
 
-    /// `BPF_MAP_FREEZE`: the user side writes no more. Programs still may.
+    /// `BPF_MAP_FREEZE`: the user side writes no more, programs still may. `EPERM` when frozen
+    /// already, `EBUSY` while the user side writes.
     pub fn freeze(&self) -> Result<(), Errno> {
         if !self.head().special().is_empty() || self.head().shape().map_type == MapType::StructOps {
             return Err(Errno::NotSupp);
         }
-        if !self.head().user_may_write() && !self.head().is_frozen() {
+        if !self.head().user_may_write() {
             return Err(Errno::Perm);
         }
         self.head().freeze()
