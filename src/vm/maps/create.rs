@@ -4,7 +4,14 @@
 //! then memory. What the kernel has and this virtual machine has not is refused by name.
 
 use super::array::{ArrayMap, PercpuArrayMap};
+use super::bloom::BloomFilterMap;
+use super::handles::{Handles, MapOfMaps, ProgArrayMap};
 use super::hash::HashMap;
+use super::lpm::LpmTrieMap;
+use super::perf::PerfEventArrayMap;
+use super::queue::QueueMap;
+use super::ringbuf::{RingbufMap, UserRingbufMap};
+use super::stack_trace::StackTraceMap;
 use super::shape::{MapHead, MapShape, Settings, SpecialField, SpecialKind, flag};
 use super::{Errno, Map, rules};
 use core::fmt;
@@ -94,6 +101,8 @@ pub struct Creation<'a> {
     pub special: Vec<SpecialField>,
     /// The template of inner maps, for maps of maps.
     pub inner: Option<MapShape>,
+    /// What handles written by the user side mean.
+    pub handles: Option<Arc<dyn Handles>>,
 }
 
 /// Creates a map.
@@ -113,6 +122,18 @@ pub fn create(
         MapType::Hash | MapType::PercpuHash | MapType::LruHash | MapType::LruPercpuHash => {
             Arc::new(HashMap::new(head, settings)?)
         }
+        MapType::LpmTrie => Arc::new(LpmTrieMap::new(head, settings)?),
+        MapType::Queue | MapType::Stack => Arc::new(QueueMap::new(head, settings)?),
+        MapType::BloomFilter => Arc::new(BloomFilterMap::new(head, settings)?),
+        MapType::ProgArray => Arc::new(ProgArrayMap::new(head, creation.handles.clone(), settings)?),
+        MapType::ArrayOfMaps | MapType::HashOfMaps => {
+            let inner = rules::inner(&shape, creation)?;
+            Arc::new(MapOfMaps::new(head, inner, creation.handles.clone(), settings)?)
+        }
+        MapType::PerfEventArray => Arc::new(PerfEventArrayMap::new(head, settings)?),
+        MapType::StackTrace => Arc::new(StackTraceMap::new(head, settings)?),
+        MapType::Ringbuf => Arc::new(RingbufMap::new(head, settings)?),
+        MapType::UserRingbuf => Arc::new(UserRingbufMap::new(head, settings)?),
         map_type => return Err(CreateError::Unsupported { map_type }),
     })
 }

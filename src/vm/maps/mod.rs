@@ -21,21 +21,36 @@
 //! verifier; a map answers [`Errno::OpNotSupp`] to operations it has no meaning for.
 
 mod array;
+mod bloom;
 mod create;
 mod errno;
+mod handles;
 mod hash;
+mod lpm;
 mod mem;
+mod perf;
+mod queue;
+mod ringbuf;
 mod rules;
 mod shape;
+mod slab;
+mod stack_trace;
 mod syscall;
 #[cfg(test)]
 mod tests;
 
 pub use array::{ArrayMap, PercpuArrayMap};
-pub use create::{CreateError, Creation, create};
+pub use bloom::BloomFilterMap;
+pub use create::{Attribute, CreateError, Creation, create};
 pub use errno::Errno;
+pub use handles::{Compat, Handles, MapOfMaps, ProgArrayMap, Target};
 pub use hash::HashMap;
+pub use lpm::LpmTrieMap;
+pub use perf::{CURRENT_CPU, PerfBuffer, PerfCounter, PerfEventArrayMap};
+pub use queue::QueueMap;
+pub use ringbuf::{Drain, RingbufMap, UserRingbufMap, query, wakeup};
 pub use shape::{MapHead, MapShape, Settings, SpecialField, SpecialKind, flag, round8, update};
+pub use stack_trace::{StackTraceMap, stackid};
 pub use syscall::Batch;
 
 use core::fmt::Debug;
@@ -197,4 +212,15 @@ pub enum MapKind<'a> {
     PercpuArray(&'a PercpuArrayMap),
     /// Hash, LRU hash and their per-CPU forms.
     Hash(&'a HashMap),
+    LpmTrie(&'a LpmTrieMap),
+    /// Queue and stack.
+    Queue(&'a QueueMap),
+    BloomFilter(&'a BloomFilterMap),
+    ProgArray(&'a ProgArrayMap),
+    /// Array and hash of maps.
+    MapOfMaps(&'a MapOfMaps),
+    PerfEventArray(&'a PerfEventArrayMap),
+    StackTrace(&'a StackTraceMap),
+    Ringbuf(&'a RingbufMap),
+    UserRingbuf(&'a UserRingbufMap),
 }

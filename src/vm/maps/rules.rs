@@ -15,13 +15,19 @@ const KMALLOC_MAX: u64 = 4 << 20;
 /// Bytes of an element of the kernel's hash table before its key.
 const HASH_ELEM_HEADER: u64 = 48;
 
+/// Longest data of a trie's key.
+const LPM_DATA_MAX: u32 = 256;
+/// Bytes of a node of the kernel's trie before its data.
+const LPM_NODE_HEADER: u32 = 24;
+/// `kernel.perf_event_max_stack`.
+const STACK_DEPTH_MAX: u32 = 127;
+
 /// Holds a creation against the kernel's rules.
 pub(super) fn check(
     shape: &MapShape,
     creation: &Creation<'_>,
     settings: &Settings,
 ) -> Result<(), CreateError> {
-    let _ = (creation, settings);
     let rule = Rule(shape);
     let extra = matches!(shape.map_type, MapType::BloomFilter | MapType::Arena);
     rule.hold(extra || shape.map_extra == 0, Attribute::MapExtra, Errno::Inval)?;
@@ -31,7 +37,39 @@ pub(super) fn check(
     match shape.map_type {
         MapType::Hash | MapType::PercpuHash | MapType::LruHash | MapType::LruPercpuHash => rule.hash(),
         MapType::Array | MapType::PercpuArray => rule.array(),
+        MapType::LpmTrie => rule.lpm(),
+        MapType::Queue | MapType::Stack => rule.queue(),
+        MapType::BloomFilter => rule.bloom(),
+        MapType::ProgArray | MapType::PerfEventArray => rule.handle_array(),
+        MapType::ArrayOfMaps => rule.handle_array().and_then(|()| inner(shape, creation).map(drop)),
+        MapType::HashOfMaps => {
+            rule.hold(shape.value_size == 4, Attribute::ValueSize, Errno::Inval)?;
+            rule.hash()?;
+            inner(shape, creation).map(drop)
+        }
+        MapType::StackTrace => rule.stack_trace(),
+        MapType::Ringbuf | MapType::UserRingbuf => rule.ringbuf(settings),
         _ => Ok(()),
+    }
+}
+
+/// The template of inner maps, held against what may be one.
+pub(super) fn inner(shape: &MapShape, creation: &Creation<'_>) -> Result<MapShape, CreateError> {
+    let rejected = |value, errno| CreateError::Rejected {
+        map_type: shape.map_type,
+        attribute: Attribute::InnerMap,
+        value,
+        errno,
+    };
+    let inner = creation.inner.ok_or(rejected(0, Errno::BadF))?;
+    let number = u64::from(inner.map_type.number());
+    match inner.map_type {
+        MapType::ArrayOfMaps | MapType::HashOfMaps => Err(rejected(number, Errno::Inval)),
+        MapType::ProgArray
+        | MapType::CgroupStorage
+        | MapType::PercpuCgroupStorage
+        | MapType::StructOps => Err(rejected(number, Errno::NotSupp)),
+        _ => Ok(inner),
     }
 }
 
@@ -99,5 +137,72 @@ impl Rule<'_> {
         self.flags(flag::ACCESS | own)?;
         self.hold(shape.value_size <= i32::MAX as u32, Attribute::ValueSize, Errno::TooBig)?;
         self.percpu_value_fits()
+    }
+
+    /// Arrays of handles: values of four bytes, and no access flags for programs.
+    fn handle_array(&self) -> Result<(), CreateError> {
+        let shape = self.0;
+        self.hold(shape.value_size == 4, Attribute::ValueSize, Errno::Inval)?;
+        self.hold(shape.max_entries != 0, Attribute::MaxEntries, Errno::Inval)?;
+        self.hold(shape.key_size == 4, Attribute::KeySize, Errno::Inval)?;
+        let perf = shape.map_type == MapType::PerfEventArray;
+        let own = if perf { flag::PRESERVE_ELEMS } else { 0 };
+        self.flags(flag::NUMA_NODE | flag::RDONLY | flag::WRONLY | own)
+    }
+
+    fn lpm(&self) -> Result<(), CreateError> {
+        let shape = self.0;
+        self.hold(shape.max_entries != 0, Attribute::MaxEntries, Errno::Inval)?;
+        self.hold(shape.has(flag::NO_PREALLOC), Attribute::Flags, Errno::Inval)?;
+        self.flags(flag::NO_PREALLOC | flag::NUMA_NODE | flag::ACCESS)?;
+        let data = shape.key_size.checked_sub(4);
+        let fits = data.is_some_and(|data| (1..=LPM_DATA_MAX).contains(&data));
+        self.hold(fits, Attribute::KeySize, Errno::Inval)?;
+        let most = KMALLOC_MAX as u32 - LPM_DATA_MAX - LPM_NODE_HEADER;
+        self.hold((1..=most).contains(&shape.value_size), Attribute::ValueSize, Errno::Inval)
+    }
+
+    fn queue(&self) -> Result<(), CreateError> {
+        let shape = self.0;
+        self.hold(shape.max_entries != 0, Attribute::MaxEntries, Errno::Inval)?;
+        self.hold(shape.key_size == 0, Attribute::KeySize, Errno::Inval)?;
+        self.hold(shape.value_size != 0, Attribute::ValueSize, Errno::Inval)?;
+        self.flags(flag::NUMA_NODE | flag::ACCESS)?;
+        self.hold(u64::from(shape.value_size) <= KMALLOC_MAX, Attribute::ValueSize, Errno::TooBig)?;
+        let most = u32::MAX / shape.value_size;
+        self.hold(shape.max_entries < most, Attribute::MaxEntries, Errno::TooBig)
+    }
+
+    fn bloom(&self) -> Result<(), CreateError> {
+        let shape = self.0;
+        self.hold(u64::from(shape.value_size) <= KMALLOC_MAX, Attribute::ValueSize, Errno::TooBig)?;
+        self.hold(shape.key_size == 0, Attribute::KeySize, Errno::Inval)?;
+        self.hold(shape.value_size != 0, Attribute::ValueSize, Errno::Inval)?;
+        self.hold(shape.max_entries != 0, Attribute::MaxEntries, Errno::Inval)?;
+        self.flags(flag::NUMA_NODE | flag::ZERO_SEED | flag::ACCESS)?;
+        self.hold(shape.map_extra & !0xf == 0, Attribute::MapExtra, Errno::Inval)
+    }
+
+    fn stack_trace(&self) -> Result<(), CreateError> {
+        let shape = self.0;
+        self.flags(flag::NUMA_NODE | flag::RDONLY | flag::WRONLY | flag::STACK_BUILD_ID)?;
+        self.hold(shape.max_entries != 0, Attribute::MaxEntries, Errno::Inval)?;
+        self.hold(shape.key_size == 4, Attribute::KeySize, Errno::Inval)?;
+        let each = if shape.has(flag::STACK_BUILD_ID) { 32 } else { 8 };
+        let size = shape.value_size;
+        let fits = size >= 8 && size % each == 0 && size / each <= STACK_DEPTH_MAX;
+        self.hold(fits, Attribute::ValueSize, Errno::Inval)?;
+        // Traces by build id need the files behind a process, which no host has here.
+        self.hold(!shape.has(flag::STACK_BUILD_ID), Attribute::Flags, Errno::NotSupp)?;
+        self.hold(shape.max_entries <= 1 << 31, Attribute::MaxEntries, Errno::TooBig)
+    }
+
+    fn ringbuf(&self, settings: &Settings) -> Result<(), CreateError> {
+        let shape = self.0;
+        self.flags(flag::NUMA_NODE)?;
+        self.hold(shape.key_size == 0, Attribute::KeySize, Errno::Inval)?;
+        self.hold(shape.value_size == 0, Attribute::ValueSize, Errno::Inval)?;
+        let pages = shape.max_entries.is_power_of_two() && shape.max_entries >= settings.page_size;
+        self.hold(pages, Attribute::MaxEntries, Errno::Inval)
     }
 }

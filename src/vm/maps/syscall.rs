@@ -30,7 +30,7 @@ impl Batch {
     }
 }
 
-impl dyn Map {
+impl dyn Map + '_ {
     fn check_lock(&self, flags: u64) -> Result<(), Errno> {
         let has = self.head().spin_lock().is_some();
         if flags & update::LOCK != 0 && !has { Err(Errno::Inval) } else { Ok(()) }
@@ -135,12 +135,13 @@ impl dyn Map {
         Ok(out)
     }
 
-    /// `BPF_MAP_FREEZE`: the user side writes no more. Programs still may.
+    /// `BPF_MAP_FREEZE`: the user side writes no more, programs still may. `EPERM` when frozen
+    /// already, `EBUSY` while the user side writes.
     pub fn freeze(&self) -> Result<(), Errno> {
         if !self.head().special().is_empty() || self.head().shape().map_type == MapType::StructOps {
             return Err(Errno::NotSupp);
         }
-        if !self.head().user_may_write() && !self.head().is_frozen() {
+        if !self.head().user_may_write() {
             return Err(Errno::Perm);
         }
         self.head().freeze()
@@ -213,12 +214,12 @@ impl dyn Map {
                     },
                 }
             }
-            _ => self.walk_keys(token, max, flags),
+            _ => self.walk_keys(token, max, flags, delete),
         }
     }
 
     /// A batch by way of the next key; the token is the last key.
-    fn walk_keys(&self, token: Option<&[u8]>, max: u32, flags: u64) -> Batch {
+    fn walk_keys(&self, token: Option<&[u8]>, max: u32, flags: u64, delete: bool) -> Batch {
         let mut batch = Batch { token: token.map(<[u8]>::to_vec), ..Batch::default() };
         let mut value = vec![0; self.user_value_size()];
         while batch.count < max {
@@ -232,6 +233,10 @@ impl dyn Map {
                     batch.keys.extend_from_slice(&key);
                     batch.values.extend_from_slice(&value);
                     batch.count += 1;
+                    if delete {
+                        // Another thread may have been faster; the copy is good all the same.
+                        let _ = self.delete(&key, 0);
+                    }
                 }
                 // The element went away, or the slot is empty.
                 Err(Errno::NoEnt) => {}

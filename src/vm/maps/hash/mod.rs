@@ -6,7 +6,6 @@
 //! with `E2BIG`; an LRU hash evicts ([`lru`]). `BPF_F_NO_PREALLOC` maps take memory as they grow.
 
 mod lru;
-mod slab;
 mod table;
 
 use super::create::{CreateError, budget, no_memory};
@@ -18,7 +17,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, Ordering};
 use lru::Lru;
 use oxbpf_isa::kernel::MapType;
-use slab::{Elem, Slab};
+use super::slab::{self, Elem, Slab};
 pub(super) use table::hash;
 use table::{LockedBucket, Table};
 

@@ -140,7 +140,7 @@ fn iteration_allows_changes_of_the_same_map() {
 fn freezing_stops_the_user_side_alone() {
     let map = map_of(MapShape::new(MapType::Array, 4, 4, 1), 1);
     map.freeze().unwrap();
-    assert_eq!(map.freeze(), Err(Errno::Busy));
+    assert_eq!(map.freeze(), Err(Errno::Perm));
     assert_eq!(map.update_elem(&[0; 4], &[1; 4], 0), Err(Errno::Perm));
     map.update(&[0; 4], &[1; 4], 0, 0).unwrap();
     assert_eq!(map.lookup_elem(&[0; 4], 0).unwrap(), [1; 4]);

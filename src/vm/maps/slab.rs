@@ -6,9 +6,9 @@
 //! their index at first, then from free lists; free memory stays valid and keeps its contents,
 //! because programs and lookups may still look at it.
 
-use crate::vm::maps::mem::{RawMem, SpinLock, copy_in, word_at};
-use crate::vm::maps::shape::{MapShape, Settings, round8};
-use crate::vm::maps::{CreateError, ValueSpan, array::CACHE_PAIR, create::budget, create::no_memory};
+use super::mem::{RawMem, SpinLock, copy_in, word_at};
+use super::shape::{MapShape, Settings, round8};
+use super::{CreateError, ValueSpan, array::CACHE_PAIR, create::budget, create::no_memory};
 use core::mem::size_of;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
@@ -23,7 +23,7 @@ pub(super) struct Header {
     /// Odd while hash and key are being replaced.
     pub seq: AtomicU32,
     pub index: AtomicU32,
-    /// [`super::lru`]: bit 0 referenced; the list in the bits above.
+    /// `hash::lru`: bit 0 referenced; the list in the bits above.
     pub lru: AtomicU32,
     pub prev: AtomicU32,
     /// Neighbour in the LRU list, or in the free list.
@@ -79,8 +79,10 @@ pub(super) struct Slab {
     percpu: bool,
 }
 
-/// Elements in the first chunk of a map that allocates on demand.
+/// Most elements in the first chunk of a map that allocates on demand.
 const FIRST_CHUNK: u32 = 64;
+/// Bytes of that chunk, when elements are large.
+const FIRST_BYTES: usize = 64 << 10;
 
 impl Slab {
     /// A slab of at most `capacity` elements, all of them allocated now when `prealloc`.
@@ -94,7 +96,10 @@ impl Slab {
         let percpu = shape.is_percpu();
         let value_offset = size_of::<Header>() + round8(shape.key_size as usize);
         let in_elem = if percpu { 16 } else { round8(shape.value_size as usize) };
-        let first = if prealloc || capacity <= FIRST_CHUNK { capacity } else { FIRST_CHUNK };
+        let stride = value_offset + in_elem;
+        let few = (FIRST_BYTES / stride.max(1)).clamp(1, FIRST_CHUNK as usize) as u32;
+        let few = 1 << few.ilog2();
+        let first = if prealloc || capacity <= few { capacity } else { few };
         // The chunks double: their number is bounded by the bits of an index.
         let chunks = (0..34).map(|_| OnceLock::new()).collect();
         let free = (0..cpus).map(|_| SpinLock::new(NONE)).collect();
@@ -111,7 +116,7 @@ impl Slab {
             key_size: shape.key_size as usize,
             value_size: shape.value_size as usize,
             value_offset,
-            stride: value_offset + in_elem,
+            stride,
             percpu,
         };
         let needed = slab.chunk_bytes(first);
