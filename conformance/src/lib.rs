@@ -7,3 +7,4 @@
 pub mod corpus;
 pub mod crc32;
 pub mod facts;
+pub mod vectors;

@@ -182,8 +182,18 @@ impl<R: IntoReg> IntoRet for Result<R, Trap> {
 
 /// A function of the host that takes `&mut Caller<'_, T>` and `A`, up to five integers.
 pub trait IntoFunc<T, A>: Send + Sync + 'static {
-    #[doc(hidden)]
-    fn into_func(self) -> Arc<dyn Fn(&mut Run<'_>, [u64; 5]) -> Result<u64, Trap> + Send + Sync>;
+    /// The function without its types.
+    fn into_func(self) -> Erased;
+}
+
+/// A function of the host without its types.
+#[derive(Clone)]
+pub struct Erased(pub(crate) Arc<HostFn>);
+
+impl fmt::Debug for Erased {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Erased").finish_non_exhaustive()
+    }
 }
 
 macro_rules! into_func {
@@ -196,10 +206,10 @@ macro_rules! into_func {
             $($arg: FromReg,)*
         {
             #[allow(unused_variables)]
-            fn into_func(self) -> Arc<dyn Fn(&mut Run<'_>, [u64; 5]) -> Result<u64, Trap> + Send + Sync> {
-                Arc::new(move |run: &mut Run<'_>, regs: [u64; 5]| {
+            fn into_func(self) -> Erased {
+                Erased(Arc::new(move |run: &mut Run<'_>, regs: [u64; 5]| {
                     self(Caller::of(run), $($arg::from_reg(regs[$index])),*).into_ret()
-                })
+                }))
             }
         }
     };

@@ -167,7 +167,7 @@ impl<T: 'static> Linker<T> {
     /// or a result of either.
     pub fn func<A>(&mut self, id: i32, func: impl IntoFunc<T, A>) -> &mut Self {
         let table = Arc::make_mut(&mut self.table);
-        let index = table.push(Func::Host(func.into_func()));
+        let index = table.push(Func::Host(func.into_func().0));
         table.helpers.insert(id, index);
         self
     }
@@ -175,7 +175,7 @@ impl<T: 'static> Linker<T> {
     /// Makes a function of the host the kernel function with this name.
     pub fn kfunc<A>(&mut self, name: &str, func: impl IntoFunc<T, A>) -> &mut Self {
         let table = Arc::make_mut(&mut self.table);
-        let index = table.push(Func::Host(func.into_func()));
+        let index = table.push(Func::Host(func.into_func().0));
         table.kfuncs.insert(name.to_owned(), index);
         self
     }

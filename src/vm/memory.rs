@@ -151,11 +151,6 @@ impl Memory {
         (self.recent_read, self.recent_write) = (Recent::default(), Recent::default());
     }
 
-    /// The region of this kind that starts here.
-    pub fn find(&self, kind: RegionKind, start: u64) -> Option<&Region> {
-        self.regions.iter().find(|r| r.kind == kind && r.start == start)
-    }
-
     #[inline(always)]
     pub fn in_stack(&self, addr: u64, size: u64) -> bool {
         const SPAN: u64 = (MAX_FRAMES * FRAME_STRIDE) as u64;

@@ -52,13 +52,13 @@ mod special;
 mod task;
 mod trap;
 
-pub use caller::{Caller, FromReg, IntoFunc, IntoRet};
+pub use caller::{Caller, Erased, FromReg, IntoFunc, IntoReg, IntoRet};
 pub use context::{ContextLayout, PacketPointer, WideField, sk_buff};
 pub use engine::{Config, Engine, Unknown};
 pub use events::{TraceBuffer, TraceSink};
 pub use helpers::name_of as helper_name;
 pub use input::{Cancel, Context, HEADROOM, Input, Packet};
-pub use instance::Instance;
+pub use instance::{Instance, NotInserted};
 pub use linker::{Linker, Vouched};
 pub use lower::{LinkError, Lowered, STACK_SIZE};
 pub use op::{Code, Op};

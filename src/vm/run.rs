@@ -319,11 +319,6 @@ impl<'a> Run<'a> {
         found.ok_or_else(|| TrapKind::NotAMap { handle }.into())
     }
 
-    /// Whether a value is a map's handle.
-    pub fn is_map(&self, handle: u64) -> bool {
-        self.map_arc(handle).is_ok()
-    }
-
     /// A handle for a map that was found in another.
     pub fn inner_handle(&mut self, map: Arc<dyn Map>) -> u64 {
         let same = |m: &Arc<dyn Map>| ptr::addr_eq(Arc::as_ptr(m), Arc::as_ptr(&map));

@@ -8,7 +8,6 @@
 use super::{EACCES, EFAULT, EINVAL, ENOMEM, ENOTSUPP, EPERM, Ret};
 use crate::vm::context::sk_buff;
 use crate::vm::input::{Packet, Subject};
-use crate::vm::maps::Map;
 use crate::vm::run::Run;
 use crate::vm::trap::{AccessKind, Trap, TrapKind};
 use crate::vm::Redirect;

@@ -185,7 +185,7 @@ fn counter(run: &mut Run<'_>, handle: u64, flags: u64) -> Result<Result<[u64; 3]
         return Err(TrapKind::NotAMap { handle }.into());
     };
     let counter = array.read(flags, run.cpu()).map_err(|errno| errno.ret() as u64);
-    Ok(counter.map(|c| [c.counter, c.enabled, c.running]))
+    Ok(counter.map(|c| [c.value, c.enabled, c.running]))
 }
 
 /// `bpf_perf_event_read(map, flags)`.
