@@ -50,6 +50,8 @@ mod op;
 mod run;
 mod special;
 mod task;
+#[cfg(test)]
+mod tests;
 mod trap;
 
 pub use caller::{Caller, Erased, FromReg, IntoFunc, IntoReg, IntoRet};
