@@ -37,6 +37,11 @@ pub(super) const NONE: u32 = u32::MAX;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Elem(pub NonNull<u8>);
 
+// SAFETY: an element is an address; every use of it is unsafe and answers for its slab.
+unsafe impl Send for Elem {}
+// SAFETY: as above.
+unsafe impl Sync for Elem {}
+
 impl Elem {
     /// The header of this element.
     ///
