@@ -57,7 +57,7 @@ pub use ringbuf::{Drain, RingbufMap, UserRingbufMap, query, wakeup};
 pub use shape::{MapHead, MapShape, Settings, SpecialField, SpecialKind, flag, round8, update};
 pub use stack_trace::{StackTraceMap, stackid};
 pub use storage::{STORAGE_GET_CREATE, StorageMap};
-pub use syscall::Batch;
+pub use syscall::{Batch, Element};
 
 use core::fmt::Debug;
 use core::ops::ControlFlow;

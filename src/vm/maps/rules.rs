@@ -206,7 +206,7 @@ impl Rule<'_> {
         self.hold(shape.key_size == 4, Attribute::KeySize, Errno::Inval)?;
         let each = if shape.has(flag::STACK_BUILD_ID) { 32 } else { 8 };
         let size = shape.value_size;
-        let fits = size >= 8 && size % each == 0 && size / each <= STACK_DEPTH_MAX;
+        let fits = size >= 8 && size.is_multiple_of(each) && size / each <= STACK_DEPTH_MAX;
         self.hold(fits, Attribute::ValueSize, Errno::Inval)?;
         // Traces by build id need the files behind a process, which no host has here.
         self.hold(!shape.has(flag::STACK_BUILD_ID), Attribute::Flags, Errno::NotSupp)?;
