@@ -176,7 +176,12 @@ impl HashMap {
         let hash = self.checked_hash(key)?;
         match &self.lru {
             None => self.insert_counted(hash, key, value, flags, cpu, writes),
-            Some(lru) => self.insert_lru(lru, hash, key, value, flags, cpu, writes),
+            // A key that goes away between two looks makes the update begin again.
+            Some(lru) => loop {
+                if let Some(result) = self.insert_lru(lru, hash, key, value, flags, cpu, writes) {
+                    return result;
+                }
+            },
         }
     }
 
@@ -229,6 +234,7 @@ impl HashMap {
         })
     }
 
+    /// Inserts or replaces in an LRU map; none when the key was there at first and then was not.
     #[expect(clippy::too_many_arguments, reason = "the arguments of an update, taken apart")]
     fn insert_lru(
         &self,
@@ -239,14 +245,19 @@ impl HashMap {
         flags: u64,
         cpu: u32,
         writes: Writes,
-    ) -> Result<(), Errno> {
+    ) -> Option<Result<(), Errno>> {
         let percpu = self.head.shape().is_percpu();
         let found = self.table.find(&self.slab, hash, key);
-        Self::may_write(found.is_some(), flags)?;
+        if let Err(errno) = Self::may_write(found.is_some(), flags) {
+            return Some(Err(errno));
+        }
         let new = match found {
             Some(_) if percpu => None,
             Some(_) => lru.acquire_spare(&self.slab, cpu),
-            None => Some(lru.acquire(&self.slab, &self.table, cpu).ok_or(Errno::NoMem)?),
+            None => match lru.acquire(&self.slab, &self.table, cpu) {
+                Some(new) => Some(new),
+                None => return Some(Err(Errno::NoMem)),
+            },
         };
         if let Some(new) = new {
             self.write_fresh(new, hash, key, value, writes);
@@ -269,17 +280,13 @@ impl HashMap {
                 });
                 (Ok(()), old)
             }
-            // The key went away between the two looks: begin again, as an insertion.
-            (Ok(()), _, None) => {
-                drop(bucket);
-                return self.insert_lru(lru, hash, key, value, flags, cpu, writes);
-            }
+            (Ok(()), _, None) => return None,
         };
         drop(bucket);
         if let Some(unused) = unused {
             lru.release(&self.slab, unused, cpu);
         }
-        result
+        Some(result)
     }
 
     /// Frees an element that has left its bucket.

@@ -417,3 +417,140 @@ fn error_numbers_are_the_platforms() {
     }
     assert_eq!((Errno::TooBig.number(), Errno::NoEnt.name()), (7, "ENOENT"));
 }
+
+/// A host with one program, and objects a hundred above their handles.
+#[derive(Debug)]
+struct Host;
+
+impl Handles for Host {
+    fn program(&self, handle: u32) -> Option<Target> {
+        let target = Target { id: 70, compat: Compat::default(), program: Arc::new(()) };
+        (handle == 7).then_some(target)
+    }
+
+    fn object(&self, handle: u32) -> Option<u64> {
+        (handle < 50).then_some(u64::from(handle) + 100)
+    }
+}
+
+fn hosted(shape: MapShape) -> Arc<dyn Map> {
+    let creation = Creation { handles: Some(Arc::new(Host)), ..Creation::default() };
+    create(shape, &creation, &settings(2)).unwrap()
+}
+
+#[test]
+fn storage_belongs_to_its_object() {
+    for map_type in [MapType::SkStorage, MapType::TaskStorage, MapType::InodeStorage, MapType::CgrpStorage] {
+        let map = hosted(MapShape::new(map_type, 4, 12, 0).with_flags(flag::NO_PREALLOC));
+        let MapKind::Storage(storage) = map.kind() else { unreachable!() };
+        assert_eq!(storage.get(103, None, 0, 0), None);
+        assert_eq!(storage.get(103, None, 2, 0), None);
+        let at = storage.get(103, Some(&[9; 12]), STORAGE_GET_CREATE, 0).unwrap();
+        assert_eq!(storage.get(103, None, STORAGE_GET_CREATE, 0), Some(at));
+        assert!(map.contains(at.as_ptr() as usize, 12) && !map.contains(at.as_ptr() as usize, 13));
+        let key = 3u32.to_ne_bytes();
+        assert_eq!(map.lookup_elem(&key, 0).unwrap(), [9; 12]);
+        assert_eq!(map.update_elem(&key, &[1; 12], update::NOEXIST), Err(Errno::Exist));
+        map.update_elem(&key, &[1; 12], update::EXIST).unwrap();
+        assert_ne!(storage.get(103, None, 0, 0), Some(at));
+        assert_eq!(map.update_elem(&4u32.to_ne_bytes(), &[1; 12], update::EXIST), Err(Errno::NoEnt));
+        assert_eq!(map.lookup_elem(&60u32.to_ne_bytes(), 0), Err(Errno::BadF));
+        assert_eq!((storage.remove(103, 0), storage.remove(103, 0)), (Ok(()), Err(Errno::NoEnt)));
+        assert_eq!(load(storage.get(104, None, STORAGE_GET_CREATE, 0).unwrap()), 0);
+    }
+}
+
+#[test]
+fn redirections_name_devices_and_cpus() {
+    let value = |first: u32, program: u32| [first.to_ne_bytes(), program.to_ne_bytes()].concat();
+    for map_type in [MapType::Devmap, MapType::DevmapHash, MapType::Cpumap] {
+        let map = hosted(MapShape::new(map_type, 4, 8, 4));
+        let MapKind::Redirect(targets) = map.kind() else { unreachable!() };
+        let key = 1u32.to_ne_bytes();
+        map.update_elem(&key, &value(5, 7), 0).unwrap();
+        let target = RedirectTarget { value: 5, program: 70 };
+        assert_eq!((targets.target(1), targets.target(0)), (Some(target), None));
+        assert_eq!(targets.targets(), [(1, target)]);
+        assert_eq!(map.lookup_elem(&key, 0).unwrap(), value(5, 70));
+        let bad = map.update_elem(&key, &value(5, 8), 0);
+        assert_eq!(bad, Err(if map_type == MapType::Cpumap { Errno::NoMem } else { Errno::Inval }));
+        assert_eq!(map.head().program_may_write(), map_type == MapType::Cpumap);
+        map.delete_elem(&key).unwrap();
+        assert_eq!(targets.target(1), None);
+    }
+}
+
+#[test]
+fn tables_of_objects_hold_what_the_host_names() {
+    let types = [
+        MapType::Sockmap,
+        MapType::Sockhash,
+        MapType::ReuseportSockarray,
+        MapType::Xskmap,
+        MapType::CgroupArray,
+    ];
+    for map_type in types {
+        let size = if matches!(map_type, MapType::Xskmap | MapType::CgroupArray) { 4 } else { 8 };
+        let map = hosted(MapShape::new(map_type, 4, size, 2));
+        let MapKind::Objects(objects) = map.kind() else { unreachable!() };
+        let (key, far) = (1u32.to_ne_bytes(), 9u32.to_ne_bytes());
+        let handle = |n: u64| n.to_ne_bytes()[..size as usize].to_vec();
+        map.update_elem(&key, &handle(5), 0).unwrap();
+        assert_eq!(objects.get(&key), Some(105));
+        assert_eq!(map.update_elem(&key, &handle(60), 0), Err(Errno::BadF));
+        assert_eq!(objects.set(&key, 1, 3), Err(Errno::Inval));
+        let hash = map_type == MapType::Sockhash;
+        assert_eq!(objects.set(&far, 1, 0), if hash { Ok(()) } else { Err(Errno::TooBig) });
+        match size {
+            8 => assert_eq!(map.lookup_elem(&key, 0).unwrap(), 105u64.to_ne_bytes()),
+            _ => assert!(map.lookup_elem(&key, 0).is_err()),
+        }
+        map.delete_elem(&key).unwrap();
+        assert_eq!(objects.get(&key), None);
+        assert_eq!(map.delete_elem(&key).is_ok(), map_type == MapType::Xskmap);
+    }
+}
+
+#[test]
+fn every_value_is_bounded_by_itself() {
+    let mut shapes = Vec::new();
+    for size in [1, 4, 7, 8, 33] {
+        for flags in [0, flag::NO_PREALLOC] {
+            shapes.push(MapShape::new(MapType::Hash, 5, size, 300).with_flags(flags));
+            shapes.push(MapShape::new(MapType::PercpuHash, 5, size, 300).with_flags(flags));
+        }
+        shapes.push(MapShape::new(MapType::LruHash, 5, size, 300));
+        shapes.push(MapShape::new(MapType::LruPercpuHash, 5, size, 300));
+        shapes.push(MapShape::new(MapType::LpmTrie, 5, size, 300).with_flags(flag::NO_PREALLOC));
+        shapes.push(MapShape::new(MapType::PercpuArray, 4, size, 200));
+    }
+    for shape in shapes {
+        let map = map_of(shape, 3);
+        let len = shape.value_size as usize;
+        let mut starts = Vec::new();
+        for n in 0..200u32 {
+            let bits = 8u32.to_ne_bytes();
+            let key = match shape.map_type {
+                MapType::PercpuArray => n.to_ne_bytes().to_vec(),
+                MapType::LpmTrie => [&bits[..], &[n as u8]].concat(),
+                _ => [&n.to_ne_bytes()[..], &[1]].concat(),
+            };
+            map.update(&key, &vec![1; len], 0, 0).unwrap();
+            for cpu in 0..if shape.is_percpu() { 3 } else { 1 } {
+                let start = map.lookup(&key, cpu).unwrap().as_ptr() as usize;
+                for at in [0, len / 2, len - 1] {
+                    assert_eq!(map.value_span(start + at), Some(ValueSpan { start, len }), "{shape:?}");
+                }
+                assert!(!map.contains(start, len + 1) && !map.contains(start.wrapping_sub(1), len));
+                starts.push(start);
+            }
+        }
+        starts.sort();
+        assert!(starts.windows(2).all(|pair| pair[1] - pair[0] >= len), "{shape:?}: values overlap");
+        // Just behind a value lies padding, a header or nothing, or another value, perhaps free.
+        let mut beyond = starts.iter().filter_map(|start| Some((start + len, map.value_span(start + len)?)));
+        assert!(beyond.all(|(end, span)| len % 8 == 0 && span.start == end), "{shape:?}");
+        assert_eq!(map.value_span(0), None);
+        assert_eq!(map.value_span(usize::MAX), None);
+    }
+}
