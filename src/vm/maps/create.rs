@@ -116,7 +116,7 @@ pub fn create(
 ) -> Result<Arc<dyn Map>, CreateError> {
     rules::check(&shape, creation, settings)?;
     check_special(&shape, &creation.special)?;
-    let cpus = settings.cpus.max(1);
+    let cpus = settings.cpus.clamp(1, Settings::CPUS_MAX);
     // The kernel closes device maps to writes of programs, whose lookups point into them.
     let devices = matches!(shape.map_type, MapType::Devmap | MapType::DevmapHash);
     let lasting = if devices { shape.with_flags(shape.flags | flag::RDONLY_PROG) } else { shape };

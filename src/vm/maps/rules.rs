@@ -24,8 +24,6 @@ const STACK_DEPTH_MAX: u32 = 127;
 
 /// Longest value of local storage: 16 bits of length, less the kernel's element.
 const STORAGE_VALUE_MAX: u32 = 0xffff - 128;
-/// Most CPUs a kernel can be built for (x86 `CONFIG_NR_CPUS`).
-const CPUS_MAX: u32 = 8192;
 /// Longest key of a socket hash: a stack frame.
 const SOCKET_KEY_MAX: u32 = 512;
 
@@ -241,7 +239,7 @@ impl Rule<'_> {
         self.flags(flag::NUMA_NODE | if cpus { 0 } else { flag::RDONLY | flag::WRONLY })?;
         let hash = shape.map_type == MapType::DevmapHash;
         self.hold(!hash || shape.max_entries <= 1 << 31, Attribute::MaxEntries, Errno::Inval)?;
-        self.hold(!cpus || shape.max_entries <= CPUS_MAX, Attribute::MaxEntries, Errno::TooBig)
+        self.hold(!cpus || shape.max_entries <= Settings::CPUS_MAX, Attribute::MaxEntries, Errno::TooBig)
     }
 
     fn sockets(&self) -> Result<(), CreateError> {

@@ -197,6 +197,11 @@ impl Slab {
             .or_else(|| (1..self.free.len()).find_map(|i| self.pop_free((own + i) % self.free.len())))
     }
 
+    /// Whether every element has been handed out before, so that only free lists have any.
+    pub fn is_handed_out(&self) -> bool {
+        self.fresh.load(Ordering::Relaxed) >= self.capacity
+    }
+
     fn pop_free(&self, list: usize) -> Option<Elem> {
         let mut top = self.free[list].lock();
         if *top == NONE {

@@ -84,8 +84,9 @@ impl StorageMap {
             (_, Some(old)) if locked => {
                 let at = self.slab.value(old, 0);
                 // SAFETY: the element has a value of this length.
-                unsafe { with_value_lock(&self.head, at, || write_value(&self.head, at, value, false)) };
-                return Ok(());
+                return unsafe {
+                    with_value_lock(&self.head, at, || write_value(&self.head, at, value, false))
+                };
             }
             _ => {}
         }
@@ -127,7 +128,7 @@ impl Map for StorageMap {
         // SAFETY: the element has a value of the length of `out`.
         unsafe {
             if flags & update::LOCK != 0 {
-                with_value_lock(&self.head, at, || read_value(&self.head, at, out));
+                with_value_lock(&self.head, at, || read_value(&self.head, at, out))?;
             } else {
                 read_value(&self.head, at, out);
             }

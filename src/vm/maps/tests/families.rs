@@ -384,6 +384,9 @@ fn special_members_are_kept_from_copies() {
         shown[4..16].fill(0);
         assert_eq!(map.lookup_elem(&[0; 4], update::LOCK).unwrap(), shown, "{map_type}");
         assert_eq!(load(object), 77, "{map_type}");
+        // A lock that is never given back is an error, and no hang.
+        store(map.lookup(&[0; 4], 0).unwrap(), 5 << 32);
+        assert_eq!(map.lookup_elem(&[0; 4], update::LOCK), Err(Errno::Deadlk), "{map_type}");
         assert_eq!(map.freeze(), Err(Errno::NotSupp));
     }
     let bad = |offset, size, kind| {
