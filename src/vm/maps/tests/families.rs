@@ -552,7 +552,7 @@ fn every_value_is_bounded_by_itself() {
         assert!(starts.windows(2).all(|pair| pair[1] - pair[0] >= len), "{shape:?}: values overlap");
         // Just behind a value lies padding, a header or nothing, or another value, perhaps free.
         let mut beyond = starts.iter().filter_map(|start| Some((start + len, map.value_span(start + len)?)));
-        assert!(beyond.all(|(end, span)| len % 8 == 0 && span.start == end), "{shape:?}");
+        assert!(beyond.all(|(end, span)| len.is_multiple_of(8) && span.start == end), "{shape:?}");
         assert_eq!(map.value_span(0), None);
         assert_eq!(map.value_span(usize::MAX), None);
     }
