@@ -109,6 +109,19 @@ pub struct Creation<'a> {
 }
 
 /// Creates a map.
+///
+/// ```
+/// use oxbpf::isa::kernel::MapType;
+/// use oxbpf::vm::maps::{Creation, Errno, MapShape, Settings, create, update};
+///
+/// let flows = MapShape::new(MapType::Hash, 4, 8, 1000);
+/// let map = create(flows, &Creation::default(), &Settings::default())?;
+/// map.update_elem(&[10, 0, 0, 1], &1u64.to_ne_bytes(), update::NOEXIST)?;
+/// let again = map.update_elem(&[10, 0, 0, 1], &2u64.to_ne_bytes(), update::NOEXIST);
+/// assert_eq!(again, Err(Errno::Exist));
+/// assert_eq!(map.elements()?, [(vec![10, 0, 0, 1], 1u64.to_ne_bytes().to_vec())]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn create(
     shape: MapShape,
     creation: &Creation<'_>,
