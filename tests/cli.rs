@@ -56,7 +56,8 @@ fn block_io_histogram_is_what_the_events_imply() {
         requests += 1;
         bytes += size;
     }
-    let document = json(&["run", "examples/biosize.bpf.o", "--events", "examples/biosize.events", "--format", "json"]);
+    let document =
+        json(&["run", "examples/biosize.bpf.o", "--events", "examples/biosize.events", "--format", "json"]);
     let found: BTreeMap<String, Vec<u64>> = map(&document, "sizes")
         .iter()
         .map(|e| {
@@ -133,10 +134,19 @@ fn tail_calls_reach_the_program_for_the_protocol() {
             _ => 3,
         }] += 1;
     }
-    let args =
-        ["run", "examples/tail_dispatch.bpf.o", "--prog", "dispatch", "--pcap", "examples/packets.pcap", "--format", "json"];
+    let args = [
+        "run",
+        "examples/tail_dispatch.bpf.o",
+        "--prog",
+        "dispatch",
+        "--pcap",
+        "examples/packets.pcap",
+        "--format",
+        "json",
+    ];
     let document = json(&args);
-    let bss = document["maps"].as_array().unwrap().iter().find(|m| m["name"].as_str().unwrap().ends_with(".bss"));
+    let bss =
+        document["maps"].as_array().unwrap().iter().find(|m| m["name"].as_str().unwrap().ends_with(".bss"));
     let seen = &bss.unwrap()["elements"][0]["value"]["seen"];
     let seen: Vec<u64> = seen.as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).collect();
     assert_eq!(seen, expected);
@@ -197,7 +207,17 @@ fn exit_status_tells_the_verdict() {
 #[test]
 fn dis_and_asm_are_inverse() {
     for syntax in ["kernel", "llvm", "ubpf"] {
-        let args = ["dis", "examples/biosize.bpf.o", "--linked", "--prog", "issue", "--exact", "--plain", "--syntax", syntax];
+        let args = [
+            "dis",
+            "examples/biosize.bpf.o",
+            "--linked",
+            "--prog",
+            "issue",
+            "--exact",
+            "--plain",
+            "--syntax",
+            syntax,
+        ];
         let text = oxbpf(&args);
         assert!(text.status.success());
         let path = std::env::temp_dir().join(format!("oxbpf-cli-asm-{syntax}-{}", std::process::id()));
