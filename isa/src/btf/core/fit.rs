@@ -2,7 +2,7 @@
 
 use super::access::{Access, MAX_STEPS, Step, is_flexible};
 use super::{CoreError, CoreKind, essential_name, matches};
-use crate::btf::layout::MAX_DEPTH;
+use crate::btf::layout::{Budget, MAX_DEPTH};
 use crate::btf::read::Btf;
 use crate::btf::types::{FuncProto, Kind, Type, TypeId};
 
@@ -11,6 +11,7 @@ use crate::btf::types::{FuncProto, Kind, Type, TypeId};
 pub(super) fn fit(local: &Btf, ours: &Access, target: &Btf, id: TypeId) -> Result<Option<Access>, CoreError> {
     let mut theirs = Access::at(id);
     let mut id = id;
+    let mut budget = Budget::new();
     for (nth, step) in ours.steps.iter().enumerate() {
         id = target.resolve(id).ok_or(CoreError::Type { id })?;
         match &step.name {
@@ -21,7 +22,7 @@ pub(super) fn fit(local: &Btf, ours: &Access, target: &Btf, id: TypeId) -> Resul
                     theirs
                 }));
             }
-            Some(_) => match find_member(local, step, target, id, &mut theirs, MAX_DEPTH)? {
+            Some(_) => match find_member(local, step, target, id, &mut theirs, (MAX_DEPTH, &mut budget))? {
                 Search::Found(next) => id = next,
                 Search::Missing | Search::Incompatible => return Ok(None),
             },
@@ -54,8 +55,10 @@ pub(super) fn fit_type(
     id: TypeId,
 ) -> Result<bool, CoreError> {
     match kind {
-        CoreKind::TypeMatches => matches::types_match(local, ours, target, id, false, MAX_DEPTH),
-        _ => types_compatible(local, ours, target, id, MAX_DEPTH),
+        CoreKind::TypeMatches => {
+            matches::types_match(local, ours, target, id, false, (MAX_DEPTH, &mut Budget::new()))
+        }
+        _ => types_compatible(local, ours, target, id, (MAX_DEPTH, &mut Budget::new())),
     }
 }
 
@@ -79,7 +82,7 @@ fn find_member(
     target: &Btf,
     id: TypeId,
     theirs: &mut Access,
-    depth: usize,
+    (depth, budget): (usize, &mut Budget),
 ) -> Result<Search, CoreError> {
     let depth = depth.checked_sub(1).ok_or(CoreError::TooDeep)?;
     let (id, ty) = target.resolved(id).ok_or(CoreError::Type { id })?;
@@ -87,14 +90,14 @@ fn find_member(
     let ours = local.ty(step.ty).and_then(|t| t.composite()).and_then(|c| c.member(step.index as usize));
     let ours = ours.ok_or(CoreError::Access)?;
     for (index, member) in composite.members().enumerate() {
-        if theirs.raw_len == MAX_STEPS {
+        if theirs.raw_len == MAX_STEPS || budget.visit().is_none() {
             return Err(CoreError::TooDeep);
         }
         let before = theirs.bit_offset;
         theirs.bit_offset = before.wrapping_add(member.bit_offset);
         theirs.raw_len += 1;
         if member.name.is_empty() {
-            match find_member(local, step, target, member.ty, theirs, depth)? {
+            match find_member(local, step, target, member.ty, theirs, (depth, &mut *budget))? {
                 Search::Missing => {}
                 found => return Ok(found),
             }
@@ -160,7 +163,7 @@ fn types_compatible(
     ours: TypeId,
     target: &Btf,
     theirs: TypeId,
-    level: usize,
+    (level, budget): (usize, &mut Budget),
 ) -> Result<bool, CoreError> {
     let (mut ours, mut theirs) = (ours, theirs);
     let kinds = |ours, theirs| Some(kinds_compatible(local.kind(ours)?, target.kind(theirs)?));
@@ -182,7 +185,7 @@ fn types_compatible(
                 (ours, theirs) = (*x, *y);
             }
             (Type::FuncProto(p), Type::FuncProto(q)) => {
-                if !params_compatible(local, p, target, q, level)? {
+                if !params_compatible(local, p, target, q, (level, &mut *budget))? {
                     return Ok(false);
                 }
                 (ours, theirs) = (p.ret, q.ret);
@@ -198,16 +201,17 @@ fn params_compatible(
     ours: &FuncProto<'_>,
     target: &Btf,
     theirs: &FuncProto<'_>,
-    level: usize,
+    (level, budget): (usize, &mut Budget),
 ) -> Result<bool, CoreError> {
     if ours.params().len() != theirs.params().len() {
         return Ok(false);
     }
     let level = level.checked_sub(1).ok_or(CoreError::TooDeep)?;
     for (a, b) in ours.params().zip(theirs.params()) {
+        budget.visit().ok_or(CoreError::TooDeep)?;
         let a = local.resolve(a.ty).ok_or(CoreError::Type { id: a.ty })?;
         let b = target.resolve(b.ty).ok_or(CoreError::Type { id: b.ty })?;
-        if !types_compatible(local, a, target, b, level)? {
+        if !types_compatible(local, a, target, b, (level, &mut *budget))? {
             return Ok(false);
         }
     }

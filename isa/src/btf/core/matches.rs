@@ -2,7 +2,7 @@
 //! integers, and every member that the object's type has (libbpf `bpf_core_types_match`).
 
 use super::{CoreError, essential_name};
-use crate::btf::layout::MAX_DEPTH;
+use crate::btf::layout::{Budget, MAX_DEPTH};
 use crate::btf::read::Btf;
 use crate::btf::types::{Composite, Enum, Type, TypeId};
 
@@ -13,9 +13,9 @@ pub(super) fn types_match(
     target: &Btf,
     theirs: TypeId,
     behind_pointer: bool,
-    level: usize,
+    (level, budget): (usize, &mut Budget),
 ) -> Result<bool, CoreError> {
-    if level == 0 {
+    if level == 0 || budget.visit().is_none() {
         return Err(CoreError::TooDeep);
     }
     let (mut ours, mut theirs, mut behind_pointer) = (ours, theirs, behind_pointer);
@@ -36,7 +36,7 @@ pub(super) fn types_match(
                 return Ok(matches!(a, Type::Union(_)) == *is_union);
             }
             (Type::Struct(x), Type::Struct(y)) | (Type::Union(x), Type::Union(y)) => {
-                return members_match(local, *x, target, *y, level);
+                return members_match(local, *x, target, *y, (level, budget));
             }
             (Type::Int { size: x, encoding: e, .. }, Type::Int { size: y, encoding: f, .. }) => {
                 return Ok(x == y && e.is_signed() == f.is_signed());
@@ -56,7 +56,7 @@ pub(super) fn types_match(
                     return Ok(false);
                 }
                 for (x, y) in p.params().zip(q.params()) {
-                    if !types_match(local, x.ty, target, y.ty, behind_pointer, level - 1)? {
+                    if !types_match(local, x.ty, target, y.ty, behind_pointer, (level - 1, &mut *budget))? {
                         return Ok(false);
                     }
                 }
@@ -97,7 +97,7 @@ fn members_match(
     ours: Composite<'_>,
     target: &Btf,
     theirs: Composite<'_>,
-    level: usize,
+    (level, budget): (usize, &mut Budget),
 ) -> Result<bool, CoreError> {
     if ours.len() > theirs.len() {
         return Ok(false);
@@ -105,7 +105,7 @@ fn members_match(
     for m in ours.members() {
         let mut found = false;
         for n in theirs.members().filter(|n| names_match(m.name, n.name)) {
-            if types_match(local, m.ty, target, n.ty, false, level - 1)? {
+            if types_match(local, m.ty, target, n.ty, false, (level - 1, &mut *budget))? {
                 found = true;
                 break;
             }
