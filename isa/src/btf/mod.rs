@@ -10,7 +10,9 @@ mod ext;
 mod layout;
 mod raw;
 mod read;
+pub mod show;
 mod types;
+mod write;
 
 pub use error::{BtfError, Problem, Section};
 pub use ext::{BtfExt, ExtCore, ExtFunc, ExtLine, SectionInfo};
@@ -19,3 +21,4 @@ pub use read::Btf;
 pub use types::{
     Composite, Datasec, Enum, FuncProto, IntEncoding, Kind, Linkage, Member, Param, SecVar, Type, TypeId,
 };
+pub use write::{BtfBuilder, BuildError};

@@ -5,7 +5,7 @@
 //! bytes.
 
 use super::error::{BtfError, Problem, Section};
-use super::raw::{self, Reader, Record, Strings, check_record, record_len};
+use super::raw::{self, Field, Reader, Record, Strings, check_record, fields, record_len};
 use super::types::{Kind, Type, TypeId};
 use crate::insn::ByteOrder;
 use alloc::sync::Arc;
@@ -47,6 +47,9 @@ impl Btf {
         let header = |problem| BtfError { section: Section::Header, offset: 0, id: None, problem };
         if u32::try_from(bytes.len()).is_err() {
             return Err(header(Problem::TooLarge));
+        }
+        if base.as_ref().is_some_and(|b| b.base.is_some()) {
+            return Err(header(Problem::SplitBase));
         }
         if base.as_ref().is_some_and(|b| b.order != layout.order) {
             return Err(header(Problem::BaseOrder));
@@ -136,6 +139,35 @@ impl Btf {
             return self.base.as_ref()?.ty(id);
         };
         Type::decode(self.record_at(*self.records.get(index as usize)? as usize))
+    }
+
+    /// The bytes of a type's record; void has none.
+    pub(super) fn record(&self, id: TypeId) -> Option<Record<'_>> {
+        match id.0.checked_sub(self.first_id) {
+            Some(index) => Some(self.record_at(*self.records.get(index as usize)? as usize)),
+            None => self.base.as_ref()?.record(id),
+        }
+    }
+
+    /// Whether two types say the same: kind, names, numbers and the ids they refer to. The byte
+    /// orders and the places of the names may differ.
+    pub fn same_type(&self, id: TypeId, other: &Btf, other_id: TypeId) -> bool {
+        let (Some(a), Some(b)) = (self.record(id), other.record(other_id)) else {
+            return id == TypeId::VOID && other_id == TypeId::VOID;
+        };
+        let Some(kind) = a.kind().filter(|_| a.word(1) == b.word(1)) else { return false };
+        let mut next = 0;
+        let same_numbers = |from: usize, to: usize| (from..to).all(|w| a.word(w) == b.word(w));
+        let fields = fields(kind, a.vlen(), |word, field| {
+            let same = same_numbers(next, word)
+                && match field {
+                    Field::Name => a.strings.bytes(a.word(word)) == b.strings.bytes(b.word(word)),
+                    Field::Type => a.word(word) == b.word(word),
+                };
+            next = word + 1;
+            if same { Ok(()) } else { Err(()) }
+        });
+        fields.is_ok() && same_numbers(next, record_len(kind, a.vlen()) / 4)
     }
 
     /// The kind of a type, without decoding the rest.
