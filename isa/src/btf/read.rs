@@ -64,7 +64,9 @@ impl Btf {
 
     /// Finds where each record begins, then checks all of them, since a record may name a later one.
     fn index_records(&mut self, types: Range<usize>) -> Result<(), BtfError> {
-        let mut at = types.start;
+        let (mut at, mut seen) = (types.start, Extremes::default());
+        // Kernels have 40 bytes a record; hostile input may have 12 and grows the table instead.
+        self.records.reserve(types.len() / 36);
         while at < types.end {
             let id = TypeId(self.first_id + self.records.len() as u32);
             let err = |offset, problem| BtfError { section: Section::Types, offset, id: Some(id), problem };
@@ -78,13 +80,20 @@ impl Btf {
                 Some(kind) => kind,
             };
             let len = record_len(kind, (info & 0xffff) as usize);
-            if len > left.bytes.len() {
-                return Err(truncated(len));
-            }
+            let Some(bytes) = left.bytes.get(..len) else { return Err(truncated(len)) };
+            seen.take(Reader { bytes, order: self.order }, kind, (info & 0xffff) as usize);
             self.records.push(at as u32);
             at += len;
         }
         let count = self.type_count();
+        if seen.name as usize >= self.strings().len() || seen.id >= count || seen.linkage > 2 {
+            return self.check_records(count);
+        }
+        Ok(())
+    }
+
+    /// Looks for the first faulty record.
+    fn check_records(&self, count: u32) -> Result<(), BtfError> {
         for (index, &at) in self.records.iter().enumerate() {
             let record = self.record_at(at as usize);
             let kind = record.kind().unwrap_or(Kind::Void);
@@ -217,6 +226,31 @@ impl Btf {
             let named = offset != 0 && strings.starts_with(offset, name.as_bytes());
             named.then(|| TypeId(self.first_id + index as u32))
         })
+    }
+}
+
+/// The largest numbers in all records. When these are in bounds every record is, so that good input
+/// is gone through once.
+#[derive(Default)]
+struct Extremes {
+    name: u32,
+    id: u32,
+    linkage: u32,
+}
+
+impl Extremes {
+    fn take(&mut self, record: Reader<'_>, kind: Kind, vlen: usize) {
+        let word = |n: usize| record.u32(4 * n).unwrap_or(u32::MAX);
+        let _ = fields(kind, vlen, |n, field| {
+            let extreme = if field == Field::Name { &mut self.name } else { &mut self.id };
+            *extreme = word(n).max(*extreme);
+            Ok::<(), core::convert::Infallible>(())
+        });
+        match kind {
+            Kind::Var => self.linkage = self.linkage.max(word(3)),
+            Kind::Func => self.linkage = self.linkage.max(vlen as u32),
+            _ => {}
+        }
     }
 }
 
