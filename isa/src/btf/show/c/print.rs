@@ -5,7 +5,7 @@ use super::names::{Names, identifier, is_forward, keyword};
 use super::order::Need;
 use crate::btf::layout::{CLayout, MAX_DEPTH, scalar_align};
 use crate::btf::read::Btf;
-use crate::btf::types::{FuncProto, IntEncoding, Linkage, Type, TypeId};
+use crate::btf::types::{FuncProto, IntEncoding, Linkage, Param, Type, TypeId};
 use alloc::borrow::Cow;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -16,6 +16,9 @@ use core::fmt::Write;
 /// kernel needs about half a million; types made to nest in each other many times would have no end
 /// of them.
 const MAX_PIECES: u32 = 1 << 24;
+
+/// Bodies and prototypes within each other; each takes some hundred bytes of stack.
+const MAX_NESTING: usize = 100;
 
 /// Pointers, arrays and qualifiers around one name.
 const MAX_CHAIN: usize = 2 * MAX_DEPTH;
@@ -173,7 +176,7 @@ impl<'a> Printer<'a> {
         depth: usize,
     ) -> Result<(), ShowError> {
         let btf = self.btf;
-        if depth > MAX_DEPTH {
+        if depth > MAX_NESTING {
             return Err(ShowError::TooDeep { id: ty });
         }
         let mut at = ty;
@@ -237,13 +240,20 @@ impl<'a> Printer<'a> {
 
     fn parameters(&mut self, out: &mut String, p: FuncProto<'a>, depth: usize) -> Result<(), ShowError> {
         let count = p.params().len();
+        let variadic =
+            |nth: usize, p: &Param<'_>| nth + 1 == count && p.ty == TypeId::VOID && p.name.is_empty();
+        // A lone `...` stands for a declaration without a prototype.
+        if count == 1 && p.params().all(|p| variadic(0, &p)) {
+            out.push_str("()");
+            return Ok(());
+        }
         out.push_str(if count == 0 { "(void" } else { "(" });
         for (nth, param) in p.params().enumerate() {
             if nth > 0 {
                 out.push_str(", ");
             }
             self.spend(param.ty)?;
-            if nth + 1 == count && param.ty == TypeId::VOID && param.name.is_empty() {
+            if variadic(nth, &param) {
                 out.push_str("...");
             } else {
                 self.declaration(out, param.ty, param.name, depth)?;
