@@ -4,6 +4,10 @@
 //! readable; walks are bounded, because hostile types may be cyclic or nest without end.
 
 pub mod c;
+mod error;
 mod raw;
+mod value;
 
+pub use error::ShowError;
 pub use raw::{Raw, RawType};
+pub use value::{Shape, value};

@@ -5,9 +5,9 @@
 //! for a bit field the next bit unless it would cross a unit of its type. Where the type
 //! information has the member further on, nameless bit fields fill the gap; they bring no alignment.
 
-use super::ShowError;
 use super::print::Printer;
 use crate::btf::layout::CLayout;
+use crate::btf::show::ShowError;
 use crate::btf::types::{Composite, Enum, Member, Type, TypeId};
 use alloc::format;
 use alloc::vec::Vec;

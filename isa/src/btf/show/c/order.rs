@@ -5,10 +5,10 @@
 //! its members whole. What has no name of its own, such as a pointer or an anonymous struct, is
 //! written where it is used, and only passes the need on.
 
-use super::ShowError;
 use super::names::is_forward;
 use crate::btf::layout::MAX_DEPTH;
 use crate::btf::read::Btf;
+use crate::btf::show::ShowError;
 use crate::btf::types::{Type, TypeId};
 use alloc::vec;
 use alloc::vec::Vec;

@@ -1,10 +1,10 @@
 //! Declarations: C writes a type around the name of what has it.
 
-use super::ShowError;
 use super::names::{Names, identifier, is_forward, keyword};
 use super::order::Need;
 use crate::btf::layout::{CLayout, MAX_DEPTH, scalar_align};
 use crate::btf::read::Btf;
+use crate::btf::show::ShowError;
 use crate::btf::types::{FuncProto, IntEncoding, Linkage, Param, Type, TypeId};
 use alloc::borrow::Cow;
 use alloc::collections::{BTreeMap, BTreeSet};
