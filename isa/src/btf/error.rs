@@ -44,20 +44,42 @@ pub struct BtfError {
 #[non_exhaustive]
 pub enum Problem {
     Magic,
-    Version { version: u8 },
-    Flags { flags: u8 },
-    Truncated { need: usize, have: usize },
-    Misaligned { value: u32 },
+    Version {
+        version: u8,
+    },
+    Flags {
+        flags: u8,
+    },
+    Truncated {
+        need: usize,
+        have: usize,
+    },
+    Misaligned {
+        value: u32,
+    },
     Overlap,
     TooLarge,
-    Kind { number: u32 },
-    NameOffset { offset: u32 },
-    TypeId { id: TypeId },
-    Linkage { number: u32 },
+    Kind {
+        number: u32,
+    },
+    NameOffset {
+        offset: u32,
+    },
+    TypeId {
+        id: TypeId,
+    },
+    Linkage {
+        number: u32,
+    },
     StringEnd,
     StringStart,
-    RecordSize { size: u32, least: u32 },
+    RecordSize {
+        size: u32,
+        least: u32,
+    },
     BaseOrder,
+    /// The base continues another one.
+    SplitBase,
 }
 
 impl fmt::Display for Problem {
@@ -80,6 +102,9 @@ impl fmt::Display for Problem {
                 write!(f, "record size {size}, expected a multiple of four and at least {least}")
             }
             Problem::BaseOrder => f.write_str("byte order differs from that of the base types"),
+            Problem::SplitBase => {
+                f.write_str("the base types continue others, expected types that stand alone")
+            }
         }
     }
 }

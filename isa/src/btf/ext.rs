@@ -2,7 +2,7 @@
 //! immediates and offsets depend on the layout of the kernel's types.
 
 use super::error::{BtfError, Problem, Section};
-use super::raw::Reader;
+use super::raw::{MAGIC, Reader, put};
 use super::types::TypeId;
 use crate::insn::ByteOrder;
 use alloc::vec::Vec;
@@ -62,6 +62,8 @@ trait Words: Sized {
     /// passed over.
     const LEAST: u32;
     fn read(word: impl Fn(usize) -> u32) -> Self;
+    /// The words of the shortest record.
+    fn words(&self) -> impl IntoIterator<Item = u32>;
 }
 
 impl Words for ExtFunc {
@@ -69,6 +71,10 @@ impl Words for ExtFunc {
     const LEAST: u32 = 8;
     fn read(word: impl Fn(usize) -> u32) -> Self {
         ExtFunc { insn_off: word(0), type_id: TypeId(word(1)) }
+    }
+
+    fn words(&self) -> impl IntoIterator<Item = u32> {
+        [self.insn_off, self.type_id.0]
     }
 }
 
@@ -78,6 +84,10 @@ impl Words for ExtLine {
     fn read(word: impl Fn(usize) -> u32) -> Self {
         ExtLine { insn_off: word(0), file_name: word(1), line: word(2), line_col: word(3) }
     }
+
+    fn words(&self) -> impl IntoIterator<Item = u32> {
+        [self.insn_off, self.file_name, self.line, self.line_col]
+    }
 }
 
 impl Words for ExtCore {
@@ -85,6 +95,10 @@ impl Words for ExtCore {
     const LEAST: u32 = 16;
     fn read(word: impl Fn(usize) -> u32) -> Self {
         ExtCore { insn_off: word(0), type_id: TypeId(word(1)), access: word(2), kind: word(3) }
+    }
+
+    fn words(&self) -> impl IntoIterator<Item = u32> {
+        [self.insn_off, self.type_id.0, self.access, self.kind]
     }
 }
 
@@ -119,6 +133,53 @@ impl BtfExt {
         };
         let cores = if header_len >= 32 { part(24) } else { (header_len, 0) };
         Ok(BtfExt { funcs: sections(r, part(8))?, lines: sections(r, part(16))?, cores: sections(r, cores)? })
+    }
+}
+
+impl BtfExt {
+    /// Writes the section, with records of the sizes that Linux 6.18 knows.
+    pub fn write(&self, order: ByteOrder) -> Vec<u8> {
+        let mut body = Vec::new();
+        let mut ends = [0u32; 3];
+        write_part(&mut body, order, &self.funcs);
+        ends[0] = body.len() as u32;
+        write_part(&mut body, order, &self.lines);
+        ends[1] = body.len() as u32;
+        write_part(&mut body, order, &self.cores);
+        ends[2] = body.len() as u32;
+        let mut out = Vec::with_capacity(HEADER_LEN as usize + body.len());
+        out.extend(match order {
+            ByteOrder::Little => MAGIC.to_le_bytes(),
+            ByteOrder::Big => MAGIC.to_be_bytes(),
+        });
+        out.extend([1, 0]);
+        put(&mut out, order, HEADER_LEN);
+        let mut start = 0;
+        for end in ends {
+            put(&mut out, order, start);
+            put(&mut out, order, end - start);
+            start = end;
+        }
+        out.extend(body);
+        out
+    }
+}
+
+/// Bytes of the header with the part for CO-RE.
+const HEADER_LEN: u32 = 32;
+
+/// Writes one part; one without sections is left empty, as compilers do.
+fn write_part<T: Words>(out: &mut Vec<u8>, order: ByteOrder, sections: &[SectionInfo<T>]) {
+    if sections.is_empty() {
+        return;
+    }
+    put(out, order, T::LEAST);
+    for section in sections {
+        put(out, order, section.name);
+        put(out, order, section.records.len() as u32);
+        for word in section.records.iter().flat_map(T::words) {
+            put(out, order, word);
+        }
     }
 }
 

@@ -8,27 +8,32 @@ use super::types::{Composite, Kind, Type, TypeId};
 /// Modifiers, typedefs and arrays may nest this deep (Linux `MAX_RESOLVE_DEPTH`).
 pub const MAX_DEPTH: usize = 32;
 
-/// Records that one question may look at. Types form a graph in which the number of paths can grow
-/// beyond all bounds although every path is short; a kernel's largest types need a few thousand.
-const MAX_VISITS: u32 = 1 << 18;
-
-/// What is left of [`MAX_VISITS`].
-pub(super) struct Budget(u32);
-
-impl Budget {
-    pub(super) fn new() -> Budget {
-        Budget(MAX_VISITS)
-    }
-
-    /// Counts one visit; `None` when there were too many.
-    pub(super) fn visit(&mut self) -> Option<()> {
-        self.0 = self.0.checked_sub(1)?;
-        Some(())
-    }
-}
-
 /// Bytes of a pointer in BPF and in every kernel that is spoken of.
 const POINTER: u32 = 8;
+
+/// Members looked at in one walk. The widest struct of a kernel has some thousands with all that is
+/// nested in it; types made to nest in each other many times would have no end of them.
+const MAX_VISITS: u32 = 1 << 20;
+
+/// How C lays out a struct or union.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct CLayout {
+    pub packed: bool,
+    /// Bytes.
+    pub align: u32,
+}
+
+/// The alignment of a type that has no parts, in bytes.
+pub(super) fn scalar_align(ty: &Type<'_>) -> Option<u32> {
+    let size = match *ty {
+        Type::Int { size, .. } | Type::Float { size, .. } => size,
+        Type::Enum(e) => e.size,
+        Type::Ptr(_) => POINTER,
+        _ => return None,
+    };
+    // Integers of 128 bits are aligned to their size on x86-64 and BPF alike.
+    Some(size.clamp(1, 16))
+}
 
 impl Btf {
     /// Follows `const`, `volatile`, `restrict` and type tags, but not typedefs.
@@ -92,57 +97,63 @@ impl Btf {
         None
     }
 
-    /// The alignment C gives a value of this type, in bytes; 1 for packed structs.
+    /// The alignment C gives a value of this type, in bytes; 1 for packed structs. `None` also for
+    /// types that nest too deep or too wide to tell.
     pub fn align_of(&self, id: TypeId) -> Option<u32> {
-        self.align_within(id, MAX_DEPTH, &mut Budget::new())
+        self.align_within(id, MAX_DEPTH, &mut MAX_VISITS.clone())
     }
 
-    fn align_within(&self, id: TypeId, depth: usize, budget: &mut Budget) -> Option<u32> {
+    fn align_within(&self, id: TypeId, depth: usize, visits: &mut u32) -> Option<u32> {
         let depth = depth.checked_sub(1)?;
-        budget.visit()?;
-        Some(match self.ty(self.resolve(id)?)? {
-            Type::Int { size, .. } | Type::Float { size, .. } => size.clamp(1, POINTER),
-            Type::Enum(e) => e.size.clamp(1, POINTER),
-            Type::Ptr(_) => POINTER,
-            Type::Array { elem, .. } => self.align_within(elem, depth, budget)?,
-            Type::Var { ty, .. } => self.align_within(ty, depth, budget)?,
-            Type::Struct(c) | Type::Union(c) => self.composite_align(c, depth, budget)?,
-            _ => return None,
-        })
+        *visits = visits.checked_sub(1)?;
+        match self.ty(self.resolve(id)?)? {
+            Type::Struct(c) | Type::Union(c) => {
+                let layout = self.c_layout(c, |id| self.align_within(id, depth, visits))?;
+                Some(layout.align)
+            }
+            Type::Array { elem, .. } => self.align_within(elem, depth, visits),
+            Type::Var { ty, .. } => self.align_within(ty, depth, visits),
+            ty => scalar_align(&ty),
+        }
     }
 
-    /// The strictest alignment among the members, or 1 where offsets or size show that the struct
-    /// is packed.
-    fn composite_align(&self, c: Composite<'_>, depth: usize, budget: &mut Budget) -> Option<u32> {
-        let mut align = 1;
+    /// What C does with the members of a struct or union, whose alignments the caller knows.
+    ///
+    /// Type information does not say that a struct is packed; it shows where a member does not
+    /// stand, or a size is not, where C would put it.
+    pub(super) fn c_layout(
+        &self,
+        c: Composite<'_>,
+        mut align_of: impl FnMut(TypeId) -> Option<u32>,
+    ) -> Option<CLayout> {
+        let mut layout = CLayout { packed: false, align: 1 };
         for m in c.members() {
-            let a = self.align_within(m.ty, depth, budget)?;
-            align = align.max(a);
-            if m.bit_size == 0 && !m.bit_offset.is_multiple_of(8 * a) {
-                return Some(1);
-            }
+            let align = align_of(m.ty)?;
+            layout.align = layout.align.max(align);
+            layout.packed |= match m.bit_size {
+                0 => !m.bit_offset.is_multiple_of(8 * align),
+                bits => {
+                    let unit = self.size_of(m.ty)?.checked_mul(8).filter(|&u| u > 0)?;
+                    m.bit_offset / unit != m.bit_offset.checked_add(bits - 1)? / unit
+                }
+            };
         }
-        Some(if !c.size.is_multiple_of(align) { 1 } else { align })
+        layout.packed |= !c.size.is_multiple_of(layout.align);
+        if layout.packed {
+            layout.align = 1;
+        }
+        Some(layout)
     }
 
     /// Whether the struct or union cannot have the layout that C gives its members by default.
     pub fn is_packed(&self, c: Composite<'_>) -> bool {
-        let mut most = 1;
-        let mut budget = Budget::new();
-        for m in c.members() {
-            let align = self.align_within(m.ty, MAX_DEPTH, &mut budget).unwrap_or(1);
-            if m.bit_size == 0 && !m.bit_offset.is_multiple_of(8 * align) {
-                return true;
-            }
-            most = most.max(align);
-        }
-        !c.size.is_multiple_of(most)
+        self.c_layout(c, |id| self.align_of(id)).is_some_and(|l| l.packed)
     }
 
     /// Finds a member by name, looking into anonymous structs and unions; gives its type, its
     /// offset in bits from the start of the outer type, and its bit-field size.
     pub fn find_member(&self, c: Composite<'_>, name: &str) -> Option<(TypeId, u32, u32)> {
-        self.find_member_within(c, name, MAX_DEPTH, &mut Budget::new())
+        self.find_member_within(c, name, MAX_DEPTH, &mut MAX_VISITS.clone())
     }
 
     fn find_member_within(
@@ -150,18 +161,18 @@ impl Btf {
         c: Composite<'_>,
         name: &str,
         depth: usize,
-        budget: &mut Budget,
+        visits: &mut u32,
     ) -> Option<(TypeId, u32, u32)> {
         let depth = depth.checked_sub(1)?;
         for m in c.members() {
-            budget.visit()?;
+            *visits = visits.checked_sub(1)?;
             if m.name == name {
                 return Some((m.ty, m.bit_offset, m.bit_size));
             }
             if m.name.is_empty()
                 && let Some((_, inner)) = self.resolved(m.ty)
                 && let Some(inner) = inner.composite()
-                && let Some((ty, offset, bits)) = self.find_member_within(inner, name, depth, budget)
+                && let Some((ty, offset, bits)) = self.find_member_within(inner, name, depth, visits)
             {
                 return Some((ty, m.bit_offset.checked_add(offset)?, bits));
             }

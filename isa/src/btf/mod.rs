@@ -4,14 +4,17 @@
 //! Whether the kernel would accept the types of an object is more than is checked here; that is a
 //! question for the verifier.
 
+mod budget;
 pub mod core;
 mod error;
 mod ext;
 mod layout;
 mod raw;
 mod read;
+pub mod show;
 mod types;
 pub mod value;
+mod write;
 
 pub use error::{BtfError, Problem, Section};
 pub use ext::{BtfExt, ExtCore, ExtFunc, ExtLine, SectionInfo};
@@ -20,3 +23,4 @@ pub use read::Btf;
 pub use types::{
     Composite, Datasec, Enum, FuncProto, IntEncoding, Kind, Linkage, Member, Param, SecVar, Type, TypeId,
 };
+pub use write::{BtfBuilder, BuildError};

@@ -3,6 +3,7 @@
 use super::error::{BtfError, Problem, Section};
 use super::types::{Kind, TypeId};
 use crate::insn::ByteOrder;
+use alloc::vec::Vec;
 
 /// Reads integers of one byte order out of a byte slice.
 #[derive(Clone, Copy)]
@@ -29,6 +30,14 @@ impl<'a> Reader<'a> {
             ByteOrder::Big => u16::from_be_bytes(bytes),
         })
     }
+}
+
+/// Appends a 32-bit word.
+pub(super) fn put(out: &mut Vec<u8>, order: ByteOrder, word: u32) {
+    out.extend(match order {
+        ByteOrder::Little => word.to_le_bytes(),
+        ByteOrder::Big => word.to_be_bytes(),
+    });
 }
 
 /// The string section, and before it that of the base when the types are split.
@@ -102,7 +111,7 @@ pub(super) const fn record_len(kind: Kind, vlen: usize) -> usize {
 
 /// Bytes of the fixed part of the header.
 pub(super) const HEADER_LEN: usize = 24;
-const MAGIC: u16 = 0xeb9f;
+pub(super) const MAGIC: u16 = 0xeb9f;
 
 /// Where the two sections stand in the file.
 pub(super) struct Layout {
@@ -168,50 +177,54 @@ pub(super) fn check_record(
         true => Ok(()),
         false => err(word, Problem::TypeId { id: TypeId(record.word(word)) }),
     };
-    name(0)?;
+    fields(kind, record.vlen(), |word, field| match field {
+        Field::Name => name(word),
+        Field::Type => reference(word),
+    })?;
     match kind {
-        Kind::Void | Kind::Int | Kind::Float | Kind::Fwd => {}
-        Kind::Array => {
-            reference(3)?;
-            reference(4)?;
-        }
-        Kind::Struct | Kind::Union => {
-            for m in 0..record.vlen() {
-                name(3 + 3 * m)?;
-                reference(4 + 3 * m)?;
-            }
-        }
-        Kind::Enum | Kind::Enum64 => {
-            let stride = if kind == Kind::Enum64 { 3 } else { 2 };
-            for v in 0..record.vlen() {
-                name(3 + stride * v)?;
-            }
-        }
-        Kind::FuncProto => {
-            reference(2)?;
-            for p in 0..record.vlen() {
-                name(3 + 2 * p)?;
-                reference(4 + 2 * p)?;
-            }
-        }
-        Kind::Datasec => {
-            for v in 0..record.vlen() {
-                reference(3 + 3 * v)?;
-            }
-        }
-        Kind::Var => {
-            reference(2)?;
-            if record.word(3) > 2 {
-                return err(3, Problem::Linkage { number: record.word(3) });
-            }
-        }
-        Kind::Func => {
-            reference(2)?;
-            if record.vlen() > 2 {
-                return err(1, Problem::Linkage { number: record.vlen() as u32 });
-            }
-        }
-        _ => reference(2)?,
+        Kind::Var if record.word(3) > 2 => err(3, Problem::Linkage { number: record.word(3) }),
+        Kind::Func if record.vlen() > 2 => err(1, Problem::Linkage { number: record.vlen() as u32 }),
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+/// What a word of a record refers to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Field {
+    /// Offset of a string.
+    Name,
+    /// Id of a type.
+    Type,
+}
+
+/// Visits, in order, every word of a record that is a name or a type; the others mean the same in
+/// every BTF.
+pub(super) fn fields<E>(
+    kind: Kind,
+    vlen: usize,
+    mut visit: impl FnMut(usize, Field) -> Result<(), E>,
+) -> Result<(), E> {
+    visit(0, Field::Name)?;
+    match kind {
+        Kind::Void | Kind::Int | Kind::Float | Kind::Fwd => Ok(()),
+        Kind::Array => {
+            visit(3, Field::Type)?;
+            visit(4, Field::Type)
+        }
+        Kind::Struct | Kind::Union => (0..vlen).try_for_each(|m| {
+            visit(3 + 3 * m, Field::Name)?;
+            visit(4 + 3 * m, Field::Type)
+        }),
+        Kind::Enum => (0..vlen).try_for_each(|v| visit(3 + 2 * v, Field::Name)),
+        Kind::Enum64 => (0..vlen).try_for_each(|v| visit(3 + 3 * v, Field::Name)),
+        Kind::FuncProto => {
+            visit(2, Field::Type)?;
+            (0..vlen).try_for_each(|p| {
+                visit(3 + 2 * p, Field::Name)?;
+                visit(4 + 2 * p, Field::Type)
+            })
+        }
+        Kind::Datasec => (0..vlen).try_for_each(|v| visit(3 + 3 * v, Field::Type)),
+        _ => visit(2, Field::Type),
+    }
 }

@@ -5,7 +5,7 @@
 //! bytes.
 
 use super::error::{BtfError, Problem, Section};
-use super::raw::{self, Reader, Record, Strings, check_record, record_len};
+use super::raw::{self, Field, Reader, Record, Strings, check_record, fields, record_len};
 use super::types::{Kind, Type, TypeId};
 use crate::insn::ByteOrder;
 use alloc::sync::Arc;
@@ -48,6 +48,9 @@ impl Btf {
         if u32::try_from(bytes.len()).is_err() {
             return Err(header(Problem::TooLarge));
         }
+        if base.as_ref().is_some_and(|b| b.base.is_some()) {
+            return Err(header(Problem::SplitBase));
+        }
         if base.as_ref().is_some_and(|b| b.order != layout.order) {
             return Err(header(Problem::BaseOrder));
         }
@@ -61,7 +64,9 @@ impl Btf {
 
     /// Finds where each record begins, then checks all of them, since a record may name a later one.
     fn index_records(&mut self, types: Range<usize>) -> Result<(), BtfError> {
-        let mut at = types.start;
+        let (mut at, mut seen) = (types.start, Extremes::default());
+        // Kernels have 40 bytes a record; hostile input may have 12 and grows the table instead.
+        self.records.reserve(types.len() / 36);
         while at < types.end {
             let id = TypeId(self.first_id + self.records.len() as u32);
             let err = |offset, problem| BtfError { section: Section::Types, offset, id: Some(id), problem };
@@ -75,13 +80,20 @@ impl Btf {
                 Some(kind) => kind,
             };
             let len = record_len(kind, (info & 0xffff) as usize);
-            if len > left.bytes.len() {
-                return Err(truncated(len));
-            }
+            let Some(bytes) = left.bytes.get(..len) else { return Err(truncated(len)) };
+            seen.take(Reader { bytes, order: self.order }, kind, (info & 0xffff) as usize);
             self.records.push(at as u32);
             at += len;
         }
         let count = self.type_count();
+        if seen.name as usize >= self.strings().len() || seen.id >= count || seen.linkage > 2 {
+            return self.check_records(count);
+        }
+        Ok(())
+    }
+
+    /// Looks for the first faulty record.
+    fn check_records(&self, count: u32) -> Result<(), BtfError> {
         for (index, &at) in self.records.iter().enumerate() {
             let record = self.record_at(at as usize);
             let kind = record.kind().unwrap_or(Kind::Void);
@@ -138,6 +150,35 @@ impl Btf {
         Type::decode(self.record_at(*self.records.get(index as usize)? as usize))
     }
 
+    /// The bytes of a type's record; void has none.
+    pub(super) fn record(&self, id: TypeId) -> Option<Record<'_>> {
+        match id.0.checked_sub(self.first_id) {
+            Some(index) => Some(self.record_at(*self.records.get(index as usize)? as usize)),
+            None => self.base.as_ref()?.record(id),
+        }
+    }
+
+    /// Whether two types say the same: kind, names, numbers and the ids they refer to. The byte
+    /// orders and the places of the names may differ.
+    pub fn same_type(&self, id: TypeId, other: &Btf, other_id: TypeId) -> bool {
+        let (Some(a), Some(b)) = (self.record(id), other.record(other_id)) else {
+            return id == TypeId::VOID && other_id == TypeId::VOID;
+        };
+        let Some(kind) = a.kind().filter(|_| a.word(1) == b.word(1)) else { return false };
+        let mut next = 0;
+        let same_numbers = |from: usize, to: usize| (from..to).all(|w| a.word(w) == b.word(w));
+        let fields = fields(kind, a.vlen(), |word, field| {
+            let same = same_numbers(next, word)
+                && match field {
+                    Field::Name => a.strings.bytes(a.word(word)) == b.strings.bytes(b.word(word)),
+                    Field::Type => a.word(word) == b.word(word),
+                };
+            next = word + 1;
+            if same { Ok(()) } else { Err(()) }
+        });
+        fields.is_ok() && same_numbers(next, record_len(kind, a.vlen()) / 4)
+    }
+
     /// The kind of a type, without decoding the rest.
     pub fn kind(&self, id: TypeId) -> Option<Kind> {
         if id.0 == 0 {
@@ -192,6 +233,31 @@ impl Btf {
             let named = offset != 0 && strings.starts_with(offset, name.as_bytes());
             named.then(|| TypeId(self.first_id + index as u32))
         })
+    }
+}
+
+/// The largest numbers in all records. When these are in bounds every record is, so that good input
+/// is gone through once.
+#[derive(Default)]
+struct Extremes {
+    name: u32,
+    id: u32,
+    linkage: u32,
+}
+
+impl Extremes {
+    fn take(&mut self, record: Reader<'_>, kind: Kind, vlen: usize) {
+        let word = |n: usize| record.u32(4 * n).unwrap_or(u32::MAX);
+        let _ = fields(kind, vlen, |n, field| {
+            let extreme = if field == Field::Name { &mut self.name } else { &mut self.id };
+            *extreme = word(n).max(*extreme);
+            Ok::<(), core::convert::Infallible>(())
+        });
+        match kind {
+            Kind::Var => self.linkage = self.linkage.max(word(3)),
+            Kind::Func => self.linkage = self.linkage.max(vlen as u32),
+            _ => {}
+        }
     }
 }
 

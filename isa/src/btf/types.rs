@@ -244,6 +244,10 @@ impl<'a> Composite<'a> {
         self.len() == 0
     }
 
+    pub fn is_union(&self) -> bool {
+        self.record.kind() == Some(Kind::Union)
+    }
+
     /// The member at `index`.
     pub fn member(&self, index: usize) -> Option<Member<'a>> {
         if index >= self.len() {

@@ -2,7 +2,8 @@
 
 use super::access::{Access, MAX_STEPS, Step, is_flexible};
 use super::{CoreError, CoreKind, essential_name, matches};
-use crate::btf::layout::{Budget, MAX_DEPTH};
+use crate::btf::budget::Budget;
+use crate::btf::layout::MAX_DEPTH;
 use crate::btf::read::Btf;
 use crate::btf::types::{FuncProto, Kind, Type, TypeId};
 

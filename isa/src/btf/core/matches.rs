@@ -2,7 +2,8 @@
 //! integers, and every member that the object's type has (libbpf `bpf_core_types_match`).
 
 use super::{CoreError, essential_name};
-use crate::btf::layout::{Budget, MAX_DEPTH};
+use crate::btf::budget::Budget;
+use crate::btf::layout::MAX_DEPTH;
 use crate::btf::read::Btf;
 use crate::btf::types::{Composite, Enum, Type, TypeId};
 
