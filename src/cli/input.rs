@@ -36,7 +36,6 @@ fn object(path: &Path, bytes: Vec<u8>) -> Result<Object, CliError> {
     Object::parse(bytes, &object_name(path)).map_err(|e| CliError::input(path.display(), e))
 }
 
-
 /// Opens types, from BTF or from an ELF file that holds them.
 pub(super) fn types(path: &Path) -> Result<Arc<Btf>, CliError> {
     let bytes = bytes(path)?;

@@ -181,7 +181,8 @@ mod tests {
     fn values_are_stored_by_the_form_of_their_declaration() {
         use KconfigForm::*;
         let signed = Int { signed: true };
-        let cases: &[(KconfigForm, &str, Result<&[u8], ValueProblem>)] = &[
+        type Case = (KconfigForm, &'static str, Result<&'static [u8], ValueProblem>);
+        let cases: &[Case] = &[
             (Bool, "y", Ok(&[1])),
             (Bool, "n", Ok(&[0])),
             (Bool, "m", Err(ValueProblem::Form)),

@@ -95,10 +95,12 @@ impl Object {
 
     /// Only programs of type struct_ops may stand in structs of callbacks.
     fn check_callbacks(&self, options: &LoadOptions<'_>) -> Result<(), PrepareError> {
+        let programs: HashMap<&str, &super::Function> =
+            self.programs().map(|(_, f)| (f.name.as_str(), f)).collect();
         for map in &self.maps {
             let Some(ops) = &map.def.struct_ops else { continue };
             for (_, name) in &ops.members {
-                let program = self.functions.iter().find(|f| f.is_entry && f.name == *name);
+                let program = programs.get(name.as_str());
                 let kind = program.and_then(|p| self.kind_of(p, options));
                 if kind.is_none_or(|k| k.prog_type != ProgType::StructOps) {
                     let problem = StructOpsProblem::ProgramType { program: name.clone() };
