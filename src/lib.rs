@@ -8,4 +8,6 @@ pub mod object;
 pub mod report;
 pub mod vm;
 
+pub mod names;
+
 pub use oxbpf_isa as isa;

@@ -7,3 +7,5 @@
 pub mod corpus;
 pub mod crc32;
 pub mod facts;
+#[cfg(target_os = "linux")]
+pub mod oracle;

@@ -1,8 +1,8 @@
 //! `oxbpf cfg`: the control flow of programs.
 
-use super::names::{HelperNames, ProgramNames};
 use super::style::Table;
 use super::{CliError, Status, SyntaxArg, dis, input};
+use crate::names::{HelperNames, ProgramNames};
 use crate::object::{Input, LoadOptions};
 use oxbpf_isa::cfg::{Cfg, Dot};
 use oxbpf_isa::disasm::Names;

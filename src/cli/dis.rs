@@ -1,9 +1,9 @@
 //! `oxbpf dis`: instructions as text.
 
-use super::names::{HelperNames, ProgramNames, SectionNames};
 use super::style::{Ink, Paint};
 use super::{CliError, Status, SyntaxArg, input};
-use crate::object::{Input, LoadOptions, Object, SectionKind, SymbolKind};
+use crate::names::{HelperNames, ProgramNames, SectionNames};
+use crate::object::{Input, LoadOptions, Object, SectionKind};
 use oxbpf_isa::disasm::{Dialect, Exact, Kernel, Llvm, Names, Ubpf};
 use oxbpf_isa::insn::{ByteOrder, RawInsn};
 use oxbpf_isa::kernel::KernelModel;
@@ -130,16 +130,9 @@ fn write_sections(args: &Args, out: &mut dyn Write, object: &Object) -> Result<b
         else {
             continue;
         };
-        let mut symbols: Vec<(i64, String)> = elf
-            .symbols
-            .iter()
-            .filter(|s| s.section == Some(index) && s.kind != SymbolKind::Section && !s.name.is_empty())
-            .map(|s| (s.value as i64 / 8, s.name.clone()))
-            .collect();
-        symbols.sort();
         let starts: BTreeSet<usize> =
             object.functions().iter().filter(|f| f.section == index).map(|f| f.offset).collect();
-        let names = SectionNames { model: KernelModel::latest(), symbols };
+        let names = SectionNames::of(object, index);
         let mut wrote_heading = args.plain;
         let heads: Vec<usize> = starts.iter().copied().chain([slots.len()]).collect();
         let leading = [0].into_iter().filter(|_| !starts.contains(&0));

@@ -11,7 +11,6 @@ mod dump;
 mod explain;
 mod input;
 mod kernels;
-mod names;
 mod style;
 
 use clap::{Parser, Subcommand, ValueEnum};

@@ -62,6 +62,9 @@ struct Rule {
     pad: u32,
     /// First byte and end within the field, when the rule is about a part.
     bytes: Option<[u32; 2]>,
+    /// Bytes before the context instead of the field, for what the kernel forgets to refuse.
+    #[serde(default)]
+    before: u32,
     /// Each width at the first byte alone.
     #[serde(default)]
     head: bool,
@@ -74,8 +77,8 @@ struct Rule {
 #[derive(Clone)]
 struct Placed {
     field: String,
-    start: u32,
-    end: u32,
+    start: i64,
+    end: i64,
     rule: Rule,
 }
 
@@ -143,6 +146,10 @@ fn place_rules(
                 Some(_) => return Err(place.malformed("part of the field", &first.0)),
                 None => (first.1, last.1 + last.2 + rule.pad),
             };
+            let (start, end) = match rule.before {
+                0 => (i64::from(start), i64::from(end)),
+                before => (-i64::from(before), 0),
+            };
             let whole = Placed { field: first.0.clone(), start, end, rule: rule.clone() };
             if rule.head {
                 own.extend(heads(&place, &whole)?);
@@ -184,7 +191,7 @@ fn heads(place: &Place<'_>, whole: &Placed) -> Result<Vec<Placed>, FactError> {
         .map(|width| {
             let size = width.to_digit(10).ok_or_else(|| place.malformed("width", &whole.rule.r))?;
             let rule = Rule { r: width.to_string(), ..whole.rule.clone() };
-            Ok(Placed { end: whole.start + size, rule, ..whole.clone() })
+            Ok(Placed { end: whole.start + i64::from(size), rule, ..whole.clone() })
         })
         .collect()
 }

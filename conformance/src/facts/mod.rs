@@ -6,6 +6,7 @@
 mod code;
 mod contexts;
 mod helpers;
+mod hooks;
 mod kfuncs;
 mod limits;
 mod maps;
@@ -103,6 +104,7 @@ pub fn render(root: &Path) -> Result<Vec<Rendered>, FactError> {
         generated("contexts.rs", contexts::render(&read("contexts.toml")?, &groups)?),
         generated("sections.rs", sections::render(&read("sections.toml")?)?),
         generated("kfuncs.rs", kfuncs::render(&read("kfuncs.toml")?, &groups)?),
+        generated("hooks.rs", hooks::render(&read("hooks.toml")?)?),
         generated("limits.rs", limits::render(&read("limits.toml")?, &read("kernels.toml")?)?),
     ])
 }

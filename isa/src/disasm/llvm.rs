@@ -146,6 +146,8 @@ fn atomic(out: &mut dyn Write, op: AtomicOp, fetch: bool, size: Size, place: Pla
             write!(out, "{r0} = cmpxchg{suffix}({place}, {r0}, {src})")
         }
         _ if fetch => write!(out, "{src} = atomic_fetch_{}(({ty} *)({place}), {src})", op.mnemonic()),
+        // The add that existed before the other atomics names 64-bit registers at either size.
+        AtomicOp::Add => write!(out, "lock *({ty} *)({place}) += {}", src.1),
         _ => write!(out, "lock *({ty} *)({place}) {} {src}", op.symbol()),
     }
 }

@@ -68,9 +68,9 @@ pub struct CtxRule {
     /// The name of the field, or of the first of several alike.
     pub field: &'static str,
     /// The first byte.
-    pub start: u32,
+    pub start: i32,
     /// One after the last byte.
-    pub end: u32,
+    pub end: i32,
     /// The widths in which it may be read.
     pub read: Widths,
     /// The widths in which it may be written.
@@ -85,11 +85,11 @@ pub struct CtxRule {
 
 impl CtxRule {
     /// Whether the rule allows the access; `size` must be a power of two.
-    pub const fn allows(&self, offset: u32, size: u32, width: Widths, write: bool) -> bool {
+    pub const fn allows(&self, offset: i32, size: u32, width: Widths, write: bool) -> bool {
         offset >= self.start
             && offset < self.end
-            && self.end - offset >= size
-            && offset & (size - 1) == 0
+            && self.end.abs_diff(offset) >= size
+            && offset as u32 & (size - 1) == 0
             && if write { self.write.contains(width) } else { self.read.contains(width) }
     }
 }

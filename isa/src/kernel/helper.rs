@@ -259,11 +259,13 @@ bit_set! {
         SYNC_CALLBACK = 7, "sync_callback";
         /// It arranges for the program to be called later.
         ASYNC_CALLBACK = 8, "async_callback";
-        /// Only the functions on the kernel's list for `d_path` may call it.
+        /// Only iterators, sleepable LSM hooks and functions of [`HookTraits::D_PATH`](super::HookTraits::D_PATH)
+        /// may call it.
         LIST_D_PATH = 9, "list_d_path";
-        /// Only the LSM hooks on the kernel's list for IMA may call it.
+        /// Only LSM hooks that sleepable programs may attach to may call it.
         LIST_IMA = 10, "list_ima";
-        /// Of traced functions, only those off the kernel's list for socket storage may call it.
+        /// Only raw tracepoints, iterators, and entries and exits of functions may call it, except of
+        /// those whose name begins with `bpf_sk_storage`.
         LIST_SK_STORAGE = 11, "list_sk_storage";
     }
 }

@@ -156,32 +156,39 @@ pub(crate) use bit_set;
 
 bit_set! {
     /// Properties of the attach target that facts depend on; who resolves the target sets them.
-    HookTraits(u16) {
-        /// An LSM hook that returns nothing.
+    HookTraits(u32) {
+        /// A function that returns nothing. Its BTF says so; the facts do not.
         VOID = 0, "void";
-        /// An LSM hook called with a socket that is not locked by the caller
-        /// (`bpf_lsm_socket_*` hooks of an established socket).
-        LSM_UNLOCKED_SOCK = 1, "lsm_unlocked_sock";
-        /// An LSM hook called with a locked socket.
-        LSM_LOCKED_SOCK = 2, "lsm_locked_sock";
-        /// An LSM hook that runs in the context of the current task.
-        LSM_CURRENT = 3, "lsm_current";
-        /// A structure of operations for TCP congestion control.
-        TCP_CONGESTION_OPS = 4, "tcp_congestion_ops";
-        /// The release operation of TCP congestion control.
-        TCP_CONGESTION_RELEASE = 5, "tcp_congestion_release";
-        /// A structure of operations for the extensible scheduler.
-        SCHED_EXT_OPS = 6, "sched_ext_ops";
-        /// A function on the list of those that may call `d_path`.
-        D_PATH = 7, "d_path";
-        /// An LSM hook that may call the IMA hash helpers.
-        IMA_HASH = 8, "ima_hash";
         /// An LSM hook whose result is a truth value rather than an error number.
-        BOOL = 9, "bool";
-        /// An iterator over sockets.
-        ITER_SOCK = 10, "iter_sock";
-        /// A function on the list of those that may not use socket storage from a trace.
-        SK_STORAGE = 11, "sk_storage";
+        BOOL = 1, "bool";
+        /// An LSM hook that sleepable programs may attach to.
+        LSM_SLEEPABLE = 2, "lsm_sleepable";
+        /// An LSM hook that no program may attach to.
+        LSM_DISABLED = 3, "lsm_disabled";
+        /// An LSM hook whose arguments are not trusted.
+        LSM_UNTRUSTED = 4, "lsm_untrusted";
+        /// An LSM hook about a socket that is in no cgroup yet, so that the current task's cgroup counts.
+        LSM_CURRENT = 5, "lsm_current";
+        /// An LSM hook called with a locked socket.
+        LSM_LOCKED_SOCK = 6, "lsm_locked_sock";
+        /// An LSM hook called with a socket that is not locked.
+        LSM_UNLOCKED_SOCK = 7, "lsm_unlocked_sock";
+        /// The structure of operations of TCP congestion control.
+        TCP_CONGESTION_OPS = 8, "tcp_congestion_ops";
+        /// The release operation of TCP congestion control.
+        TCP_CONGESTION_RELEASE = 9, "tcp_congestion_release";
+        /// The structure of operations of the extensible scheduler.
+        SCHED_EXT_OPS = 10, "sched_ext_ops";
+        /// An iterator over sockets that hands them out locked.
+        ITER_SOCK = 11, "iter_sock";
+        /// A function that may call `d_path` when traced.
+        D_PATH = 12, "d_path";
+        /// A function that cannot be traced.
+        DENIED = 13, "denied";
+        /// A function that does not return, so that its exit cannot be traced.
+        NO_RETURN = 14, "no_return";
+        /// A function whose errors can be injected, but not by sleepable programs.
+        INJECT_ATOMIC = 15, "inject_atomic";
     }
 }
 

@@ -36,9 +36,9 @@ impl Need {
             Self::Exactly(n) => value == n,
             Self::Within(low, high) => low <= value && value <= high,
             Self::Either(a, b) => value == a || value == b,
-            Self::MultipleWithin(low, high, of) => low <= value && value <= high && value % of == 0,
-            Self::PagesPowerOfTwo => value.is_power_of_two() && value % page_size == 0,
-            Self::Pages => value % page_size == 0,
+            Self::MultipleWithin(low, high, of) => low <= value && value <= high && value.is_multiple_of(of),
+            Self::PagesPowerOfTwo => value.is_power_of_two() && value.is_multiple_of(page_size),
+            Self::Pages => value.is_multiple_of(page_size),
         }
     }
 }
@@ -55,9 +55,10 @@ pub enum MapCondition {
     NeedsMmapable,
     /// An inner map must be given.
     NeedsInnerMap,
-    /// `BPF_F_NO_COMMON_LRU` only together with a per-CPU LRU list, and not with `BPF_F_NUMA_NODE`.
+    /// `BPF_F_NO_PREALLOC` is answered with [`MapErrno::NotSupported`], and `BPF_F_NO_COMMON_LRU` does
+    /// not go together with `BPF_F_NUMA_NODE`.
     LruFlags,
-    /// Key and value together must stay below what one allocation can hold.
+    /// Key and value together must stay 48 bytes below 4 MiB, and a per-CPU value within 32 KiB, else `E2BIG`.
     ElementFitsAllocation,
     /// `map_extra` is the number of hash functions, up to 15.
     ExtraIsHashCount,
@@ -65,9 +66,9 @@ pub enum MapCondition {
     ExtraIsAddress,
     /// Exactly one of a BTF `vmlinux` value type and a module's.
     ValueTypeOfKernel,
-    /// The value size depends on `BPF_F_STACK_BUILD_ID`: 32 bytes a frame with it, 8 without.
+    /// The value is a whole number of frames, 127 at most: of 32 bytes with `BPF_F_STACK_BUILD_ID`, of 8 without.
     FrameSizeByFlag,
-    /// The number of entries must not be more than the number of possible processors.
+    /// The number of entries must not be above the number of processors the kernel was built for, else `E2BIG`.
     AtMostCpus,
 }
 
@@ -163,14 +164,21 @@ bit_set! {
 
 /// An error number that bpf(2) gives for a refused map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
+#[repr(u16)]
 pub enum MapErrno {
     /// `E2BIG`
     TooBig = 7,
     /// `EINVAL`
     Invalid = 22,
-    /// `ENOTSUPP`, which is outside the numbers of user space; this is its place-holder.
-    NotSupported = 255,
+    /// `ENOTSUPP`, a number of the kernel's own that reaches user space all the same.
+    NotSupported = 524,
+}
+
+impl MapErrno {
+    /// The error number.
+    pub const fn number(self) -> u16 {
+        self as u16
+    }
 }
 
 /// One need of creation with the error it raises.

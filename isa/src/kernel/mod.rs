@@ -14,6 +14,8 @@ mod map;
 mod model;
 mod prog;
 pub mod sections;
+#[cfg(test)]
+mod tests;
 mod uapi;
 mod version;
 

@@ -17,7 +17,8 @@ use super::limits::{Behaviours, KernelRecord, Limits};
 use super::map::{MapHelper, MapRecord};
 use super::prog::{AttachRecord, ProgRecord, RetRule};
 use super::{
-    AttachType, KernelVersion, Known, MapType, ProgKind, ProgType, ProgTypeId, Selector, Settings, generated,
+    AttachType, HookTraits, KernelVersion, Known, MapType, ProgKind, ProgType, ProgTypeId, Selector,
+    Settings, generated,
 };
 
 /// What one kernel knows. Cloning shares.
@@ -270,6 +271,27 @@ impl KernelModel {
             .find(|record| record.attach_type == attach_type && record.span.contains(self.0.version))
     }
 
+    /// The traits of an attach target: of a kernel function, or for struct_ops of a structure or `structure.member`.
+    ///
+    /// What the target's own BTF says ([`HookTraits::VOID`]) is left to whoever reads that.
+    ///
+    /// ```
+    /// use oxbpf_isa::kernel::{HookTraits, KernelModel};
+    /// let traits = KernelModel::latest().hook_traits("bpf_lsm_file_open");
+    /// assert!(traits.contains(HookTraits::LSM_SLEEPABLE));
+    /// ```
+    pub fn hook_traits(&self, target: &str) -> HookTraits {
+        let hooks = generated::hooks::HOOKS;
+        let find = |name: &str| match hooks.binary_search_by(|(hook, _)| (*hook).cmp(name)) {
+            Ok(index) => hooks.get(index).map_or(HookTraits::NONE, |(_, traits)| *traits),
+            Err(_) => HookTraits::NONE,
+        };
+        match target.split_once('.') {
+            Some((structure, _)) => find(structure) | find(target),
+            None => find(target),
+        }
+    }
+
     /// The name of a program type, an embedder's too.
     pub fn prog_name(&self, id: ProgTypeId) -> Option<&str> {
         match id.custom_index() {
@@ -289,7 +311,7 @@ impl KernelModel {
         if !record.span.contains(version) {
             return Err(KfuncRefusal::NotInThisKernel);
         }
-        let flags = record.flags.iter().filter(|(span, _)| span.contains(version)).next_back();
+        let flags = record.flags.iter().rfind(|(span, _)| span.contains(version));
         let flags = flags.map(|(_, flags)| *flags).unwrap_or_default();
         if !record.uses.iter().any(|usage| usage.span.contains(version) && usage.who.matches(kind)) {
             return Err(KfuncRefusal::NotForThisProgram);
@@ -303,7 +325,6 @@ impl KernelModel {
 
 /// The first rule that allows the access.
 fn find_rule(rules: &[CtxRule], offset: i32, size: u32, write: bool) -> Result<CtxAccess, CtxRefusal> {
-    let offset = u32::try_from(offset).map_err(|_| CtxRefusal::Invalid)?;
     let width = Widths::of(size).ok_or(CtxRefusal::Invalid)?;
     rules
         .iter()

@@ -19,7 +19,8 @@ bit_set! {
         SLEEPABLE = 3, "sleepable";
         /// The program handles fragments.
         FRAGS = 4, "frags";
-        /// A user-space tracepoint, for which the loader needs its own machinery.
+        /// A user-space tracepoint: the loader needs its own machinery, and gives the attach type
+        /// `trace_uprobe_multi` where the kernel can link several probes at once.
         USDT = 5, "usdt";
     }
 }

@@ -654,6 +654,7 @@ pub(crate) const TABLES: &[CtxTable] = &[
     CtxTable {
         who: Selector::new(0x20, u64::MAX), context: 15, model: CtxModel::Table, known: Known::Measured, span: Span::since(KernelVersion::new(0, 0)),
         rules: &[
+            CtxRule { field: "common", start: -32768, end: 0, read: Widths::from_bits(0xf), write: Widths::NONE, reg: CtxReg::Scalar, need: Privilege::None, span: Span::since(KernelVersion::new(0, 0)) },
             CtxRule { field: "data", start: 8, end: 8192, read: Widths::from_bits(0xf), write: Widths::NONE, reg: CtxReg::Scalar, need: Privilege::None, span: Span::since(KernelVersion::new(0, 0)) },
         ],
     },

@@ -462,10 +462,11 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
         uses: &[
             HelperUse { who: Selector::new(0x2000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 13)), proto: 0 },
             HelperUse { who: Selector::new(0x40000, 0xffcfffffffffffff), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 13)), proto: 0 },
+            HelperUse { who: Selector::new(0x40000, 0x30000000000000), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 0 },
             HelperUse { who: Selector::new(0x2000000, 0x400000), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 13)), proto: 1 },
-            HelperUse { who: Selector::new(0x20000000, 0x80000000000).hooked(HookTraits::from_bits(0x6), HookTraits::NONE), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 13)), proto: 1 },
-            HelperUse { who: Selector::new(0x8000000, u64::MAX).hooked(HookTraits::from_bits(0x10), HookTraits::from_bits(0x20)), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 13)), proto: 1 },
-            HelperUse { who: Selector::new(0x4000000, 0x10000000).hooked(HookTraits::from_bits(0x400), HookTraits::NONE), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 13)), proto: 1 },
+            HelperUse { who: Selector::new(0x20000000, 0x80000000000).hooked(HookTraits::from_bits(0xc0), HookTraits::NONE), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 13)), proto: 1 },
+            HelperUse { who: Selector::new(0x8000000, u64::MAX).hooked(HookTraits::from_bits(0x100), HookTraits::from_bits(0x200)), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 13)), proto: 1 },
+            HelperUse { who: Selector::new(0x4000000, 0x10000000).hooked(HookTraits::from_bits(0x800), HookTraits::NONE), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 13)), proto: 1 },
         ],
     },
     HelperRecord {
@@ -541,10 +542,11 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
         uses: &[
             HelperUse { who: Selector::new(0x2000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 15)), proto: 0 },
             HelperUse { who: Selector::new(0x40000, 0xffcfffffffffffff), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 15)), proto: 0 },
+            HelperUse { who: Selector::new(0x40000, 0x30000000000000), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 0 },
             HelperUse { who: Selector::new(0x2000000, 0x400000), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 15)), proto: 1 },
-            HelperUse { who: Selector::new(0x20000000, 0x80000000000).hooked(HookTraits::from_bits(0x6), HookTraits::NONE), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 15)), proto: 1 },
-            HelperUse { who: Selector::new(0x8000000, u64::MAX).hooked(HookTraits::from_bits(0x10), HookTraits::from_bits(0x20)), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 15)), proto: 1 },
-            HelperUse { who: Selector::new(0x4000000, 0x10000000).hooked(HookTraits::from_bits(0x400), HookTraits::NONE), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 15)), proto: 1 },
+            HelperUse { who: Selector::new(0x20000000, 0x80000000000).hooked(HookTraits::from_bits(0xc0), HookTraits::NONE), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 15)), proto: 1 },
+            HelperUse { who: Selector::new(0x8000000, u64::MAX).hooked(HookTraits::from_bits(0x100), HookTraits::from_bits(0x200)), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 15)), proto: 1 },
+            HelperUse { who: Selector::new(0x4000000, 0x10000000).hooked(HookTraits::from_bits(0x800), HookTraits::NONE), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 15)), proto: 1 },
         ],
     },
     HelperRecord {
@@ -690,7 +692,7 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
     HelperRecord {
         id: 73, name: "lwt_push_encap", span: Span::since(KernelVersion::new(4, 18)), known: Known::Measured,
         protos: &[
-            HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Anything), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2))], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x8)),
+            HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Anything), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2)), Arg::new(ArgKind::ConstSize)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x8)),
         ],
         uses: &[
             HelperUse { who: Selector::new(0x1400, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 18)), proto: 0 },
@@ -699,7 +701,7 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
     HelperRecord {
         id: 74, name: "lwt_seg6_store_bytes", span: Span::since(KernelVersion::new(4, 18)), known: Known::Measured,
         protos: &[
-            HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Anything), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2))], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x8)),
+            HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Anything), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2)), Arg::new(ArgKind::ConstSize)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x8)),
         ],
         uses: &[
             HelperUse { who: Selector::new(0x80000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 18)), proto: 0 },
@@ -717,7 +719,7 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
     HelperRecord {
         id: 76, name: "lwt_seg6_action", span: Span::since(KernelVersion::new(4, 18)), known: Known::Measured,
         protos: &[
-            HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Anything), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2))], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x8)),
+            HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Anything), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2)), Arg::new(ArgKind::ConstSize)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x8)),
         ],
         uses: &[
             HelperUse { who: Selector::new(0x80000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 18)), proto: 0 },
@@ -1012,7 +1014,7 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
         ],
         uses: &[
             HelperUse { who: Selector::new(0x22052118, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 2)), proto: 0 },
-            HelperUse { who: Selector::new(0x8000000, u64::MAX).hooked(HookTraits::from_bits(0x10), HookTraits::NONE), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 2)), proto: 0 },
+            HelperUse { who: Selector::new(0x8000000, u64::MAX).hooked(HookTraits::from_bits(0x100), HookTraits::NONE), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 2)), proto: 0 },
             HelperUse { who: Selector::new(0x200, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 2)), proto: 1 },
             HelperUse { who: Selector::new(0x84000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 2)), proto: 2 },
         ],
@@ -1025,7 +1027,7 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
         ],
         uses: &[
             HelperUse { who: Selector::new(0x22052118, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 2)), proto: 0 },
-            HelperUse { who: Selector::new(0x8000000, u64::MAX).hooked(HookTraits::from_bits(0x10), HookTraits::NONE), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 2)), proto: 0 },
+            HelperUse { who: Selector::new(0x8000000, u64::MAX).hooked(HookTraits::from_bits(0x100), HookTraits::NONE), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 2)), proto: 0 },
             HelperUse { who: Selector::new(0x84000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 2)), proto: 1 },
         ],
     },
@@ -1103,7 +1105,7 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[Arg::new(ArgKind::BtfId).of("tcp_sock"), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::NONE),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0x8000000, u64::MAX).hooked(HookTraits::from_bits(0x10), HookTraits::NONE), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 6)), proto: 0 },
+            HelperUse { who: Selector::new(0x8000000, u64::MAX).hooked(HookTraits::from_bits(0x100), HookTraits::NONE), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 6)), proto: 0 },
         ],
     },
     HelperRecord {
@@ -1487,7 +1489,7 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
         uses: &[
             HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 11)), proto: 0 },
             HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Bpf, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
-            HelperUse { who: Selector::new(0x8000000, u64::MAX).hooked(HookTraits::from_bits(0x40), HookTraits::NONE), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 12)), proto: 0 },
+            HelperUse { who: Selector::new(0x8000000, u64::MAX).hooked(HookTraits::from_bits(0x400), HookTraits::NONE), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 12)), proto: 0 },
         ],
     },
     HelperRecord {
@@ -1498,7 +1500,7 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
         uses: &[
             HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 11)), proto: 0 },
             HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Bpf, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
-            HelperUse { who: Selector::new(0x8000000, u64::MAX).hooked(HookTraits::from_bits(0x40), HookTraits::NONE), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 12)), proto: 0 },
+            HelperUse { who: Selector::new(0x8000000, u64::MAX).hooked(HookTraits::from_bits(0x400), HookTraits::NONE), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 12)), proto: 0 },
         ],
     },
     HelperRecord {
@@ -1527,7 +1529,7 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
         ],
         uses: &[
             HelperUse { who: Selector::new(0x40ed7f5a, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 11)), proto: 0 },
-            HelperUse { who: Selector::new(0x8000000, u64::MAX).hooked(HookTraits::from_bits(0x10), HookTraits::NONE), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 11)), proto: 0 },
+            HelperUse { who: Selector::new(0x8000000, u64::MAX).hooked(HookTraits::from_bits(0x100), HookTraits::NONE), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 11)), proto: 0 },
         ],
     },
     HelperRecord {
@@ -1826,7 +1828,7 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
     HelperRecord {
         id: 191, name: "copy_from_user_task", span: Span::since(KernelVersion::new(5, 18)), known: Known::Measured,
         protos: &[
-            HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0xc)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::Anything), Arg::new(ArgKind::BtfId).of("task_struct")], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x3)),
+            HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0xc)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::Anything), Arg::new(ArgKind::BtfId).of("task_struct"), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x3)),
         ],
         uses: &[
             HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 18)), proto: 0 },

@@ -4,21 +4,21 @@ use crate::kernel::{HelperMaps, HookTraits, KernelVersion, Known, MapCondition, 
 
 pub(crate) const MAPS: &[MapRecord] = &[
     MapRecord {
-        map_type: MapType::Hash, span: Span::since(KernelVersion::new(3, 19)), known: Known::Source,
+        map_type: MapType::Hash, span: Span::since(KernelVersion::new(3, 19)), known: Known::Measured,
         key_size: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
         create_flags: MapCreateFlags::from_bits(0x1dd), conditions: &[MapCondition::ElementFitsAllocation], need: Privilege::None, flags: MapFlags::from_bits(0x181fc),
         not_in: ProgSet::from_bits(0x0),
         helpers: None,
     },
     MapRecord {
-        map_type: MapType::Array, span: Span::since(KernelVersion::new(3, 19)), known: Known::Source,
+        map_type: MapType::Array, span: Span::since(KernelVersion::new(3, 19)), known: Known::Measured,
         key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 2147483647), too_big: MapErrno::TooBig }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
         create_flags: MapCreateFlags::from_bits(0x159c), conditions: &[], need: Privilege::None, flags: MapFlags::from_bits(0x3a1ff),
         not_in: ProgSet::from_bits(0x0),
         helpers: None,
     },
     MapRecord {
-        map_type: MapType::ProgArray, span: Span::since(KernelVersion::new(4, 2)), known: Known::Source,
+        map_type: MapType::ProgArray, span: Span::since(KernelVersion::new(4, 2)), known: Known::Measured,
         key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
         create_flags: MapCreateFlags::from_bits(0x1c), conditions: &[], need: Privilege::None, flags: MapFlags::from_bits(0x2000),
         not_in: ProgSet::from_bits(0x0),
@@ -27,7 +27,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
         ]),
     },
     MapRecord {
-        map_type: MapType::PerfEventArray, span: Span::since(KernelVersion::new(4, 3)), known: Known::Source,
+        map_type: MapType::PerfEventArray, span: Span::since(KernelVersion::new(4, 3)), known: Known::Measured,
         key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
         create_flags: MapCreateFlags::from_bits(0x81c), conditions: &[], need: Privilege::None, flags: MapFlags::from_bits(0x2080),
         not_in: ProgSet::from_bits(0x0),
@@ -40,21 +40,21 @@ pub(crate) const MAPS: &[MapRecord] = &[
         ]),
     },
     MapRecord {
-        map_type: MapType::PercpuHash, span: Span::since(KernelVersion::new(4, 6)), known: Known::Source,
+        map_type: MapType::PercpuHash, span: Span::since(KernelVersion::new(4, 6)), known: Known::Measured,
         key_size: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
         create_flags: MapCreateFlags::from_bits(0x1d9), conditions: &[MapCondition::ElementFitsAllocation], need: Privilege::None, flags: MapFlags::from_bits(0x3a0),
         not_in: ProgSet::from_bits(0x0),
         helpers: None,
     },
     MapRecord {
-        map_type: MapType::PercpuArray, span: Span::since(KernelVersion::new(4, 6)), known: Known::Source,
+        map_type: MapType::PercpuArray, span: Span::since(KernelVersion::new(4, 6)), known: Known::Measured,
         key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 32768), too_big: MapErrno::TooBig }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
         create_flags: MapCreateFlags::from_bits(0x198), conditions: &[], need: Privilege::None, flags: MapFlags::from_bits(0x23a0),
         not_in: ProgSet::from_bits(0x0),
         helpers: None,
     },
     MapRecord {
-        map_type: MapType::StackTrace, span: Span::since(KernelVersion::new(4, 6)), known: Known::Source,
+        map_type: MapType::StackTrace, span: Span::since(KernelVersion::new(4, 6)), known: Known::Measured,
         key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::MultipleWithin(8, 4294967295, 8), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 2147483648), too_big: MapErrno::TooBig },
         create_flags: MapCreateFlags::from_bits(0x3c), conditions: &[MapCondition::FrameSizeByFlag], need: Privilege::Bpf, flags: MapFlags::from_bits(0x80),
         not_in: ProgSet::from_bits(0x0),
@@ -63,7 +63,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
         ]),
     },
     MapRecord {
-        map_type: MapType::CgroupArray, span: Span::since(KernelVersion::new(4, 8)), known: Known::Source,
+        map_type: MapType::CgroupArray, span: Span::since(KernelVersion::new(4, 8)), known: Known::Measured,
         key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
         create_flags: MapCreateFlags::from_bits(0x1c), conditions: &[], need: Privilege::None, flags: MapFlags::from_bits(0x2080),
         not_in: ProgSet::from_bits(0x0),
@@ -73,22 +73,22 @@ pub(crate) const MAPS: &[MapRecord] = &[
         ]),
     },
     MapRecord {
-        map_type: MapType::LruHash, span: Span::since(KernelVersion::new(4, 10)), known: Known::Source,
+        map_type: MapType::LruHash, span: Span::since(KernelVersion::new(4, 10)), known: Known::Measured,
         key_size: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
         create_flags: MapCreateFlags::from_bits(0x1de), conditions: &[MapCondition::LruFlags, MapCondition::ElementFitsAllocation], need: Privilege::Bpf, flags: MapFlags::from_bits(0x81f8),
         not_in: ProgSet::from_bits(0x0),
         helpers: None,
     },
     MapRecord {
-        map_type: MapType::LruPercpuHash, span: Span::since(KernelVersion::new(4, 10)), known: Known::Source,
+        map_type: MapType::LruPercpuHash, span: Span::since(KernelVersion::new(4, 10)), known: Known::Measured,
         key_size: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
         create_flags: MapCreateFlags::from_bits(0x1da), conditions: &[MapCondition::LruFlags, MapCondition::ElementFitsAllocation], need: Privilege::Bpf, flags: MapFlags::from_bits(0x3a0),
         not_in: ProgSet::from_bits(0x0),
         helpers: None,
     },
     MapRecord {
-        map_type: MapType::LpmTrie, span: Span::since(KernelVersion::new(4, 11)), known: Known::Source,
-        key_size: MapNeed { need: Need::Within(5, 260), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
+        map_type: MapType::LpmTrie, span: Span::since(KernelVersion::new(4, 11)), known: Known::Measured,
+        key_size: MapNeed { need: Need::Within(5, 260), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 4194024), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
         create_flags: MapCreateFlags::from_bits(0x19d), conditions: &[MapCondition::NeedsNoPrealloc], need: Privilege::Bpf, flags: MapFlags::from_bits(0x80),
         not_in: ProgSet::from_bits(0x0),
         helpers: None,
@@ -112,7 +112,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
         ]),
     },
     MapRecord {
-        map_type: MapType::Devmap, span: Span::since(KernelVersion::new(4, 14)), known: Known::Source,
+        map_type: MapType::Devmap, span: Span::since(KernelVersion::new(4, 14)), known: Known::Measured,
         key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Either(4, 8), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
         create_flags: MapCreateFlags::from_bits(0x1c), conditions: &[], need: Privilege::NetAdmin, flags: MapFlags::from_bits(0x40080),
         not_in: ProgSet::from_bits(0x0),
@@ -122,7 +122,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
         ]),
     },
     MapRecord {
-        map_type: MapType::Sockmap, span: Span::since(KernelVersion::new(4, 14)), known: Known::Source,
+        map_type: MapType::Sockmap, span: Span::since(KernelVersion::new(4, 14)), known: Known::Measured,
         key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Either(4, 8), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
         create_flags: MapCreateFlags::from_bits(0x1c), conditions: &[], need: Privilege::NetAdmin, flags: MapFlags::from_bits(0x80),
         not_in: ProgSet::from_bits(0x0),
@@ -140,7 +140,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
         ]),
     },
     MapRecord {
-        map_type: MapType::Cpumap, span: Span::since(KernelVersion::new(4, 15)), known: Known::Source,
+        map_type: MapType::Cpumap, span: Span::since(KernelVersion::new(4, 15)), known: Known::Measured,
         key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Either(4, 8), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
         create_flags: MapCreateFlags::from_bits(0x4), conditions: &[MapCondition::AtMostCpus], need: Privilege::Bpf, flags: MapFlags::from_bits(0x80),
         not_in: ProgSet::from_bits(0x0),
@@ -149,7 +149,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
         ]),
     },
     MapRecord {
-        map_type: MapType::Xskmap, span: Span::since(KernelVersion::new(4, 18)), known: Known::Source,
+        map_type: MapType::Xskmap, span: Span::since(KernelVersion::new(4, 18)), known: Known::Measured,
         key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
         create_flags: MapCreateFlags::from_bits(0x1c), conditions: &[], need: Privilege::NetAdmin, flags: MapFlags::from_bits(0x80),
         not_in: ProgSet::from_bits(0x0),
@@ -159,7 +159,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
         ]),
     },
     MapRecord {
-        map_type: MapType::Sockhash, span: Span::since(KernelVersion::new(4, 18)), known: Known::Source,
+        map_type: MapType::Sockhash, span: Span::since(KernelVersion::new(4, 18)), known: Known::Measured,
         key_size: MapNeed { need: Need::Within(1, 512), too_big: MapErrno::TooBig }, value_size: MapNeed { need: Need::Either(4, 8), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
         create_flags: MapCreateFlags::from_bits(0x1c), conditions: &[], need: Privilege::NetAdmin, flags: MapFlags::from_bits(0x80),
         not_in: ProgSet::from_bits(0x0),
@@ -177,8 +177,8 @@ pub(crate) const MAPS: &[MapRecord] = &[
         ]),
     },
     MapRecord {
-        map_type: MapType::CgroupStorage, span: Span::since(KernelVersion::new(4, 19)), known: Known::Source,
-        key_size: MapNeed { need: Need::Either(8, 16), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 65472), too_big: MapErrno::TooBig }, max_entries: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid },
+        map_type: MapType::CgroupStorage, span: Span::since(KernelVersion::new(4, 19)), known: Known::Measured,
+        key_size: MapNeed { need: Need::Either(8, 16), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 65407), too_big: MapErrno::TooBig }, max_entries: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid },
         create_flags: MapCreateFlags::from_bits(0x19c), conditions: &[], need: Privilege::None, flags: MapFlags::from_bits(0x1004),
         not_in: ProgSet::from_bits(0x0),
         helpers: Some(&[
@@ -186,7 +186,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
         ]),
     },
     MapRecord {
-        map_type: MapType::ReuseportSockarray, span: Span::since(KernelVersion::new(4, 19)), known: Known::Source,
+        map_type: MapType::ReuseportSockarray, span: Span::since(KernelVersion::new(4, 19)), known: Known::Measured,
         key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Either(4, 8), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
         create_flags: MapCreateFlags::from_bits(0x19c), conditions: &[], need: Privilege::Bpf, flags: MapFlags::from_bits(0x2080),
         not_in: ProgSet::from_bits(0x0),
@@ -195,7 +195,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
         ]),
     },
     MapRecord {
-        map_type: MapType::PercpuCgroupStorage, span: Span::since(KernelVersion::new(4, 20)), known: Known::Source,
+        map_type: MapType::PercpuCgroupStorage, span: Span::since(KernelVersion::new(4, 20)), known: Known::Measured,
         key_size: MapNeed { need: Need::Either(8, 16), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 32768), too_big: MapErrno::TooBig }, max_entries: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid },
         create_flags: MapCreateFlags::from_bits(0x19c), conditions: &[], need: Privilege::None, flags: MapFlags::from_bits(0x1200),
         not_in: ProgSet::from_bits(0x0),
@@ -204,7 +204,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
         ]),
     },
     MapRecord {
-        map_type: MapType::Queue, span: Span::since(KernelVersion::new(4, 20)), known: Known::Source,
+        map_type: MapType::Queue, span: Span::since(KernelVersion::new(4, 20)), known: Known::Measured,
         key_size: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 4194304), too_big: MapErrno::TooBig }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
         create_flags: MapCreateFlags::from_bits(0x19c), conditions: &[], need: Privilege::Bpf, flags: MapFlags::from_bits(0x180),
         not_in: ProgSet::from_bits(0x0),
@@ -215,7 +215,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
         ]),
     },
     MapRecord {
-        map_type: MapType::Stack, span: Span::since(KernelVersion::new(4, 20)), known: Known::Source,
+        map_type: MapType::Stack, span: Span::since(KernelVersion::new(4, 20)), known: Known::Measured,
         key_size: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 4194304), too_big: MapErrno::TooBig }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
         create_flags: MapCreateFlags::from_bits(0x19c), conditions: &[], need: Privilege::Bpf, flags: MapFlags::from_bits(0x180),
         not_in: ProgSet::from_bits(0x0),
@@ -227,7 +227,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
     },
     MapRecord {
         map_type: MapType::SkStorage, span: Span::since(KernelVersion::new(5, 2)), known: Known::Source,
-        key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 65472), too_big: MapErrno::TooBig }, max_entries: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid },
+        key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 65407), too_big: MapErrno::TooBig }, max_entries: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid },
         create_flags: MapCreateFlags::from_bits(0x201), conditions: &[MapCondition::NeedsNoPrealloc, MapCondition::NeedsBtf], need: Privilege::Bpf, flags: MapFlags::from_bits(0x101a4),
         not_in: ProgSet::from_bits(0x0),
         helpers: Some(&[
@@ -237,7 +237,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
         ]),
     },
     MapRecord {
-        map_type: MapType::DevmapHash, span: Span::since(KernelVersion::new(5, 4)), known: Known::Source,
+        map_type: MapType::DevmapHash, span: Span::since(KernelVersion::new(5, 4)), known: Known::Measured,
         key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Either(4, 8), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 2147483648), too_big: MapErrno::Invalid },
         create_flags: MapCreateFlags::from_bits(0x1c), conditions: &[], need: Privilege::NetAdmin, flags: MapFlags::from_bits(0x40080),
         not_in: ProgSet::from_bits(0x0),
@@ -254,7 +254,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
         helpers: None,
     },
     MapRecord {
-        map_type: MapType::Ringbuf, span: Span::since(KernelVersion::new(5, 8)), known: Known::Source,
+        map_type: MapType::Ringbuf, span: Span::since(KernelVersion::new(5, 8)), known: Known::Measured,
         key_size: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::PagesPowerOfTwo, too_big: MapErrno::Invalid },
         create_flags: MapCreateFlags::from_bits(0x4), conditions: &[], need: Privilege::None, flags: MapFlags::from_bits(0x182),
         not_in: ProgSet::from_bits(0x0),
@@ -269,7 +269,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
     },
     MapRecord {
         map_type: MapType::InodeStorage, span: Span::since(KernelVersion::new(5, 10)), known: Known::Source,
-        key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 65472), too_big: MapErrno::TooBig }, max_entries: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid },
+        key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 65407), too_big: MapErrno::TooBig }, max_entries: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid },
         create_flags: MapCreateFlags::from_bits(0x201), conditions: &[MapCondition::NeedsNoPrealloc, MapCondition::NeedsBtf], need: Privilege::Bpf, flags: MapFlags::from_bits(0x101a4),
         not_in: ProgSet::from_bits(0x0),
         helpers: Some(&[
@@ -280,7 +280,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
     },
     MapRecord {
         map_type: MapType::TaskStorage, span: Span::since(KernelVersion::new(5, 11)), known: Known::Source,
-        key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 65472), too_big: MapErrno::TooBig }, max_entries: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid },
+        key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 65407), too_big: MapErrno::TooBig }, max_entries: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid },
         create_flags: MapCreateFlags::from_bits(0x201), conditions: &[MapCondition::NeedsNoPrealloc, MapCondition::NeedsBtf], need: Privilege::Bpf, flags: MapFlags::from_bits(0x141a4),
         not_in: ProgSet::from_bits(0x0),
         helpers: Some(&[
@@ -290,8 +290,8 @@ pub(crate) const MAPS: &[MapRecord] = &[
         ]),
     },
     MapRecord {
-        map_type: MapType::BloomFilter, span: Span::since(KernelVersion::new(5, 16)), known: Known::Source,
-        key_size: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
+        map_type: MapType::BloomFilter, span: Span::since(KernelVersion::new(5, 16)), known: Known::Measured,
+        key_size: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 4194304), too_big: MapErrno::TooBig }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
         create_flags: MapCreateFlags::from_bits(0x1dc), conditions: &[MapCondition::ExtraIsHashCount], need: Privilege::Bpf, flags: MapFlags::from_bits(0x80),
         not_in: ProgSet::from_bits(0x0),
         helpers: Some(&[
@@ -300,7 +300,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
         ]),
     },
     MapRecord {
-        map_type: MapType::UserRingbuf, span: Span::since(KernelVersion::new(6, 1)), known: Known::Source,
+        map_type: MapType::UserRingbuf, span: Span::since(KernelVersion::new(6, 1)), known: Known::Measured,
         key_size: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::PagesPowerOfTwo, too_big: MapErrno::Invalid },
         create_flags: MapCreateFlags::from_bits(0x4), conditions: &[], need: Privilege::None, flags: MapFlags::from_bits(0x182),
         not_in: ProgSet::from_bits(0x0),
@@ -310,7 +310,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
     },
     MapRecord {
         map_type: MapType::CgrpStorage, span: Span::since(KernelVersion::new(6, 2)), known: Known::Source,
-        key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 65472), too_big: MapErrno::TooBig }, max_entries: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid },
+        key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 65407), too_big: MapErrno::TooBig }, max_entries: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid },
         create_flags: MapCreateFlags::from_bits(0x201), conditions: &[MapCondition::NeedsNoPrealloc, MapCondition::NeedsBtf], need: Privilege::Bpf, flags: MapFlags::from_bits(0x101a4),
         not_in: ProgSet::from_bits(0x0),
         helpers: Some(&[
@@ -320,7 +320,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
         ]),
     },
     MapRecord {
-        map_type: MapType::Arena, span: Span::since(KernelVersion::new(6, 9)), known: Known::Source,
+        map_type: MapType::Arena, span: Span::since(KernelVersion::new(6, 9)), known: Known::Measured,
         key_size: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 1048576), too_big: MapErrno::TooBig },
         create_flags: MapCreateFlags::from_bits(0x60400), conditions: &[MapCondition::NeedsMmapable, MapCondition::ExtraIsAddress], need: Privilege::Bpf, flags: MapFlags::from_bits(0x1183),
         not_in: ProgSet::from_bits(0x0),

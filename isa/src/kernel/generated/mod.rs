@@ -9,6 +9,8 @@ pub(super) mod contexts;
 #[rustfmt::skip]
 pub(super) mod helpers;
 #[rustfmt::skip]
+pub(super) mod hooks;
+#[rustfmt::skip]
 pub(super) mod kfuncs;
 #[rustfmt::skip]
 pub(super) mod limits;

@@ -179,7 +179,7 @@ pub(crate) const RETURNS: &[RetRecord] = &[
     RetRecord { who: Selector::new(0x20000000, 0x80000000000), span: Span::since(KernelVersion::new(0, 0)), rule: RetRule::Within(0, 1), enforce_attach: false },
     RetRecord { who: Selector::new(0x20000000, 0x8000000).hooked(HookTraits::from_bits(0x1), HookTraits::NONE), span: Span::since(KernelVersion::new(0, 0)), rule: RetRule::Ignored, enforce_attach: false },
     RetRecord { who: Selector::new(0x8000000, u64::MAX).hooked(HookTraits::from_bits(0x1), HookTraits::NONE), span: Span::since(KernelVersion::new(0, 0)), rule: RetRule::Ignored, enforce_attach: false },
-    RetRecord { who: Selector::new(0x20000000, 0x8000000).hooked(HookTraits::from_bits(0x200), HookTraits::NONE), span: Span::since(KernelVersion::new(6, 12)), rule: RetRule::Within(0, 1), enforce_attach: false },
+    RetRecord { who: Selector::new(0x20000000, 0x8000000).hooked(HookTraits::from_bits(0x2), HookTraits::NONE), span: Span::since(KernelVersion::new(6, 12)), rule: RetRule::Within(0, 1), enforce_attach: false },
     RetRecord { who: Selector::new(0x20000000, 0x8000000), span: Span::since(KernelVersion::new(6, 12)), rule: RetRule::Within(-4095, 0), enforce_attach: false },
     RetRecord { who: Selector::new(0x8000000, u64::MAX), span: Span::since(KernelVersion::new(0, 0)), rule: RetRule::ByTarget, enforce_attach: false },
 ];

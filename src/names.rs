@@ -6,7 +6,7 @@ use oxbpf_isa::program::Program;
 use std::borrow::Cow;
 
 /// Names of helpers alone.
-pub(super) struct HelperNames(pub KernelModel);
+pub struct HelperNames(pub KernelModel);
 
 /// The helper's name as the kernel writes it.
 fn helper(model: &KernelModel, id: i32) -> Option<Cow<'_, str>> {
@@ -21,10 +21,24 @@ impl Names for HelperNames {
 }
 
 /// The symbols of one section of an object, by slot.
-pub(super) struct SectionNames {
+pub struct SectionNames {
     pub model: KernelModel,
     /// Slot and name, ordered.
     pub symbols: Vec<(i64, String)>,
+}
+
+#[cfg(feature = "elf")]
+impl SectionNames {
+    /// The symbols of the section with this index.
+    pub fn of(object: &crate::object::Object, section: usize) -> SectionNames {
+        use crate::object::{Symbol, SymbolKind};
+        let named =
+            |s: &&Symbol| s.section == Some(section) && s.kind != SymbolKind::Section && !s.name.is_empty();
+        let symbols = object.elf().symbols.iter().filter(named);
+        let mut symbols: Vec<_> = symbols.map(|s| (s.value as i64 / 8, s.name.clone())).collect();
+        symbols.sort();
+        SectionNames { model: KernelModel::latest(), symbols }
+    }
 }
 
 impl Names for SectionNames {
@@ -44,7 +58,7 @@ impl Names for SectionNames {
 }
 
 /// The names of a linked program.
-pub(super) struct ProgramNames<'a> {
+pub struct ProgramNames<'a> {
     pub model: KernelModel,
     pub program: &'a Program,
 }
