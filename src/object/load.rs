@@ -185,7 +185,7 @@ impl<'a> Prepared<'a> {
             kern_version: object.version,
             insns: linked.insns,
             maps,
-            btf: object.btf.clone(),
+            btf: object.kernel_btf.clone(),
             funcs,
             lines,
             kfuncs,

@@ -54,6 +54,8 @@ pub struct Object {
     bytes: Arc<[u8]>,
     elf: Elf,
     btf: Option<Arc<Btf>>,
+    /// The types without externs, as programs carry them.
+    kernel_btf: Option<Arc<Btf>>,
     ext: BtfExt,
     license: String,
     version: u32,
@@ -90,6 +92,7 @@ impl Object {
         };
         let functions = functions::find(&elf, &bytes)?;
         let externs = externs::find(&elf, btf.as_deref())?;
+        let kernel_btf = btf.as_ref().map(|btf| types::for_kernel(btf, &externs));
         let source = maps::Source { elf: &elf, bytes: &bytes, btf: btf.as_ref(), name };
         let mut maps = maps::find(source, &externs)?;
         slots::fill(&elf, btf.as_deref(), &functions, &mut maps)?;
@@ -101,6 +104,7 @@ impl Object {
             bytes,
             elf,
             btf,
+            kernel_btf,
             ext,
             license,
             version,
