@@ -76,18 +76,6 @@ fn programs_are_for_what_libbpf_says() {
     assert!(unlike.is_empty() && equal > 3000);
 }
 
-/// The addresses of `/proc/kallsyms`' form that `OXBPF_KALLSYMS` names.
-fn addresses() -> Option<BTreeMap<String, u64>> {
-    let path = corpus::directory("OXBPF_KALLSYMS", "addresses of the kernel")?;
-    let text = fs::read_to_string(path).unwrap();
-    let line = |l: &str| {
-        let mut words = l.split_whitespace();
-        let address = u64::from_str_radix(words.next()?, 16).ok()?;
-        Some((words.nth(1)?.to_owned(), address))
-    };
-    Some(text.lines().filter_map(line).collect())
-}
-
 #[test]
 fn a_target_refuses_what_it_refuses_libbpf() {
     let (Some(objects), Some(rows), Some(target)) =
@@ -98,7 +86,7 @@ fn a_target_refuses_what_it_refuses_libbpf() {
     let expected: HashMap<(&str, &str), &str> =
         rows.iter().map(|r| ((r[0].as_str(), r[1].as_str()), r[3].as_str())).collect();
     let model = KernelModel::at(KernelVersion::new(6, 18));
-    let addresses = addresses();
+    let addresses = corpus::addresses();
     let options = LoadOptions {
         target: Some(&target),
         kernel: model.as_ref(),
