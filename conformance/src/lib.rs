@@ -7,5 +7,7 @@
 pub mod corpus;
 pub mod crc32;
 pub mod facts;
+pub mod filetest;
+pub mod fuzz;
 #[cfg(target_os = "linux")]
 pub mod oracle;

@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use oxbpf::isa::disasm::{Dialect, Kernel};
-use oxbpf::isa::kernel::{KernelModel, sections};
-use oxbpf::isa::program::ProgFlags;
+use oxbpf::isa::kernel::KernelModel;
 use oxbpf::names::ProgramNames;
 use oxbpf::object::{LoadOptions, Object};
 use oxbpf_conformance::corpus;
@@ -41,14 +40,7 @@ fn kernel_text_equals_the_kernels_log() {
             else {
                 continue;
             };
-            let mut program = loaded.program;
-            let Some(section) = sections::lookup(program.section.trim_start_matches('?')) else { continue };
-            program.prog_type = Some(section.def.prog_type);
-            program.expected_attach_type = Some(section.def.attach_type);
-            program.attach_target = section.target.map(str::to_owned);
-            if section.def.flags.contains(sections::SectionFlags::SLEEPABLE) {
-                program.flags.0 |= ProgFlags::SLEEPABLE;
-            }
+            let program = loaded.program;
             let Ok((answer, Some(_))) = oracle.load(&program, 2) else {
                 refused += 1;
                 continue;

@@ -37,7 +37,16 @@ pub enum Syntax {
 /// # Errors
 /// The first fault, with line, column and what was expected.
 pub fn assemble(text: &str, syntax: Syntax) -> Result<Vec<RawInsn>, AsmError> {
+    assemble_lines(text, syntax).map(|(slots, _)| slots)
+}
+
+/// Assembles a program, and tells for each slot the line it comes from, counted from 1.
+///
+/// # Errors
+/// The first fault, with line, column and what was expected.
+pub fn assemble_lines(text: &str, syntax: Syntax) -> Result<(Vec<RawInsn>, Vec<u32>), AsmError> {
     let mut slots = Vec::new();
+    let mut lines = Vec::new();
     let mut labels: BTreeMap<String, usize> = BTreeMap::new();
     let mut pending: Vec<(usize, Label)> = Vec::new();
     for (index, text) in text.lines().enumerate() {
@@ -61,6 +70,7 @@ pub fn assemble(text: &str, syntax: Syntax) -> Result<Vec<RawInsn>, AsmError> {
                 insn.encode_to(&mut slots);
             }
         }
+        lines.resize(slots.len(), number);
     }
     for (slot, label) in pending {
         let Some(&target) = labels.get(&label.name) else {
@@ -68,7 +78,7 @@ pub fn assemble(text: &str, syntax: Syntax) -> Result<Vec<RawInsn>, AsmError> {
         };
         resolve(&mut slots[slot], slot, target, &label)?;
     }
-    Ok(slots)
+    Ok((slots, lines))
 }
 
 /// Puts the distance to a label into the instruction that names it.
