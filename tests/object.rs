@@ -340,6 +340,29 @@ fn old_forms_are_read() {
 }
 
 #[test]
+fn objects_of_bpftrace_need_their_maps_named() {
+    let object = open("trace.bpf.o");
+    let kinds: Vec<_> = object
+        .programs()
+        .map(|(i, f)| (f.name.clone(), object.load(i, &LoadOptions::default()).unwrap().program.prog_type))
+        .collect();
+    let kind = |name: &str| kinds.iter().find(|k| k.0 == name).unwrap().1;
+    assert_eq!(kind("BEGIN"), Some(ProgType::Kprobe));
+    assert_eq!(kind("interval:s:1"), Some(ProgType::PerfEvent));
+    assert_eq!(kind("kprobe:vfs_read"), Some(ProgType::Kprobe));
+    let unnamed = load(&object, "interval:s:1", &LoadOptions::default()).unwrap();
+    let Some(&Unresolved::MapFd { fd, .. }) = unnamed.unresolved.first() else {
+        panic!("{:?}", unnamed.unresolved)
+    };
+    let change: MapChange = format!("{fd}=percpu_array,key:4,value:8").parse().unwrap();
+    let maps = [change];
+    let named =
+        load(&object, "interval:s:1", &LoadOptions { maps: &maps, ..LoadOptions::default() }).unwrap();
+    assert!(named.unresolved.is_empty() && named.program.is_gpl_compatible());
+    assert_eq!(named.program.maps[0].kind(), Some(MapType::PercpuArray));
+}
+
+#[test]
 fn faults_of_files_say_where() {
     let good = bytes("maps.bpf.o");
     let with = |at: usize, new: &[u8]| {

@@ -15,7 +15,8 @@ fn read(name: &str) -> Vec<u8> {
 }
 
 static OBJECTS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
-    let names = ["maps", "maps-big", "calls", "externs", "struct_ops", "arena", "legacy", "text", "kernel"];
+    let names =
+        ["maps", "maps-big", "calls", "externs", "struct_ops", "arena", "legacy", "text", "kernel", "trace"];
     names.iter().map(|n| read(&format!("{n}.bpf.o"))).collect()
 });
 
@@ -75,7 +76,7 @@ fn every_byte_may_be_wrong() {
         let mut bytes = object.clone();
         for at in 0..bytes.len() {
             let original = bytes[at];
-            for new in [0, 0xff, original ^ 1, original.wrapping_add(8)] {
+            for new in [0xff, original ^ 1] {
                 bytes[at] = new;
                 exercise(&bytes);
             }
@@ -85,11 +86,11 @@ fn every_byte_may_be_wrong() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
     #[test]
     fn several_words_may_be_wrong(
-        which in 0usize..9,
+        which in 0usize..10,
         changes in prop::collection::vec((any::<u32>(), any::<u32>(), 0u8..3), 1..12),
     ) {
         let mut bytes = OBJECTS[which].clone();

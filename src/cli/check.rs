@@ -2,7 +2,7 @@
 
 use super::style::{Ink, Paint};
 use super::{CliError, Status, input};
-use crate::object::{Input, LoadOptions, Loaded, Object, ProgramError, ProgramKind};
+use crate::object::{Input, LoadOptions, Loaded, MapChange, Object, ProgramError, ProgramKind, Unresolved};
 use crate::report::{self, Finding, Inks, Source, VerdictKind};
 use clap::ValueEnum;
 use oxbpf_isa::btf::core::CoreTarget;
@@ -38,6 +38,13 @@ pub(super) struct Args {
     /// name for everything.
     #[arg(long = "type", value_name = "SECTION=TYPE")]
     types: Vec<String>,
+    /// Change a map before it is created: NAME=hash,key:4,value:8,entries:100,flags:1, each part
+    /// optional. For instructions that hold the descriptor of a map, its number is the name.
+    #[arg(long = "map", value_name = "NAME=CHANGES")]
+    maps: Vec<MapChange>,
+    /// The kernel's configuration, for objects that ask for values of it; not compressed.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// How to write the results.
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
@@ -94,7 +101,11 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Status, CliError> 
     if jobs.is_empty() {
         return Err(CliError::Usage("there is no such program in these files".to_owned()));
     }
-    let findings = judge_all(&jobs, args.jobs, &kinds(args)?);
+    let config = args.config.as_deref().map(input::config).transpose()?;
+    let kinds = kinds(args)?;
+    let options =
+        LoadOptions { kinds: &kinds, maps: &args.maps, config: config.as_ref(), ..LoadOptions::default() };
+    let findings = judge_all(&jobs, args.jobs, &options);
     match args.format {
         Format::Human => {
             let verdict = |kind, word: &str| {
@@ -140,7 +151,7 @@ fn kernel(name: &str, args: &Args) -> Result<Kernel, CliError> {
 }
 
 /// Judges all jobs on several threads and gives the findings in the order of the jobs.
-fn judge_all(jobs: &[Job<'_>], threads: usize, kinds: &[(String, ProgramKind)]) -> Vec<Finding> {
+fn judge_all(jobs: &[Job<'_>], threads: usize, options: &LoadOptions<'_>) -> Vec<Finding> {
     let threads = match threads {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         n => n,
@@ -153,7 +164,7 @@ fn judge_all(jobs: &[Job<'_>], threads: usize, kinds: &[(String, ProgramKind)]) 
                 while let Some((nth, job)) =
                     Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|n| Some((n, jobs.get(n)?)))
                 {
-                    let finding = judge(job, kinds);
+                    let finding = judge(job, options);
                     done.lock().unwrap_or_else(PoisonError::into_inner)[nth] = Some(finding);
                 }
             });
@@ -162,14 +173,10 @@ fn judge_all(jobs: &[Job<'_>], threads: usize, kinds: &[(String, ProgramKind)]) 
     done.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten().collect()
 }
 
-fn judge(job: &Job<'_>, kinds: &[(String, ProgramKind)]) -> Finding {
+fn judge(job: &Job<'_>, options: &LoadOptions<'_>) -> Finding {
     let start = Instant::now();
-    let options = LoadOptions {
-        target: job.kernel.target.as_ref(),
-        kernel: Some(&job.kernel.model),
-        kinds,
-        ..LoadOptions::default()
-    };
+    let options =
+        LoadOptions { target: job.kernel.target.as_ref(), kernel: Some(&job.kernel.model), ..*options };
     match job.code {
         Input::Slots(insns) => judge_loaded(job, Input::program("program", insns.clone(), &options), start),
         Input::Object(object) => match object.load(job.entry, &options) {
@@ -182,10 +189,15 @@ fn judge(job: &Job<'_>, kinds: &[(String, ProgramKind)]) -> Finding {
 fn judge_loaded(job: &Job<'_>, loaded: Loaded, start: Instant) -> Finding {
     let Loaded { program, unresolved } = loaded;
     let mut judgement = verify(&program, &job.kernel.model);
-    if !unresolved.is_empty() && !matches!(judgement.verdict, Verdict::Reject(_)) {
-        judgement.verdict = Verdict::Unknown(Feature::KernelTypes);
-    }
-    judged(job, &program, judgement, start.elapsed())
+    // What is unresolved was not seen as the kernel would see it. A fault elsewhere still counts,
+    // but a map that nobody named may be the fault itself.
+    let is_fault = |u: &Unresolved| matches!(u, Unresolved::MapFd { .. });
+    let is_rejected = matches!(judgement.verdict, Verdict::Reject(_));
+    let Some(first) = unresolved.iter().find(|u| is_fault(u) || !is_rejected) else {
+        return judged(job, &program, judgement, start.elapsed());
+    };
+    judgement.verdict = Verdict::Unknown(Feature::KernelTypes);
+    Finding { message: first.to_string(), ..judged(job, &program, judgement, start.elapsed()) }
 }
 
 /// What the arguments say of programs: `SECTION=TYPE`, or one type for all.

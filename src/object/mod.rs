@@ -39,7 +39,7 @@ pub use kconfig::{Kconfig, KconfigError};
 pub use kind::ProgramKind;
 pub use load::{Loaded, Prepared, Unresolved};
 pub use maps::{MapSource, ObjectMap};
-pub use options::{LoadOptions, MapChange, MapName};
+pub use options::{LoadOptions, MapChange, MapChangeError, MapName};
 pub use raw::{Input, InputError, TextProblem};
 pub use relocs::{FuncReloc, RelocTarget};
 
@@ -85,7 +85,7 @@ impl Object {
             found.map(|s| &bytes[s.range.clone()])
         };
         let (btf, ext) = read_types(&elf, section(".BTF"), section(".BTF.ext"))?;
-        let license = section("license").map(text).unwrap_or_default();
+        let license = section("license").map_or_else(|| license_of_loader(&elf).to_owned(), text);
         let version = match section("version") {
             Some(bytes) => version(bytes, elf.order)?,
             None => 0,
@@ -205,6 +205,13 @@ fn read_types(
     let btf = types::complete(Btf::parse(btf).map_err(error(".BTF"))?, elf)?;
     let ext = ext.map(BtfExt::parse).transpose().map_err(error(".BTF.ext"))?;
     Ok((Some(Arc::new(btf)), ext.unwrap_or_default()))
+}
+
+/// bpftrace writes no license into its objects and gives this one when it loads them itself.
+fn license_of_loader(elf: &Elf) -> &'static str {
+    let mut code = elf.sections.iter().filter(|s| s.kind == SectionKind::Code && s.size > 0).peekable();
+    let is_bpftrace = code.peek().is_some() && code.all(|s| kind::probe(&s.name).is_some());
+    if is_bpftrace { "GPL" } else { "" }
 }
 
 /// The text of the license section: at most 63 bytes, up to the end mark.

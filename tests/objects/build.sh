@@ -10,5 +10,6 @@ compile() {
 for source in *.bpf.c; do
 	compile bpf v3 "$source" "${source%.c}.o"
 done
+# trace.bpf.o comes from `bpftrace --emit-elf trace.bpf.o trace.bt` (0.17), which needs root.
 # The same program for a machine of the other byte order.
 compile bpfeb v3 maps.bpf.c maps-big.bpf.o
