@@ -11,3 +11,4 @@ pub mod filetest;
 pub mod fuzz;
 #[cfg(target_os = "linux")]
 pub mod oracle;
+pub mod vectors;

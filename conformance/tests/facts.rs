@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use oxbpf_conformance::facts::{render, workspace};
 use oxbpf_isa::kernel::{
     AttachType, CtxRefusal, CtxReg, HelperFlags, HelperRefusal, KernelModel, KernelVersion, KfuncRefusal,
-    ProgKind, ProgType, sections,
+    MapType, ProgKind, ProgType, sections,
 };
 
 #[test]
@@ -283,5 +283,52 @@ fn sections_are_what_libbpf_reads() {
         let excluded =
             format!(", attach type of {members} struct_ops members excluded, no definition: {unknown:?}");
         report(&format!("sections in verdicts-{version}"), rows, &excluded, &wrong);
+    }
+}
+
+/// Verdicts whose last line says that a helper, a kfunc or a map was not for that program.
+#[test]
+fn refusals_are_those_of_the_verdicts() {
+    for version in ["6.1", "6.12", "6.18"] {
+        let Some(text) = golden(&format!("verdicts-{version}.tsv")) else { return };
+        let model = model(version);
+        let (mut rows, mut wrong) = (0, Vec::new());
+        for line in text.lines() {
+            let row: Vec<&str> = line.split('\t').collect();
+            let &[_, _, section, prog_type, attach_type, .., message] = row.as_slice() else { continue };
+            let prog_type = prog_type.parse().ok().and_then(ProgType::from_number);
+            // The attach type of struct_ops is the number of the member.
+            let attach_type = match prog_type {
+                Some(ProgType::StructOps) => Some(AttachType::StructOps),
+                _ => attach_type.parse().ok().and_then(AttachType::from_number),
+            };
+            let (Some(prog_type), Some(attach_type)) = (prog_type, attach_type) else { continue };
+            let marks = sections::lookup(section).map(|found| found.def.flags).unwrap_or_default();
+            let kind = ProgKind::new(prog_type)
+                .attached_to(attach_type)
+                .with_sleepable(marks.contains(sections::SectionFlags::SLEEPABLE));
+            let number = || message.rsplit('#').next().and_then(|id| id.parse::<u32>().ok());
+            let helper_refused = message.starts_with("program of this type cannot use helper")
+                || message.starts_with("unknown func");
+            let allowed = if helper_refused {
+                let Some(id) = number() else { continue };
+                model.helper_for(&kind, id).is_ok()
+            } else if let Some(rest) = message.strip_prefix("calling kernel function ") {
+                let Some(name) = rest.strip_suffix(" is not allowed") else { continue };
+                model.kfunc_for(&kind, name).is_ok()
+            } else if let Some(rest) = message.strip_prefix("cannot pass map_type ") {
+                let map_type =
+                    rest.split(' ').next().and_then(|n| n.parse().ok()).and_then(MapType::from_number);
+                let (Some(map_type), Some(id)) = (map_type, number()) else { continue };
+                model.map_allows(map_type, &kind, id)
+            } else {
+                continue;
+            };
+            rows += 1;
+            if allowed {
+                wrong.push(format!("{line}: allowed by the facts"));
+            }
+        }
+        report(&format!("refusals in verdicts-{version}"), rows, "", &wrong);
     }
 }

@@ -37,9 +37,12 @@ struct Helper {
     uses: Vec<Use>,
 }
 
+/// One signature among several. Where its uses name no versions, they have those of the variant.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Variant {
+    since: Option<String>,
+    until: Option<String>,
     args: Vec<String>,
     ret: String,
     #[serde(default)]
@@ -66,6 +69,16 @@ struct Use {
     #[serde(default)]
     not_hook: Vec<String>,
     sleepable: Option<bool>,
+}
+
+/// A signature with who may call it, wherever it was written down.
+struct Signature<'a> {
+    span: (Option<&'a str>, Option<&'a str>),
+    args: &'a [String],
+    ret: &'a str,
+    flags: &'a [String],
+    progs: &'a [String],
+    uses: &'a [Use],
 }
 
 /// The number of each helper by name.
@@ -102,26 +115,38 @@ fn render_one(
     helper: &Helper,
     groups: &Groups,
 ) -> Result<(), FactError> {
-    let own;
-    let variants = match (&helper.args, &helper.ret, helper.variant.as_slice()) {
-        (Some(args), Some(ret), []) => {
-            own = [(args, ret, &helper.flags, &helper.progs, &helper.uses)];
-            own.to_vec()
-        }
-        (None, None, variants @ [_, ..]) => {
-            variants.iter().map(|v| (&v.args, &v.ret, &v.flags, &v.progs, &v.uses)).collect()
-        }
+    let variants: Vec<Signature<'_>> = match (&helper.args, &helper.ret, helper.variant.as_slice()) {
+        (Some(args), Some(ret), []) => vec![Signature {
+            span: (None, None),
+            args,
+            ret,
+            flags: &helper.flags,
+            progs: &helper.progs,
+            uses: &helper.uses,
+        }],
+        (None, None, variants @ [_, ..]) => variants
+            .iter()
+            .map(|v| Signature {
+                span: (v.since.as_deref(), v.until.as_deref()),
+                args: &v.args,
+                ret: &v.ret,
+                flags: &v.flags,
+                progs: &v.progs,
+                uses: &v.uses,
+            })
+            .collect(),
         _ => return Err(place.error(Problem::Missing("either args and ret, or variants"))),
     };
     let (mut protos, mut uses) = (String::new(), String::new());
-    for (index, (args, ret, flags, progs, list)) in variants.into_iter().enumerate() {
+    for (index, signature) in variants.iter().enumerate() {
+        let Signature { args, ret, flags, progs, .. } = *signature;
         let number = |bits: HelperFlags| u64::from(bits.bits());
         let flags = code::bits(place, "helper flag", "HelperFlags", flags, HelperFlags::from_name, number)?;
         let args = args.iter().map(|text| arg(place, text)).collect::<Result<Vec<_>, _>>()?.join(", ");
         let _ =
             writeln!(protos, "            HelperProto::new(&[{args}], {}, {flags}),", self::ret(place, ret)?);
         let plain = (!progs.is_empty()).then(|| Use {
-            progs: progs.clone(),
+            progs: progs.to_vec(),
             since: None,
             until: None,
             need: None,
@@ -131,8 +156,11 @@ fn render_one(
             not_hook: Vec::new(),
             sleepable: None,
         });
-        for usage in plain.iter().chain(list) {
-            render_use(&mut uses, place, helper, groups, usage, index)?;
+        for usage in plain.iter().chain(signature.uses) {
+            let since = usage.since.as_deref().or(signature.span.0).unwrap_or(&helper.since);
+            let until = usage.until.as_deref().or(signature.span.1);
+            let span = code::span(place, Some(since), until, "0.0")?;
+            render_use(&mut uses, place, groups, usage, &span, index)?;
         }
     }
     let span = code::span(place, Some(&helper.since), helper.until.as_deref(), "0.0")?;
@@ -149,14 +177,13 @@ fn render_one(
 fn render_use(
     out: &mut String,
     place: &Place<'_>,
-    helper: &Helper,
     groups: &Groups,
     usage: &Use,
+    span: &str,
     proto: usize,
 ) -> Result<(), FactError> {
     let narrow =
         Narrow { hook: usage.hook.clone(), not_hook: usage.not_hook.clone(), sleepable: usage.sleepable };
-    let span = code::span(place, usage.since.as_deref(), usage.until.as_deref(), &helper.since)?;
     let need = code::privilege(place, usage.need.as_deref())?;
     let settings = |names: &[String]| {
         let number = |bits: Settings| u64::from(bits.bits());
@@ -267,5 +294,47 @@ fn split(text: &str) -> (&str, Option<&str>) {
     match text.split_once(':') {
         Some((class, detail)) => (class, Some(detail)),
         None => (text, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(change: impl Fn(&str) -> String) -> Result<String, FactError> {
+        let groups = Groups::read("[progs]\n[attach]\n").unwrap();
+        let text = "[[helper]]\nid = 9\nname = \"f\"\nsince = \"4.1\"\nargs = [\"ctx\", \"mem:8|write\"]\nret = \"int|cpu\"\nprogs = [\"xdp\"]\n";
+        render(&change(text), &groups)
+    }
+
+    #[test]
+    fn a_record_becomes_a_constant() {
+        let text = record(str::to_owned).unwrap();
+        for piece in
+            ["id: 9", "ArgKind::Mem).with(ArgFlags::from_bits(0x8)).sized(8)", "RetBounds::Cpu", "0x40"]
+        {
+            assert!(text.contains(piece), "{piece} is not in {text}");
+        }
+    }
+
+    #[test]
+    fn typing_errors_do_not_pass() {
+        let changes = [
+            ("\"ctx\"", "\"ctxt\""),
+            ("|write", "|rwite"),
+            ("mem:8", "mem:x"),
+            ("ctx\"", "ctx:8\""),
+            ("int|cpu", "integer"),
+            ("\"4.1\"", "\"4\""),
+            ("\"xdp\"", "\"xpd\""),
+            ("progs =", "prog ="),
+            ("ret = \"int|cpu\"\n", ""),
+            ("id = 9", "id = -9"),
+        ];
+        for (from, to) in changes {
+            let result = record(|text| text.replacen(from, to, 1));
+            assert!(result.is_err(), "{to:?} in place of {from:?}");
+        }
+        assert!(record(|text| format!("{text}{text}")).is_err(), "the same number twice");
     }
 }

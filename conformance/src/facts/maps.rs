@@ -34,6 +34,7 @@ struct Map {
     need: Option<String>,
     #[serde(default)]
     flags: Vec<String>,
+    sleepable_since: Option<String>,
     #[serde(default)]
     not_in: Vec<String>,
     /// The helpers that take this map, when it does not take all that are not bound to others.
@@ -129,7 +130,7 @@ fn render_one(
         map.conditions.iter().map(|name| condition(&place, name)).collect();
     let _ = write!(
         out,
-        "    MapRecord {{\n        map_type: MapType::{map_type:?}, span: {}, known: {},\n        key_size: {}, value_size: {}, max_entries: {},\n        create_flags: {create}, conditions: &[{}], need: {}, flags: {flags},\n        not_in: ProgSet::from_bits({:#x}),\n        helpers: {helpers},\n    }},\n",
+        "    MapRecord {{\n        map_type: MapType::{map_type:?}, span: {}, known: {},\n        key_size: {}, value_size: {}, max_entries: {},\n        create_flags: {create}, conditions: &[{}], need: {}, flags: {flags}, sleepable_since: {},\n        not_in: ProgSet::from_bits({:#x}),\n        helpers: {helpers},\n    }},\n",
         code::span(&place, Option::Some(&map.since), None, "0.0")?,
         code::known(&place, map.known.as_deref())?,
         need(&place, &map.key_size)?,
@@ -137,6 +138,7 @@ fn render_one(
         need(&place, &map.max_entries)?,
         conditions?.join(", "),
         code::privilege(&place, map.need.as_deref())?,
+        code::version(&place, map.sleepable_since.as_deref().unwrap_or("5.10"))?,
         groups.prog_set(&place, &map.not_in)?,
     );
     Ok(())

@@ -145,3 +145,48 @@ impl Groups {
         Ok(tail)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn groups() -> Groups {
+        Groups::read(
+            "[progs]\ntwo = [\"xdp\", \"kprobe\"]\n[attach]\nmaps = [\"xdp_devmap\", \"xdp_cpumap\"]\n",
+        )
+        .unwrap()
+    }
+
+    fn read(names: &[&str]) -> Result<Vec<String>, FactError> {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        groups().selectors(&Place { file: FILE, record: "test" }, &names, &Narrow::default())
+    }
+
+    #[test]
+    fn names_with_the_same_attach_types_are_merged() {
+        // xdp is 6, kprobe 2, lsm 29; xdp_devmap is 33, xdp_cpumap 35, lsm_mac 27.
+        let cases: &[(&[&str], &[&str])] = &[
+            (&["xdp"], &["Selector::new(0x40, u64::MAX)"]),
+            (&["@two", "lsm"], &["Selector::new(0x20000044, u64::MAX)"]),
+            (&["xdp@@maps"], &["Selector::new(0x40, 0xa00000000)"]),
+            (&["@two@xdp_devmap+xdp_cpumap"], &["Selector::new(0x44, 0xa00000000)"]),
+            (&["xdp!@maps"], &["Selector::new(0x40, 0xfffffff5ffffffff)"]),
+            (
+                &["xdp", "lsm@lsm_mac", "kprobe"],
+                &["Selector::new(0x44, u64::MAX)", "Selector::new(0x20000000, 0x8000000)"],
+            ),
+        ];
+        for (names, expected) in cases {
+            assert_eq!(read(names).unwrap(), *expected, "{names:?}");
+        }
+    }
+
+    #[test]
+    fn unknown_names_are_errors() {
+        for names in
+            [&["xpd"][..], &["@none"], &["xdp@nowhere"], &["xdp@@none"], &["xdp!"], &["xdp@"], &[""], &[]]
+        {
+            assert!(read(names).is_err(), "{names:?}");
+        }
+    }
+}

@@ -75,7 +75,7 @@ pub enum MapCondition {
 bit_set! {
     /// What a map type can do.
     MapFlags(u32) {
-        /// Its values can be addressed by ldimm64 and read without a helper.
+        /// Its value can be addressed by ldimm64 and read without a helper; of an array, if it has one entry.
         DIRECT_VALUE = 0, "direct_value";
         /// User space can map it.
         MMAP = 1, "mmap";
@@ -113,6 +113,8 @@ bit_set! {
         CONSTANT_WHEN_FROZEN = 17, "constant_when_frozen";
         /// Programs may only read its values, whatever its flags.
         RDONLY_IN_PROGRAMS = 18, "rdonly_in_programs";
+        /// It holds programs: the first program that uses it decides which type its users must have, else `EINVAL`.
+        OWNED = 19, "owned";
     }
 }
 
@@ -213,6 +215,8 @@ pub struct MapRecord {
     pub need: Privilege,
     /// What it can do.
     pub flags: MapFlags,
+    /// When sleepable programs could first use it, if they can at all.
+    pub sleepable_since: super::KernelVersion,
     /// The program types that may not use it.
     pub not_in: ProgSet,
     /// The helpers that take it; when there is no list, every helper that is not bound to other map types does.

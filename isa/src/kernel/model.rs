@@ -255,7 +255,8 @@ impl KernelModel {
         self.map(map_type).is_some_and(|map| {
             !map.flags.contains(MapFlags::NOT_IN_PROGRAMS)
                 && !map.not_in.has(kind.prog_type)
-                && (!kind.sleepable || map.flags.contains(MapFlags::SLEEPABLE))
+                && (!kind.sleepable
+                    || map.flags.contains(MapFlags::SLEEPABLE) && self.0.version >= map.sleepable_since)
         })
     }
 

@@ -244,7 +244,8 @@ fn maps_and_helpers_agree_both_ways() {
 
 #[test]
 fn sections_are_found_by_the_first_rule_that_fits() {
-    let cases: &[(&str, Option<(ProgType, AttachType, Option<&str>)>)] = &[
+    type Found<'a> = Option<(ProgType, AttachType, Option<&'a str>)>;
+    let cases: &[(&str, Found<'_>)] = &[
         ("xdp", Some((ProgType::Xdp, AttachType::Xdp, None))),
         ("xdp/devmap", Some((ProgType::Xdp, AttachType::XdpDevmap, None))),
         ("xdp/other", None),
@@ -262,6 +263,21 @@ fn sections_are_found_by_the_first_rule_that_fits() {
         let found = sections::lookup(name);
         assert_eq!(found.map(|m| (m.def.prog_type, m.def.attach_type, m.target)), *expected, "{name:?}");
     }
+}
+
+#[test]
+fn kfuncs_have_the_flags_of_their_version() {
+    let xdp = ProgKind::new(ProgType::Xdp);
+    let flags = |version: KernelVersion, name: &str| {
+        KernelModel::at(version).unwrap().kfunc_for(&xdp, name).map(|kfunc| kfunc.flags)
+    };
+    assert_eq!(flags(V6_12, "bpf_rdonly_cast"), Ok(KfuncFlags::NONE));
+    assert_eq!(flags(V6_18, "bpf_rdonly_cast"), Ok(KfuncFlags::FASTCALL));
+    assert_eq!(flags(V6_1, "bpf_rdonly_cast"), Err(KfuncRefusal::NotInThisKernel));
+    assert_eq!(flags(V6_18, "bpf_iter_num_next"), Ok(KfuncFlags::ITER_NEXT | KfuncFlags::RET_NULL));
+    assert_eq!(flags(V6_18, "bpf_copy_from_user_str"), Err(KfuncRefusal::NeedsSleepable));
+    assert_eq!(flags(V6_18, "bpf_sock_destroy"), Err(KfuncRefusal::NotForThisProgram));
+    assert_eq!(flags(V6_18, "bpf_nonesuch"), Err(KfuncRefusal::Unknown));
 }
 
 #[test]

@@ -54,8 +54,10 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2)), Arg::new(ArgKind::ConstSize)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x1)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 1)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 1)), proto: 0 },
             HelperUse { who: Selector::new(0x14afdff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 1)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(4, 1), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
         ],
     },
     HelperRecord {
@@ -149,8 +151,9 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0xc)), Arg::new(ArgKind::ConstSize)], Ret::new(RetKind::Integer), HelperFlags::NONE),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa78682a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 2)), proto: 0 },
-            HelperUse { who: Selector::new(0x148697d5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 2)), proto: 0 },
+            HelperUse { who: Selector::new(0x1caedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x82848200, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(4, 2), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
         ],
     },
     HelperRecord {
@@ -207,8 +210,9 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[Arg::new(ArgKind::MapPtr), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x1)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 3)), proto: 0 },
-            HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 3)), proto: 0 },
+            HelperUse { who: Selector::new(0x1caedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(4, 3), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
         ],
     },
     HelperRecord {
@@ -327,8 +331,10 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x1)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 8)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 8)), proto: 0 },
             HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 8)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(4, 8), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
         ],
     },
     HelperRecord {
@@ -520,8 +526,9 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[Arg::new(ArgKind::MapPtr), Arg::new(ArgKind::Anything), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0xc)), Arg::new(ArgKind::ConstSize)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x1)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 15)), proto: 0 },
-            HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 15)), proto: 0 },
+            HelperUse { who: Selector::new(0x1caedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(4, 15), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
         ],
     },
     HelperRecord {
@@ -636,12 +643,14 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0xc)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer).bounded(RetBounds::ErrorOrSize), HelperFlags::from_bits(0x1)),
             HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0xc)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer).bounded(RetBounds::ErrorOrSize), HelperFlags::from_bits(0x3)),
             HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer).bounded(RetBounds::ErrorOrSize), HelperFlags::from_bits(0x1)),
+            HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0xc)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer).bounded(RetBounds::ErrorOrSize), HelperFlags::from_bits(0x1)),
         ],
         uses: &[
             HelperUse { who: Selector::new(0xa0, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 18)), proto: 0 },
             HelperUse { who: Selector::new(0x4, u64::MAX).sleeping(Sleep::Never), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 18)), proto: 0 },
             HelperUse { who: Selector::new(0x4, u64::MAX).sleeping(Sleep::Only), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 18)), proto: 1 },
-            HelperUse { who: Selector::new(0xa5020000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 18)), proto: 2 },
+            HelperUse { who: Selector::new(0xa5020000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(4, 18), until: Some(KernelVersion::new(6, 18)) }, proto: 2 },
+            HelperUse { who: Selector::new(0xa5020000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 3 },
         ],
     },
     HelperRecord {
@@ -657,9 +666,11 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
         id: 69, name: "fib_lookup", span: Span::since(KernelVersion::new(4, 18)), known: Known::Measured,
         protos: &[
             HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Mem), Arg::new(ArgKind::ConstSize), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x1)),
+            HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x8)), Arg::new(ArgKind::ConstSize), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x1)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0x58, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 18)), proto: 0 },
+            HelperUse { who: Selector::new(0x58, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(4, 18), until: Some(KernelVersion::new(6, 18)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x58, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 1 },
         ],
     },
     HelperRecord {
@@ -955,9 +966,11 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
         id: 101, name: "sysctl_get_name", span: Span::since(KernelVersion::new(5, 2)), known: Known::Measured,
         protos: &[
             HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Mem), Arg::new(ArgKind::ConstSize), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::NONE),
+            HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x8)), Arg::new(ArgKind::ConstSize), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::NONE),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0x800000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 2)), proto: 0 },
+            HelperUse { who: Selector::new(0x800000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 2), until: Some(KernelVersion::new(6, 18)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x800000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 1 },
         ],
     },
     HelperRecord {
@@ -1037,8 +1050,9 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::NONE),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 3)), proto: 0 },
-            HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 3)), proto: 0 },
+            HelperUse { who: Selector::new(0x1caedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 3), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
         ],
     },
     HelperRecord {
@@ -1065,8 +1079,10 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0xc)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x1)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 5)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 5)), proto: 0 },
             HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 5)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 5), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
         ],
     },
     HelperRecord {
@@ -1076,7 +1092,9 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
         ],
         uses: &[
             HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::from_bits(0x2), span: Span::since(KernelVersion::new(5, 5)), proto: 0 },
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::from_bits(0x2), span: Span::since(KernelVersion::new(5, 5)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::from_bits(0x2), span: Span::since(KernelVersion::new(5, 5)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::from_bits(0x2), span: Span { since: KernelVersion::new(5, 5), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::from_bits(0x2), span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
         ],
     },
     HelperRecord {
@@ -1085,8 +1103,10 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0xc)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer).bounded(RetBounds::ErrorOrSize), HelperFlags::from_bits(0x1)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 5)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 5)), proto: 0 },
             HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 5)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 5), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
         ],
     },
     HelperRecord {
@@ -1096,7 +1116,9 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
         ],
         uses: &[
             HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::from_bits(0x2), span: Span::since(KernelVersion::new(5, 5)), proto: 0 },
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::from_bits(0x2), span: Span::since(KernelVersion::new(5, 5)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::from_bits(0x2), span: Span::since(KernelVersion::new(5, 5)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::from_bits(0x2), span: Span { since: KernelVersion::new(5, 5), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::from_bits(0x2), span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
         ],
     },
     HelperRecord {
@@ -1114,8 +1136,9 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::NONE),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 6)), proto: 0 },
-            HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 6)), proto: 0 },
+            HelperUse { who: Selector::new(0x1caedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 6), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
         ],
     },
     HelperRecord {
@@ -1132,9 +1155,11 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
         id: 119, name: "read_branch_records", span: Span::since(KernelVersion::new(5, 6)), known: Known::Measured,
         protos: &[
             HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x1)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x1)),
+            HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x9)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x1)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0x80, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 6)), proto: 0 },
+            HelperUse { who: Selector::new(0x80, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 6), until: Some(KernelVersion::new(6, 18)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x80, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 1 },
         ],
     },
     HelperRecord {
@@ -1345,10 +1370,12 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
         uses: &[
             HelperUse { who: Selector::new(0x10200a0, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 9)), proto: 0 },
             HelperUse { who: Selector::new(0x142edff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
-            HelperUse { who: Selector::new(0x8000000, u64::MAX).sleeping(Sleep::Never), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
-            HelperUse { who: Selector::new(0xa4000004, u64::MAX).sleeping(Sleep::Never), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 9)), proto: 0 },
-            HelperUse { who: Selector::new(0xa4000004, u64::MAX).sleeping(Sleep::Only), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 9)), proto: 1 },
-            HelperUse { who: Selector::new(0x8000000, u64::MAX).sleeping(Sleep::Only), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 1 },
+            HelperUse { who: Selector::new(0x88000000, u64::MAX).sleeping(Sleep::Never), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x24000004, u64::MAX).sleeping(Sleep::Never), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 9)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX).sleeping(Sleep::Never), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 9), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x24000004, u64::MAX).sleeping(Sleep::Only), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 9)), proto: 1 },
+            HelperUse { who: Selector::new(0x88000000, u64::MAX).sleeping(Sleep::Only), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 1 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX).sleeping(Sleep::Only), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 9), until: Some(KernelVersion::new(6, 16)) }, proto: 1 },
         ],
     },
     HelperRecord {
@@ -1400,9 +1427,11 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
         id: 147, name: "d_path", span: Span::since(KernelVersion::new(5, 10)), known: Known::Measured,
         protos: &[
             HelperProto::new(&[Arg::new(ArgKind::BtfId).of("path"), Arg::new(ArgKind::Mem), Arg::new(ArgKind::ConstSizeOrZero)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x200)),
+            HelperProto::new(&[Arg::new(ArgKind::BtfId).of("path"), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x8)), Arg::new(ArgKind::ConstSizeOrZero)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x200)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa4000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 10)), proto: 0 },
+            HelperUse { who: Selector::new(0xa4000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 10), until: Some(KernelVersion::new(6, 18)) }, proto: 0 },
+            HelperUse { who: Selector::new(0xa4000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 1 },
         ],
     },
     HelperRecord {
@@ -1411,18 +1440,26 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0xc)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x2)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 10)), proto: 0 },
-            HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 10)), proto: 0 },
+            HelperUse { who: Selector::new(0x1caedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 10), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
         ],
     },
     HelperRecord {
         id: 149, name: "snprintf_btf", span: Span::since(KernelVersion::new(5, 10)), known: Known::Measured,
         protos: &[
             HelperProto::new(&[Arg::new(ArgKind::Mem), Arg::new(ArgKind::ConstSize), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2)), Arg::new(ArgKind::ConstSize), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::NONE),
+            HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x8)), Arg::new(ArgKind::ConstSize), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2)), Arg::new(ArgKind::ConstSize), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::NONE),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 10)), proto: 0 },
-            HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 10)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 10), until: Some(KernelVersion::new(6, 18)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 10), until: Some(KernelVersion::new(6, 18)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 10), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(6, 16), until: Some(KernelVersion::new(6, 18)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 1 },
+            HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 1 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(6, 18), until: Some(KernelVersion::new(6, 16)) }, proto: 1 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 1 },
         ],
     },
     HelperRecord {
@@ -1509,8 +1546,10 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[], Ret::new(RetKind::BtfId).with(RetFlags::from_bits(0x10)).of("task_struct"), HelperFlags::from_bits(0x1)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 11)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 11)), proto: 0 },
             HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 11)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 11), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
         ],
     },
     HelperRecord {
@@ -1573,10 +1612,17 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
         id: 165, name: "snprintf", span: Span::since(KernelVersion::new(5, 13)), known: Known::Measured,
         protos: &[
             HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x1)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::ConstStr), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x3)), Arg::new(ArgKind::ConstSizeOrZero)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x1)),
+            HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x9)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::ConstStr), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x3)), Arg::new(ArgKind::ConstSizeOrZero)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x1)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 13)), proto: 0 },
-            HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 13)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 13), until: Some(KernelVersion::new(6, 18)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 13), until: Some(KernelVersion::new(6, 18)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 13), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(6, 16), until: Some(KernelVersion::new(6, 18)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 1 },
+            HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 1 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(6, 18), until: Some(KernelVersion::new(6, 16)) }, proto: 1 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 1 },
         ],
     },
     HelperRecord {
@@ -1673,8 +1719,10 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[Arg::new(ArgKind::BtfId).of("task_struct")], Ret::new(RetKind::BtfId).of("pt_regs"), HelperFlags::from_bits(0x1)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 15)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 15)), proto: 0 },
             HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 15)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 15), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
         ],
     },
     HelperRecord {
@@ -1683,8 +1731,9 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0xc)), Arg::new(ArgKind::ConstSizeOrZero)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x1)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 16)), proto: 0 },
-            HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x1caedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 16), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
         ],
     },
     HelperRecord {
@@ -1693,8 +1742,10 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2)), Arg::new(ArgKind::ConstSize), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x3)), Arg::new(ArgKind::ConstSizeOrZero)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x1)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 16)), proto: 0 },
             HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 16), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
         ],
     },
     HelperRecord {
@@ -1711,9 +1762,11 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
         id: 179, name: "kallsyms_lookup_name", span: Span::since(KernelVersion::new(5, 16)), known: Known::Measured,
         protos: &[
             HelperProto::new(&[Arg::new(ArgKind::Mem), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::Anything), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x1c)).sized(8)], Ret::new(RetKind::Integer), HelperFlags::NONE),
+            HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::Anything), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x1c)).sized(8)], Ret::new(RetKind::Integer), HelperFlags::NONE),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 16), until: Some(KernelVersion::new(6, 18)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 1 },
         ],
     },
     HelperRecord {
@@ -1722,8 +1775,9 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[Arg::new(ArgKind::BtfId).of("task_struct"), Arg::new(ArgKind::Anything), Arg::new(ArgKind::Func), Arg::new(ArgKind::Stack).with(ArgFlags::from_bits(0x1)), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x80)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 17)), proto: 0 },
-            HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 17)), proto: 0 },
+            HelperUse { who: Selector::new(0x1caedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 17), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
         ],
     },
     HelperRecord {
@@ -1831,8 +1885,9 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
             HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0xc)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::Anything), Arg::new(ArgKind::BtfId).of("task_struct"), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x3)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 18)), proto: 0 },
-            HelperUse { who: Selector::new(0x14aedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x250200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 18)), proto: 0 },
+            HelperUse { who: Selector::new(0x1caedff5a, u64::MAX), need: Privilege::Perfmon, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 16)), proto: 0 },
+            HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 18), until: Some(KernelVersion::new(6, 16)) }, proto: 0 },
         ],
     },
     HelperRecord {
@@ -1948,18 +2003,22 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
         id: 204, name: "tcp_raw_gen_syncookie_ipv4", span: Span::since(KernelVersion::new(6, 0)), known: Known::Measured,
         protos: &[
             HelperProto::new(&[Arg::new(ArgKind::Mem).sized(20), Arg::new(ArgKind::Mem), Arg::new(ArgKind::ConstSizeOrZero)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x5)),
+            HelperProto::new(&[Arg::new(ArgKind::Mem).sized(20), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2)), Arg::new(ArgKind::ConstSizeOrZero)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x5)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0x58, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 0)), proto: 0 },
+            HelperUse { who: Selector::new(0x58, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(6, 0), until: Some(KernelVersion::new(6, 18)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x58, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 1 },
         ],
     },
     HelperRecord {
         id: 205, name: "tcp_raw_gen_syncookie_ipv6", span: Span::since(KernelVersion::new(6, 0)), known: Known::Measured,
         protos: &[
             HelperProto::new(&[Arg::new(ArgKind::Mem).sized(40), Arg::new(ArgKind::Mem), Arg::new(ArgKind::ConstSizeOrZero)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x5)),
+            HelperProto::new(&[Arg::new(ArgKind::Mem).sized(40), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2)), Arg::new(ArgKind::ConstSizeOrZero)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x5)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0x58, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 0)), proto: 0 },
+            HelperUse { who: Selector::new(0x58, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(6, 0), until: Some(KernelVersion::new(6, 18)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x58, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 1 },
         ],
     },
     HelperRecord {

@@ -6,21 +6,21 @@ pub(crate) const MAPS: &[MapRecord] = &[
     MapRecord {
         map_type: MapType::Hash, span: Span::since(KernelVersion::new(3, 19)), known: Known::Measured,
         key_size: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
-        create_flags: MapCreateFlags::from_bits(0x1dd), conditions: &[MapCondition::ElementFitsAllocation], need: Privilege::None, flags: MapFlags::from_bits(0x181fc),
+        create_flags: MapCreateFlags::from_bits(0x1dd), conditions: &[MapCondition::ElementFitsAllocation], need: Privilege::None, flags: MapFlags::from_bits(0x181fc), sleepable_since: KernelVersion::new(5, 10),
         not_in: ProgSet::from_bits(0x0),
         helpers: None,
     },
     MapRecord {
         map_type: MapType::Array, span: Span::since(KernelVersion::new(3, 19)), known: Known::Measured,
         key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 2147483647), too_big: MapErrno::TooBig }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
-        create_flags: MapCreateFlags::from_bits(0x159c), conditions: &[], need: Privilege::None, flags: MapFlags::from_bits(0x3a1ff),
+        create_flags: MapCreateFlags::from_bits(0x159c), conditions: &[], need: Privilege::None, flags: MapFlags::from_bits(0x3a1ff), sleepable_since: KernelVersion::new(5, 10),
         not_in: ProgSet::from_bits(0x0),
         helpers: None,
     },
     MapRecord {
         map_type: MapType::ProgArray, span: Span::since(KernelVersion::new(4, 2)), known: Known::Measured,
         key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
-        create_flags: MapCreateFlags::from_bits(0x1c), conditions: &[], need: Privilege::None, flags: MapFlags::from_bits(0x2000),
+        create_flags: MapCreateFlags::from_bits(0x1c), conditions: &[], need: Privilege::None, flags: MapFlags::from_bits(0x82000), sleepable_since: KernelVersion::new(5, 10),
         not_in: ProgSet::from_bits(0x0),
         helpers: Some(&[
             MapHelper { id: 12, span: Span::ALWAYS, who: Selector::ALL },
@@ -29,7 +29,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
     MapRecord {
         map_type: MapType::PerfEventArray, span: Span::since(KernelVersion::new(4, 3)), known: Known::Measured,
         key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
-        create_flags: MapCreateFlags::from_bits(0x81c), conditions: &[], need: Privilege::None, flags: MapFlags::from_bits(0x2080),
+        create_flags: MapCreateFlags::from_bits(0x81c), conditions: &[], need: Privilege::None, flags: MapFlags::from_bits(0x2080), sleepable_since: KernelVersion::new(5, 10),
         not_in: ProgSet::from_bits(0x0),
         helpers: Some(&[
             MapHelper { id: 22, span: Span::ALWAYS, who: Selector::ALL },
@@ -42,21 +42,21 @@ pub(crate) const MAPS: &[MapRecord] = &[
     MapRecord {
         map_type: MapType::PercpuHash, span: Span::since(KernelVersion::new(4, 6)), known: Known::Measured,
         key_size: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
-        create_flags: MapCreateFlags::from_bits(0x1d9), conditions: &[MapCondition::ElementFitsAllocation], need: Privilege::None, flags: MapFlags::from_bits(0x3a0),
+        create_flags: MapCreateFlags::from_bits(0x1d9), conditions: &[MapCondition::ElementFitsAllocation], need: Privilege::None, flags: MapFlags::from_bits(0x3a0), sleepable_since: KernelVersion::new(5, 10),
         not_in: ProgSet::from_bits(0x0),
         helpers: None,
     },
     MapRecord {
         map_type: MapType::PercpuArray, span: Span::since(KernelVersion::new(4, 6)), known: Known::Measured,
         key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 32768), too_big: MapErrno::TooBig }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
-        create_flags: MapCreateFlags::from_bits(0x198), conditions: &[], need: Privilege::None, flags: MapFlags::from_bits(0x23a0),
+        create_flags: MapCreateFlags::from_bits(0x198), conditions: &[], need: Privilege::None, flags: MapFlags::from_bits(0x23a0), sleepable_since: KernelVersion::new(5, 10),
         not_in: ProgSet::from_bits(0x0),
         helpers: None,
     },
     MapRecord {
         map_type: MapType::StackTrace, span: Span::since(KernelVersion::new(4, 6)), known: Known::Measured,
         key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::MultipleWithin(8, 4294967295, 8), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 2147483648), too_big: MapErrno::TooBig },
-        create_flags: MapCreateFlags::from_bits(0x3c), conditions: &[MapCondition::FrameSizeByFlag], need: Privilege::Bpf, flags: MapFlags::from_bits(0x80),
+        create_flags: MapCreateFlags::from_bits(0x3c), conditions: &[MapCondition::FrameSizeByFlag], need: Privilege::Bpf, flags: MapFlags::from_bits(0x80), sleepable_since: KernelVersion::new(5, 10),
         not_in: ProgSet::from_bits(0x0),
         helpers: Some(&[
             MapHelper { id: 27, span: Span::ALWAYS, who: Selector::ALL },
@@ -65,7 +65,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
     MapRecord {
         map_type: MapType::CgroupArray, span: Span::since(KernelVersion::new(4, 8)), known: Known::Measured,
         key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
-        create_flags: MapCreateFlags::from_bits(0x1c), conditions: &[], need: Privilege::None, flags: MapFlags::from_bits(0x2080),
+        create_flags: MapCreateFlags::from_bits(0x1c), conditions: &[], need: Privilege::None, flags: MapFlags::from_bits(0x2080), sleepable_since: KernelVersion::new(5, 10),
         not_in: ProgSet::from_bits(0x0),
         helpers: Some(&[
             MapHelper { id: 33, span: Span::ALWAYS, who: Selector::ALL },
@@ -75,28 +75,28 @@ pub(crate) const MAPS: &[MapRecord] = &[
     MapRecord {
         map_type: MapType::LruHash, span: Span::since(KernelVersion::new(4, 10)), known: Known::Measured,
         key_size: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
-        create_flags: MapCreateFlags::from_bits(0x1de), conditions: &[MapCondition::LruFlags, MapCondition::ElementFitsAllocation], need: Privilege::Bpf, flags: MapFlags::from_bits(0x81f8),
+        create_flags: MapCreateFlags::from_bits(0x1de), conditions: &[MapCondition::LruFlags, MapCondition::ElementFitsAllocation], need: Privilege::Bpf, flags: MapFlags::from_bits(0x81f8), sleepable_since: KernelVersion::new(5, 10),
         not_in: ProgSet::from_bits(0x0),
         helpers: None,
     },
     MapRecord {
         map_type: MapType::LruPercpuHash, span: Span::since(KernelVersion::new(4, 10)), known: Known::Measured,
         key_size: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
-        create_flags: MapCreateFlags::from_bits(0x1da), conditions: &[MapCondition::LruFlags, MapCondition::ElementFitsAllocation], need: Privilege::Bpf, flags: MapFlags::from_bits(0x3a0),
+        create_flags: MapCreateFlags::from_bits(0x1da), conditions: &[MapCondition::LruFlags, MapCondition::ElementFitsAllocation], need: Privilege::Bpf, flags: MapFlags::from_bits(0x3a0), sleepable_since: KernelVersion::new(5, 10),
         not_in: ProgSet::from_bits(0x0),
         helpers: None,
     },
     MapRecord {
         map_type: MapType::LpmTrie, span: Span::since(KernelVersion::new(4, 11)), known: Known::Measured,
         key_size: MapNeed { need: Need::Within(5, 260), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 4194024), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
-        create_flags: MapCreateFlags::from_bits(0x19d), conditions: &[MapCondition::NeedsNoPrealloc], need: Privilege::Bpf, flags: MapFlags::from_bits(0x80),
+        create_flags: MapCreateFlags::from_bits(0x19d), conditions: &[MapCondition::NeedsNoPrealloc], need: Privilege::Bpf, flags: MapFlags::from_bits(0x80), sleepable_since: KernelVersion::new(5, 10),
         not_in: ProgSet::from_bits(0x0),
         helpers: None,
     },
     MapRecord {
         map_type: MapType::ArrayOfMaps, span: Span::since(KernelVersion::new(4, 12)), known: Known::Source,
         key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
-        create_flags: MapCreateFlags::from_bits(0x1c), conditions: &[MapCondition::NeedsInnerMap], need: Privilege::None, flags: MapFlags::from_bits(0x2500),
+        create_flags: MapCreateFlags::from_bits(0x1c), conditions: &[MapCondition::NeedsInnerMap], need: Privilege::None, flags: MapFlags::from_bits(0x2500), sleepable_since: KernelVersion::new(5, 10),
         not_in: ProgSet::from_bits(0x0),
         helpers: Some(&[
             MapHelper { id: 1, span: Span::ALWAYS, who: Selector::ALL },
@@ -105,7 +105,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
     MapRecord {
         map_type: MapType::HashOfMaps, span: Span::since(KernelVersion::new(4, 12)), known: Known::Source,
         key_size: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
-        create_flags: MapCreateFlags::from_bits(0x1dd), conditions: &[MapCondition::NeedsInnerMap, MapCondition::ElementFitsAllocation], need: Privilege::None, flags: MapFlags::from_bits(0x500),
+        create_flags: MapCreateFlags::from_bits(0x1dd), conditions: &[MapCondition::NeedsInnerMap, MapCondition::ElementFitsAllocation], need: Privilege::None, flags: MapFlags::from_bits(0x500), sleepable_since: KernelVersion::new(5, 10),
         not_in: ProgSet::from_bits(0x0),
         helpers: Some(&[
             MapHelper { id: 1, span: Span::ALWAYS, who: Selector::ALL },
@@ -114,7 +114,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
     MapRecord {
         map_type: MapType::Devmap, span: Span::since(KernelVersion::new(4, 14)), known: Known::Measured,
         key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Either(4, 8), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
-        create_flags: MapCreateFlags::from_bits(0x1c), conditions: &[], need: Privilege::NetAdmin, flags: MapFlags::from_bits(0x40080),
+        create_flags: MapCreateFlags::from_bits(0x1c), conditions: &[], need: Privilege::NetAdmin, flags: MapFlags::from_bits(0xc0080), sleepable_since: KernelVersion::new(5, 10),
         not_in: ProgSet::from_bits(0x0),
         helpers: Some(&[
             MapHelper { id: 51, span: Span::ALWAYS, who: Selector::ALL },
@@ -124,7 +124,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
     MapRecord {
         map_type: MapType::Sockmap, span: Span::since(KernelVersion::new(4, 14)), known: Known::Measured,
         key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Either(4, 8), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
-        create_flags: MapCreateFlags::from_bits(0x1c), conditions: &[], need: Privilege::NetAdmin, flags: MapFlags::from_bits(0x80),
+        create_flags: MapCreateFlags::from_bits(0x1c), conditions: &[], need: Privilege::NetAdmin, flags: MapFlags::from_bits(0x80), sleepable_since: KernelVersion::new(5, 10),
         not_in: ProgSet::from_bits(0x0),
         helpers: Some(&[
             MapHelper { id: 52, span: Span::ALWAYS, who: Selector::ALL },
@@ -142,7 +142,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
     MapRecord {
         map_type: MapType::Cpumap, span: Span::since(KernelVersion::new(4, 15)), known: Known::Measured,
         key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Either(4, 8), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
-        create_flags: MapCreateFlags::from_bits(0x4), conditions: &[MapCondition::AtMostCpus], need: Privilege::Bpf, flags: MapFlags::from_bits(0x80),
+        create_flags: MapCreateFlags::from_bits(0x4), conditions: &[MapCondition::AtMostCpus], need: Privilege::Bpf, flags: MapFlags::from_bits(0x80080), sleepable_since: KernelVersion::new(5, 10),
         not_in: ProgSet::from_bits(0x0),
         helpers: Some(&[
             MapHelper { id: 51, span: Span::ALWAYS, who: Selector::ALL },
@@ -151,7 +151,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
     MapRecord {
         map_type: MapType::Xskmap, span: Span::since(KernelVersion::new(4, 18)), known: Known::Measured,
         key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
-        create_flags: MapCreateFlags::from_bits(0x1c), conditions: &[], need: Privilege::NetAdmin, flags: MapFlags::from_bits(0x80),
+        create_flags: MapCreateFlags::from_bits(0x1c), conditions: &[], need: Privilege::NetAdmin, flags: MapFlags::from_bits(0x80), sleepable_since: KernelVersion::new(5, 10),
         not_in: ProgSet::from_bits(0x0),
         helpers: Some(&[
             MapHelper { id: 51, span: Span::ALWAYS, who: Selector::ALL },
@@ -161,7 +161,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
     MapRecord {
         map_type: MapType::Sockhash, span: Span::since(KernelVersion::new(4, 18)), known: Known::Measured,
         key_size: MapNeed { need: Need::Within(1, 512), too_big: MapErrno::TooBig }, value_size: MapNeed { need: Need::Either(4, 8), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
-        create_flags: MapCreateFlags::from_bits(0x1c), conditions: &[], need: Privilege::NetAdmin, flags: MapFlags::from_bits(0x80),
+        create_flags: MapCreateFlags::from_bits(0x1c), conditions: &[], need: Privilege::NetAdmin, flags: MapFlags::from_bits(0x80), sleepable_since: KernelVersion::new(5, 10),
         not_in: ProgSet::from_bits(0x0),
         helpers: Some(&[
             MapHelper { id: 72, span: Span::ALWAYS, who: Selector::ALL },
@@ -179,7 +179,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
     MapRecord {
         map_type: MapType::CgroupStorage, span: Span::since(KernelVersion::new(4, 19)), known: Known::Measured,
         key_size: MapNeed { need: Need::Either(8, 16), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 65407), too_big: MapErrno::TooBig }, max_entries: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid },
-        create_flags: MapCreateFlags::from_bits(0x19c), conditions: &[], need: Privilege::None, flags: MapFlags::from_bits(0x1004),
+        create_flags: MapCreateFlags::from_bits(0x19c), conditions: &[], need: Privilege::None, flags: MapFlags::from_bits(0x1004), sleepable_since: KernelVersion::new(5, 10),
         not_in: ProgSet::from_bits(0x0),
         helpers: Some(&[
             MapHelper { id: 81, span: Span::ALWAYS, who: Selector::ALL },
@@ -188,7 +188,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
     MapRecord {
         map_type: MapType::ReuseportSockarray, span: Span::since(KernelVersion::new(4, 19)), known: Known::Measured,
         key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Either(4, 8), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
-        create_flags: MapCreateFlags::from_bits(0x19c), conditions: &[], need: Privilege::Bpf, flags: MapFlags::from_bits(0x2080),
+        create_flags: MapCreateFlags::from_bits(0x19c), conditions: &[], need: Privilege::Bpf, flags: MapFlags::from_bits(0x2080), sleepable_since: KernelVersion::new(5, 10),
         not_in: ProgSet::from_bits(0x0),
         helpers: Some(&[
             MapHelper { id: 82, span: Span::ALWAYS, who: Selector::ALL },
@@ -197,7 +197,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
     MapRecord {
         map_type: MapType::PercpuCgroupStorage, span: Span::since(KernelVersion::new(4, 20)), known: Known::Measured,
         key_size: MapNeed { need: Need::Either(8, 16), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 32768), too_big: MapErrno::TooBig }, max_entries: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid },
-        create_flags: MapCreateFlags::from_bits(0x19c), conditions: &[], need: Privilege::None, flags: MapFlags::from_bits(0x1200),
+        create_flags: MapCreateFlags::from_bits(0x19c), conditions: &[], need: Privilege::None, flags: MapFlags::from_bits(0x1200), sleepable_since: KernelVersion::new(5, 10),
         not_in: ProgSet::from_bits(0x0),
         helpers: Some(&[
             MapHelper { id: 81, span: Span::ALWAYS, who: Selector::ALL },
@@ -206,7 +206,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
     MapRecord {
         map_type: MapType::Queue, span: Span::since(KernelVersion::new(4, 20)), known: Known::Measured,
         key_size: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 4194304), too_big: MapErrno::TooBig }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
-        create_flags: MapCreateFlags::from_bits(0x19c), conditions: &[], need: Privilege::Bpf, flags: MapFlags::from_bits(0x180),
+        create_flags: MapCreateFlags::from_bits(0x19c), conditions: &[], need: Privilege::Bpf, flags: MapFlags::from_bits(0x180), sleepable_since: KernelVersion::new(6, 12),
         not_in: ProgSet::from_bits(0x0),
         helpers: Some(&[
             MapHelper { id: 89, span: Span::ALWAYS, who: Selector::ALL },
@@ -217,7 +217,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
     MapRecord {
         map_type: MapType::Stack, span: Span::since(KernelVersion::new(4, 20)), known: Known::Measured,
         key_size: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 4194304), too_big: MapErrno::TooBig }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
-        create_flags: MapCreateFlags::from_bits(0x19c), conditions: &[], need: Privilege::Bpf, flags: MapFlags::from_bits(0x180),
+        create_flags: MapCreateFlags::from_bits(0x19c), conditions: &[], need: Privilege::Bpf, flags: MapFlags::from_bits(0x180), sleepable_since: KernelVersion::new(6, 12),
         not_in: ProgSet::from_bits(0x0),
         helpers: Some(&[
             MapHelper { id: 89, span: Span::ALWAYS, who: Selector::ALL },
@@ -228,7 +228,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
     MapRecord {
         map_type: MapType::SkStorage, span: Span::since(KernelVersion::new(5, 2)), known: Known::Source,
         key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 65407), too_big: MapErrno::TooBig }, max_entries: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid },
-        create_flags: MapCreateFlags::from_bits(0x201), conditions: &[MapCondition::NeedsNoPrealloc, MapCondition::NeedsBtf], need: Privilege::Bpf, flags: MapFlags::from_bits(0x101a4),
+        create_flags: MapCreateFlags::from_bits(0x201), conditions: &[MapCondition::NeedsNoPrealloc, MapCondition::NeedsBtf], need: Privilege::Bpf, flags: MapFlags::from_bits(0x101a4), sleepable_since: KernelVersion::new(5, 17),
         not_in: ProgSet::from_bits(0x0),
         helpers: Some(&[
             MapHelper { id: 107, span: Span::ALWAYS, who: Selector::ALL },
@@ -239,7 +239,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
     MapRecord {
         map_type: MapType::DevmapHash, span: Span::since(KernelVersion::new(5, 4)), known: Known::Measured,
         key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Either(4, 8), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 2147483648), too_big: MapErrno::Invalid },
-        create_flags: MapCreateFlags::from_bits(0x1c), conditions: &[], need: Privilege::NetAdmin, flags: MapFlags::from_bits(0x40080),
+        create_flags: MapCreateFlags::from_bits(0x1c), conditions: &[], need: Privilege::NetAdmin, flags: MapFlags::from_bits(0x40080), sleepable_since: KernelVersion::new(5, 10),
         not_in: ProgSet::from_bits(0x0),
         helpers: Some(&[
             MapHelper { id: 51, span: Span::ALWAYS, who: Selector::ALL },
@@ -249,14 +249,14 @@ pub(crate) const MAPS: &[MapRecord] = &[
     MapRecord {
         map_type: MapType::StructOps, span: Span::since(KernelVersion::new(5, 6)), known: Known::Source,
         key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Exactly(1), too_big: MapErrno::Invalid },
-        create_flags: MapCreateFlags::from_bits(0xa000), conditions: &[MapCondition::ValueTypeOfKernel], need: Privilege::Bpf, flags: MapFlags::from_bits(0x800),
+        create_flags: MapCreateFlags::from_bits(0xa000), conditions: &[MapCondition::ValueTypeOfKernel], need: Privilege::Bpf, flags: MapFlags::from_bits(0x800), sleepable_since: KernelVersion::new(5, 10),
         not_in: ProgSet::from_bits(0x0),
         helpers: None,
     },
     MapRecord {
         map_type: MapType::Ringbuf, span: Span::since(KernelVersion::new(5, 8)), known: Known::Measured,
         key_size: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::PagesPowerOfTwo, too_big: MapErrno::Invalid },
-        create_flags: MapCreateFlags::from_bits(0x4), conditions: &[], need: Privilege::None, flags: MapFlags::from_bits(0x182),
+        create_flags: MapCreateFlags::from_bits(0x4), conditions: &[], need: Privilege::None, flags: MapFlags::from_bits(0x182), sleepable_since: KernelVersion::new(5, 15),
         not_in: ProgSet::from_bits(0x0),
         helpers: Some(&[
             MapHelper { id: 130, span: Span::ALWAYS, who: Selector::ALL },
@@ -270,7 +270,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
     MapRecord {
         map_type: MapType::InodeStorage, span: Span::since(KernelVersion::new(5, 10)), known: Known::Source,
         key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 65407), too_big: MapErrno::TooBig }, max_entries: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid },
-        create_flags: MapCreateFlags::from_bits(0x201), conditions: &[MapCondition::NeedsNoPrealloc, MapCondition::NeedsBtf], need: Privilege::Bpf, flags: MapFlags::from_bits(0x101a4),
+        create_flags: MapCreateFlags::from_bits(0x201), conditions: &[MapCondition::NeedsNoPrealloc, MapCondition::NeedsBtf], need: Privilege::Bpf, flags: MapFlags::from_bits(0x101a4), sleepable_since: KernelVersion::new(5, 17),
         not_in: ProgSet::from_bits(0x0),
         helpers: Some(&[
             MapHelper { id: 145, span: Span::ALWAYS, who: Selector::ALL },
@@ -281,7 +281,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
     MapRecord {
         map_type: MapType::TaskStorage, span: Span::since(KernelVersion::new(5, 11)), known: Known::Source,
         key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 65407), too_big: MapErrno::TooBig }, max_entries: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid },
-        create_flags: MapCreateFlags::from_bits(0x201), conditions: &[MapCondition::NeedsNoPrealloc, MapCondition::NeedsBtf], need: Privilege::Bpf, flags: MapFlags::from_bits(0x141a4),
+        create_flags: MapCreateFlags::from_bits(0x201), conditions: &[MapCondition::NeedsNoPrealloc, MapCondition::NeedsBtf], need: Privilege::Bpf, flags: MapFlags::from_bits(0x141a4), sleepable_since: KernelVersion::new(5, 17),
         not_in: ProgSet::from_bits(0x0),
         helpers: Some(&[
             MapHelper { id: 156, span: Span::ALWAYS, who: Selector::ALL },
@@ -292,7 +292,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
     MapRecord {
         map_type: MapType::BloomFilter, span: Span::since(KernelVersion::new(5, 16)), known: Known::Measured,
         key_size: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 4194304), too_big: MapErrno::TooBig }, max_entries: MapNeed { need: Need::Within(1, 4294967295), too_big: MapErrno::Invalid },
-        create_flags: MapCreateFlags::from_bits(0x1dc), conditions: &[MapCondition::ExtraIsHashCount], need: Privilege::Bpf, flags: MapFlags::from_bits(0x80),
+        create_flags: MapCreateFlags::from_bits(0x1dc), conditions: &[MapCondition::ExtraIsHashCount], need: Privilege::Bpf, flags: MapFlags::from_bits(0x80), sleepable_since: KernelVersion::new(5, 10),
         not_in: ProgSet::from_bits(0x0),
         helpers: Some(&[
             MapHelper { id: 89, span: Span::ALWAYS, who: Selector::ALL },
@@ -302,7 +302,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
     MapRecord {
         map_type: MapType::UserRingbuf, span: Span::since(KernelVersion::new(6, 1)), known: Known::Measured,
         key_size: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::PagesPowerOfTwo, too_big: MapErrno::Invalid },
-        create_flags: MapCreateFlags::from_bits(0x4), conditions: &[], need: Privilege::None, flags: MapFlags::from_bits(0x182),
+        create_flags: MapCreateFlags::from_bits(0x4), conditions: &[], need: Privilege::None, flags: MapFlags::from_bits(0x182), sleepable_since: KernelVersion::new(5, 10),
         not_in: ProgSet::from_bits(0x0),
         helpers: Some(&[
             MapHelper { id: 209, span: Span::ALWAYS, who: Selector::ALL },
@@ -311,7 +311,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
     MapRecord {
         map_type: MapType::CgrpStorage, span: Span::since(KernelVersion::new(6, 2)), known: Known::Source,
         key_size: MapNeed { need: Need::Exactly(4), too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Within(1, 65407), too_big: MapErrno::TooBig }, max_entries: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid },
-        create_flags: MapCreateFlags::from_bits(0x201), conditions: &[MapCondition::NeedsNoPrealloc, MapCondition::NeedsBtf], need: Privilege::Bpf, flags: MapFlags::from_bits(0x101a4),
+        create_flags: MapCreateFlags::from_bits(0x201), conditions: &[MapCondition::NeedsNoPrealloc, MapCondition::NeedsBtf], need: Privilege::Bpf, flags: MapFlags::from_bits(0x101a4), sleepable_since: KernelVersion::new(5, 10),
         not_in: ProgSet::from_bits(0x0),
         helpers: Some(&[
             MapHelper { id: 210, span: Span::ALWAYS, who: Selector::ALL },
@@ -322,7 +322,7 @@ pub(crate) const MAPS: &[MapRecord] = &[
     MapRecord {
         map_type: MapType::Arena, span: Span::since(KernelVersion::new(6, 9)), known: Known::Measured,
         key_size: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid }, value_size: MapNeed { need: Need::Zero, too_big: MapErrno::Invalid }, max_entries: MapNeed { need: Need::Within(1, 1048576), too_big: MapErrno::TooBig },
-        create_flags: MapCreateFlags::from_bits(0x60400), conditions: &[MapCondition::NeedsMmapable, MapCondition::ExtraIsAddress], need: Privilege::Bpf, flags: MapFlags::from_bits(0x1183),
+        create_flags: MapCreateFlags::from_bits(0x60400), conditions: &[MapCondition::NeedsMmapable, MapCondition::ExtraIsAddress], need: Privilege::Bpf, flags: MapFlags::from_bits(0x1183), sleepable_since: KernelVersion::new(5, 10),
         not_in: ProgSet::from_bits(0x0),
         helpers: None,
     },

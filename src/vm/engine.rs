@@ -1,0 +1,148 @@
+//! What all programs of one embedding share: limits, clock, randomness, the current task.
+
+use super::events::TraceSink;
+use super::maps::Settings;
+use super::task::{Clock, Random, Seeded, SystemClock, Task};
+use std::fmt;
+use std::sync::Arc;
+
+/// What becomes of calls to functions that the linker does not have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Unknown {
+    /// The program cannot be linked.
+    #[default]
+    Refuse,
+    /// The call traps when it is reached.
+    TrapAtCall,
+}
+
+/// The settings of an engine.
+#[derive(Clone)]
+pub struct Config {
+    pub(crate) budget: u64,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) task: Task,
+    pub(crate) trace: Option<Arc<dyn TraceSink>>,
+    pub(crate) unknown: Unknown,
+    pub(crate) maps: Settings,
+}
+
+impl Config {
+    /// The budget unless another is set: a few seconds' worth.
+    pub const DEFAULT_BUDGET: u64 = 1 << 32;
+
+    /// The defaults: [`Config::DEFAULT_BUDGET`], the host's clock, randomness from a fixed seed, one
+    /// CPU, maps as [`Settings`] has them but with a fixed seed, and no sink for traced text.
+    pub fn new() -> Config {
+        Config {
+            budget: Config::DEFAULT_BUDGET,
+            clock: Arc::new(SystemClock::new()),
+            random: Arc::new(Seeded::new(0)),
+            task: Task::default(),
+            trace: None,
+            unknown: Unknown::Refuse,
+            maps: Settings {
+                cpus: 1,
+                memory_limit: Settings::DEFAULT_MEMORY_LIMIT,
+                seed: 0,
+                page_size: 4096,
+            },
+        }
+    }
+
+    /// The most instructions of a run; held at backward jumps and calls.
+    #[must_use]
+    pub fn budget(mut self, insns: u64) -> Config {
+        self.budget = insns;
+        self
+    }
+
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Config {
+        self.clock = clock;
+        self
+    }
+
+    #[must_use]
+    pub fn random(mut self, random: Arc<dyn Random>) -> Config {
+        self.random = random;
+        self
+    }
+
+    /// The current task of runs that name none.
+    #[must_use]
+    pub fn task(mut self, task: Task) -> Config {
+        self.task = task;
+        self
+    }
+
+    /// Where `bpf_trace_printk` writes.
+    #[must_use]
+    pub fn trace(mut self, sink: Arc<dyn TraceSink>) -> Config {
+        self.trace = Some(sink);
+        self
+    }
+
+    #[must_use]
+    pub fn unknown(mut self, unknown: Unknown) -> Config {
+        self.unknown = unknown;
+        self
+    }
+
+    /// The number of CPUs that per-CPU maps have values for; at least 1.
+    #[must_use]
+    pub fn cpus(mut self, cpus: u32) -> Config {
+        self.maps.cpus = cpus.max(1);
+        self
+    }
+
+    /// Everything about maps that the host decides.
+    #[must_use]
+    pub fn maps(mut self, settings: Settings) -> Config {
+        self.maps = Settings { cpus: settings.cpus.max(1), ..settings };
+        self
+    }
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config::new()
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("budget", &self.budget)
+            .field("task", &self.task)
+            .field("unknown", &self.unknown)
+            .field("maps", &self.maps)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Settings shared by linkers and instances. Clones are the same engine.
+#[derive(Clone, Debug)]
+pub struct Engine(Arc<Config>);
+
+impl Engine {
+    pub fn new(config: Config) -> Engine {
+        Engine(Arc::new(config))
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.0
+    }
+
+    /// The number of CPUs.
+    pub fn cpus(&self) -> u32 {
+        self.0.maps.cpus
+    }
+}
+
+impl Default for Engine {
+    fn default() -> Engine {
+        Engine::new(Config::new())
+    }
+}

@@ -1,0 +1,147 @@
+//! A program linked with its maps and functions, and runs of it.
+
+use super::context::ContextLayout;
+use super::engine::Engine;
+use super::input::{Input, Subject};
+use super::linker::Group;
+use super::lower::Lowered;
+use super::maps::Map;
+use super::run::{Linked, Parts, Run};
+use super::trap::{Trap, TrapKind};
+use super::Outcome;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A program ready to run.
+///
+/// Any number of threads may run one instance at once. Each run has a stack, a budget and a state of
+/// the host (`&mut T`) of its own; what runs share are the maps, as in the kernel. A host that wants
+/// shared state of its own puts an `Arc` in `T`. Clones are the same instance.
+pub struct Instance<T> {
+    engine: Engine,
+    linked: Arc<Linked>,
+    /// The programs it may come to through arrays.
+    group: Group,
+    /// Stacks of runs that have ended, for the next.
+    pool: Arc<Mutex<Vec<Parts>>>,
+    state: PhantomData<fn(T)>,
+}
+
+/// How many stacks of ended runs are kept.
+const POOL: usize = 16;
+
+impl<T: 'static> Instance<T> {
+    pub(crate) fn new(engine: Engine, linked: Arc<Linked>, group: Group) -> Instance<T> {
+        Instance { engine, linked, group, pool: Arc::default(), state: PhantomData }
+    }
+
+    /// The program's name.
+    pub fn name(&self) -> &str {
+        &self.linked.name
+    }
+
+    /// The lowered program.
+    pub fn code(&self) -> &Lowered {
+        &self.linked.code
+    }
+
+    /// The maps, in the order of the program's definitions.
+    pub fn maps(&self) -> &[Arc<dyn Map>] {
+        &self.linked.maps
+    }
+
+    /// The map of this name.
+    pub fn map(&self, name: &str) -> Option<&Arc<dyn Map>> {
+        self.linked.maps.iter().find(|m| m.head().name() == name)
+    }
+
+    /// Whether accesses are not looked up.
+    pub fn is_proven(&self) -> bool {
+        self.linked.proven
+    }
+
+    /// Runs the program once.
+    ///
+    /// # Errors
+    /// When the program traps: see [`TrapKind`]. A context of another layout than a proven program
+    /// was vouched for is [`TrapKind::Unsupported`].
+    pub fn run(&self, data: &mut T, input: Input<'_>) -> Result<Outcome, Trap> {
+        let mut input = input;
+        input.cpu %= self.engine.cpus();
+        if !self.linked.accepts(&input) {
+            return Err(TrapKind::Unsupported("a context that the proof does not speak of").into());
+        }
+        let parts = self.pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let parts = parts.unwrap_or_else(Parts::new);
+        let (result, parts) = Run::new(&self.engine, self.linked.clone(), data, input, parts).finish();
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        if pool.len() < POOL {
+            pool.push(parts);
+        }
+        result
+    }
+
+    /// Puts the program into an array of programs, for others to tail call. The array holds it weakly:
+    /// some instance made by the same linker must live for a tail call to find it.
+    ///
+    /// # Errors
+    /// When the map is no array of programs or has no such index.
+    pub fn insert_into(&self, map: &dyn Map, index: u32) -> Result<(), NotInserted> {
+        match super::helpers::tail::set_program(map, index, &self.linked) {
+            true => Ok(()),
+            false => Err(NotInserted { index }),
+        }
+    }
+}
+
+impl Linked {
+    /// Whether the program may be run on this input: one that nobody checks must get the context it
+    /// was vouched for.
+    pub fn accepts(&self, input: &Input<'_>) -> bool {
+        let layout = match &input.subject {
+            Subject::Context(context) => Some(context.layout()),
+            _ => None,
+        };
+        match (self.proven, &self.context) {
+            (false, _) => true,
+            (true, Some(expected)) => layout == Some(expected),
+            (true, None) => layout.is_none_or(ContextLayout::is_plain),
+        }
+    }
+}
+
+/// The map is no array of programs, or has no such index.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NotInserted {
+    pub index: u32,
+}
+
+impl fmt::Display for NotInserted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the map is no array of programs with an index {}", self.index)
+    }
+}
+
+impl std::error::Error for NotInserted {}
+
+impl<T> Clone for Instance<T> {
+    fn clone(&self) -> Instance<T> {
+        Instance {
+            engine: self.engine.clone(),
+            linked: self.linked.clone(),
+            group: self.group.clone(),
+            pool: self.pool.clone(),
+            state: PhantomData,
+        }
+    }
+}
+
+impl<T> fmt::Debug for Instance<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Instance")
+            .field("program", &self.linked.name)
+            .field("proven", &self.linked.proven)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,85 @@
+//! Threads on one map: what is always present is always found, counts are exact, bounds hold.
+
+use super::*;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+#[test]
+fn a_key_that_is_present_is_found_while_others_come_and_go() {
+    for map_type in [MapType::Hash, MapType::LruHash] {
+        // Few buckets and spare elements, so that elements are recycled all the time.
+        let map = map_of(MapShape::new(map_type, 8, 8, 8), 2);
+        let stop = AtomicBool::new(false);
+        let key = |n: u64| n.to_ne_bytes();
+        map.update(&key(0), &key(0), 0, 0).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for n in 0..20_000u64 {
+                    map.update(&key(0), &key(0), 0, 1).unwrap();
+                    let other = key(1 + n % 5);
+                    let _ = map.update(&other, &other, 0, 1);
+                    let _ = map.delete(&key(1 + (n + 2) % 5), 1);
+                }
+                stop.store(true, Ordering::Relaxed);
+            });
+            let mut looks = 0;
+            while !stop.load(Ordering::Relaxed) || looks == 0 {
+                assert!(map.lookup(&key(0), 0).is_some(), "{map_type}: lost after {looks} lookups");
+                looks += 1;
+            }
+        });
+    }
+}
+
+#[test]
+fn inserts_from_two_threads_fill_a_hash_exactly() {
+    for (map_type, flags) in
+        [(MapType::Hash, 0), (MapType::Hash, flag::NO_PREALLOC), (MapType::PercpuHash, flag::NO_PREALLOC)]
+    {
+        let map = map_of(MapShape::new(map_type, 4, 8, 1000).with_flags(flags), 2);
+        let full: u32 = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..2u32)
+                .map(|cpu| {
+                    let map = &map;
+                    let insert = move |n: u32| map.update(&(n * 2 + cpu).to_ne_bytes(), &[1; 8], 0, cpu);
+                    scope.spawn(move || (0..700).filter(|n| insert(*n).is_err()).count() as u32)
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(full, 400);
+        assert_eq!(map.elements().unwrap().len(), 1000);
+    }
+}
+
+#[test]
+fn an_lru_under_two_threads_keeps_its_bound_and_loses_no_element() {
+    for (map_type, flags) in [(MapType::LruHash, 0), (MapType::LruPercpuHash, flag::NO_COMMON_LRU)] {
+        let map = map_of(MapShape::new(map_type, 4, 8, 64).with_flags(flags), 2);
+        std::thread::scope(|scope| {
+            for cpu in 0..2u32 {
+                let map = &map;
+                scope.spawn(move || {
+                    let mut x = 88_172_645_463_325_252u64 + u64::from(cpu);
+                    for _ in 0..20_000 {
+                        x ^= x << 13;
+                        x ^= x >> 7;
+                        x ^= x << 17;
+                        let key = (x as u32 % 100).to_ne_bytes();
+                        match x >> 60 {
+                            0..8 => map.update(&key, &[3; 8], 0, cpu).unwrap(),
+                            8..10 => drop(map.delete(&key, cpu)),
+                            _ => drop(map.lookup(&key, cpu)),
+                        }
+                    }
+                });
+            }
+        });
+        let MapKind::Hash(hash) = map.kind() else { unreachable!() };
+        assert!(hash.len() <= 64);
+        // Every element is still there to be used: distinct new keys fill the map again.
+        for n in 1000..1064u32 {
+            map.update(&n.to_ne_bytes(), &[4; 8], 0, n % 2).unwrap();
+        }
+        assert_eq!(hash.len(), 64);
+    }
+}

@@ -1,0 +1,401 @@
+//! The memory a run may touch, and how accesses are held against it.
+//!
+//! Programs hold real addresses. In checked mode every access must lie inside one region: a live
+//! stack frame, the context, the packet, one value of a map, a reserved ring buffer record, or
+//! memory the host granted; two regions that happen to touch are never crossed. In proven mode
+//! nothing is looked up, since the proof already says so. Which regions exist is the run's
+//! business ([`Run`]); map values are found by asking the maps, so that every element is held by
+//! itself.
+//!
+//! Programs on other threads may change map values at the same time. Their plain accesses and ours
+//! then race as they do in the kernel: bytes may be torn, memory is always live.
+
+use super::lower::STACK_SIZE;
+use super::run::Run;
+use super::trap::{AccessKind, Near, RegionKind, Trap, TrapKind};
+use super::MAX_FRAMES;
+use std::ptr;
+
+/// Bytes from one frame to the next: a gap as large as a frame lies between them, so that an
+/// access past a frame's end hits nothing.
+pub(crate) const FRAME_STRIDE: usize = 2 * STACK_SIZE;
+
+/// The stack of one run: frame 0 at the highest address, each below its caller's.
+#[repr(C, align(64))]
+struct StackBytes([u8; MAX_FRAMES * FRAME_STRIDE]);
+
+/// A region that the last accesses fell into. Regions under eight bytes are never kept here, so
+/// one comparison decides for every size.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Recent {
+    start: u64,
+    len: u64,
+}
+
+impl Recent {
+    #[inline(always)]
+    fn covers(self, addr: u64, size: u64) -> bool {
+        self.len >= size && addr.wrapping_sub(self.start) <= self.len - size
+    }
+}
+
+/// A range of host memory and what may be done with it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Region {
+    pub start: u64,
+    pub len: u64,
+    pub kind: RegionKind,
+    pub writable: bool,
+}
+
+impl Region {
+    /// Whether the whole access lies inside.
+    pub fn holds(&self, addr: u64, size: u64) -> bool {
+        size <= self.len && addr.wrapping_sub(self.start) <= self.len - size
+    }
+}
+
+/// Stack and regions of a run.
+pub(crate) struct Memory {
+    stack: ptr::NonNull<StackBytes>,
+    stack_base: u64,
+    /// Offset of the lowest live frame from `stack_base`.
+    live: u64,
+    /// How many frames, from the outermost, have been used since they were last zeroed.
+    used: usize,
+    recent_read: Recent,
+    recent_write: Recent,
+    regions: Vec<Region>,
+}
+
+// SAFETY: `stack` is owned like a box; the addresses in regions are given anew for each run.
+unsafe impl Send for Memory {}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        // SAFETY: the pointer came from `Box::into_raw` and is dropped once.
+        drop(unsafe { Box::from_raw(self.stack.as_ptr()) });
+    }
+}
+
+impl Memory {
+    pub fn new() -> Memory {
+        let stack = Box::into_raw(Box::new(StackBytes([0; _])));
+        // SAFETY: `Box::into_raw` never gives null.
+        let stack = unsafe { ptr::NonNull::new_unchecked(stack) };
+        Memory {
+            stack,
+            stack_base: stack.as_ptr().expose_provenance() as u64,
+            live: 0,
+            used: 0,
+            recent_read: Recent::default(),
+            recent_write: Recent::default(),
+            regions: Vec::new(),
+        }
+    }
+
+    /// Forgets everything of the run before.
+    pub fn reset(&mut self) {
+        for frame in 0..self.used {
+            self.zero_frame(frame);
+        }
+        self.used = 0;
+        self.regions.clear();
+        self.forget();
+        self.enter(0);
+    }
+
+    fn frame_offset(frame: usize) -> usize {
+        (MAX_FRAMES - 1 - frame) * FRAME_STRIDE
+    }
+
+    fn zero_frame(&mut self, frame: usize) {
+        let offset = Self::frame_offset(frame);
+        // SAFETY: the frame lies inside the stack, to which only this run's program has pointers,
+        // and no program is running while `&mut self` is in use here.
+        unsafe { self.stack.as_ptr().cast::<u8>().add(offset).write_bytes(0, STACK_SIZE) };
+    }
+
+    /// Makes `frame` the innermost live one and gives its frame pointer. Its bytes are zero when it
+    /// is first entered in a run.
+    #[inline]
+    pub fn enter(&mut self, frame: usize) -> u64 {
+        debug_assert!(frame < MAX_FRAMES);
+        self.live = Self::frame_offset(frame) as u64;
+        self.used = self.used.max(frame + 1);
+        self.stack_base + self.live + STACK_SIZE as u64
+    }
+
+    /// Adds a region.
+    pub fn add(&mut self, region: Region) {
+        self.regions.push(region);
+    }
+
+    /// Removes the region that starts here.
+    pub fn remove(&mut self, kind: RegionKind, start: u64) -> Option<Region> {
+        let at = self.regions.iter().position(|r| r.kind == kind && r.start == start)?;
+        self.forget();
+        Some(self.regions.swap_remove(at))
+    }
+
+    /// Puts the packet, of which there is at most one, elsewhere.
+    pub fn move_packet(&mut self, start: u64, len: u64) {
+        if let Some(r) = self.regions.iter_mut().find(|r| r.kind == RegionKind::Packet) {
+            (r.start, r.len) = (start, len);
+        }
+        self.forget();
+    }
+
+    /// Drops what is remembered of recent accesses.
+    pub fn forget(&mut self) {
+        (self.recent_read, self.recent_write) = (Recent::default(), Recent::default());
+    }
+
+    #[inline(always)]
+    pub fn in_stack(&self, addr: u64, size: u64) -> bool {
+        const SPAN: u64 = (MAX_FRAMES * FRAME_STRIDE) as u64;
+        let offset = addr.wrapping_sub(self.stack_base);
+        offset >= self.live
+            && offset < SPAN
+            && size <= STACK_SIZE as u64
+            && (offset & (FRAME_STRIDE as u64 - 1)) + size <= STACK_SIZE as u64
+    }
+
+    fn remember(&mut self, region: &Region, kind: AccessKind) {
+        if region.len >= 8 {
+            let recent = Recent { start: region.start, len: region.len };
+            match kind.writes() {
+                true => self.recent_write = recent,
+                false => self.recent_read = recent,
+            }
+        }
+    }
+}
+
+/// How accesses of instructions are held.
+pub(crate) trait Access {
+    const PROVEN: bool;
+
+    /// Whether a read of so many bytes is known to be good without looking further.
+    fn may_read(memory: &Memory, addr: u64, size: u64) -> bool;
+    fn may_write(memory: &Memory, addr: u64, size: u64) -> bool;
+}
+
+/// Every access is looked up.
+pub(crate) struct Checked;
+
+impl Access for Checked {
+    const PROVEN: bool = false;
+
+    #[inline(always)]
+    fn may_read(memory: &Memory, addr: u64, size: u64) -> bool {
+        memory.recent_read.covers(addr, size) || memory.in_stack(addr, size)
+    }
+
+    #[inline(always)]
+    fn may_write(memory: &Memory, addr: u64, size: u64) -> bool {
+        memory.recent_write.covers(addr, size) || memory.in_stack(addr, size)
+    }
+}
+
+/// The proof has looked everything up.
+pub(crate) struct Proven;
+
+impl Access for Proven {
+    const PROVEN: bool = true;
+
+    #[inline(always)]
+    fn may_read(_: &Memory, _: u64, _: u64) -> bool {
+        true
+    }
+
+    #[inline(always)]
+    fn may_write(_: &Memory, _: u64, _: u64) -> bool {
+        true
+    }
+}
+
+/// An integer that loads and stores move.
+pub(crate) trait Word: Copy {
+    const SIZE: u64 = size_of::<Self>() as u64;
+    fn widen(self) -> u64;
+    fn narrow(value: u64) -> Self;
+}
+
+macro_rules! words {
+    ($($t:ty)+) => { $(impl Word for $t {
+        #[inline(always)]
+        fn widen(self) -> u64 { self as u64 }
+        #[inline(always)]
+        fn narrow(value: u64) -> Self { value as $t }
+    })+ };
+}
+words!(u8 u16 u32 u64);
+
+/// Reads a word at a bare address.
+///
+/// # Safety
+/// The bytes lie inside one live region of the run that may be read.
+#[inline(always)]
+pub(crate) unsafe fn read<W: Word>(addr: u64) -> u64 {
+    // SAFETY: by the contract above; the region's address was exposed when it was given out.
+    unsafe { ptr::with_exposed_provenance::<W>(addr as usize).read_unaligned() }.widen()
+}
+
+/// Writes a word at a bare address.
+///
+/// # Safety
+/// The bytes lie inside one live region of the run that may be written.
+#[inline(always)]
+pub(crate) unsafe fn write<W: Word>(addr: u64, value: u64) {
+    // SAFETY: by the contract above.
+    unsafe { ptr::with_exposed_provenance_mut::<W>(addr as usize).write_unaligned(W::narrow(value)) }
+}
+
+impl Run<'_> {
+    #[inline(always)]
+    pub(crate) fn load<A: Access, W: Word>(&mut self, addr: u64) -> Result<u64, Trap> {
+        if A::may_read(&self.memory, addr, W::SIZE) {
+            // SAFETY: in proven mode by the proof that the engine was given; in checked mode the
+            // access was found inside a region.
+            return Ok(unsafe { read::<W>(addr) });
+        }
+        self.load_elsewhere(addr, W::SIZE)
+    }
+
+    #[inline(always)]
+    pub(crate) fn store<A: Access, W: Word>(&mut self, addr: u64, value: u64) -> Result<(), Trap> {
+        if !A::may_write(&self.memory, addr, W::SIZE) {
+            self.look_up(addr, W::SIZE, AccessKind::Store)?;
+        }
+        // SAFETY: as for loads.
+        unsafe { write::<W>(addr, value) };
+        Ok(())
+    }
+
+    /// Holds an atomic access: it must be aligned, besides.
+    #[inline]
+    pub(crate) fn hold_atomic<A: Access>(&mut self, addr: u64, size: u64, write: bool) -> Result<(), Trap> {
+        if addr & (size - 1) != 0 {
+            return Err(TrapKind::Unaligned { addr, size }.into());
+        }
+        let good = match write {
+            true => A::may_write(&self.memory, addr, size),
+            false => A::may_read(&self.memory, addr, size),
+        };
+        if !good {
+            self.look_up(addr, size, if write { AccessKind::Atomic } else { AccessKind::Load })?;
+        }
+        Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn load_elsewhere(&mut self, addr: u64, size: u64) -> Result<u64, Trap> {
+        if let Some(value) = self.wide_field(addr, size) {
+            return Ok(value);
+        }
+        self.look_up(addr, size, AccessKind::Load)?;
+        // SAFETY: the access was just found inside a region.
+        Ok(unsafe {
+            match size {
+                1 => read::<u8>(addr),
+                2 => read::<u16>(addr),
+                4 => read::<u32>(addr),
+                _ => read::<u64>(addr),
+            }
+        })
+    }
+
+    /// Finds the region of an access that was not into a recent one.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn look_up(&mut self, addr: u64, size: u64, kind: AccessKind) -> Result<(), Trap> {
+        if self.memory.in_stack(addr, size) {
+            return Ok(());
+        }
+        let found = self.memory.regions.iter().find(|r| r.holds(addr, size)).copied();
+        let Some(region) = found.or_else(|| self.map_region(addr).filter(|r| r.holds(addr, size))) else {
+            return Err(self.missed(addr, size, kind));
+        };
+        if kind.writes() && !region.writable {
+            return Err(self.missed(addr, size, kind));
+        }
+        if region.kind == RegionKind::Context {
+            // A context has rules of its own, so nothing of it is remembered.
+            return match self.judge_context(addr - region.start, size, kind.writes()) {
+                true => Ok(()),
+                false => Err(self.missed(addr, size, kind)),
+            };
+        }
+        self.memory.remember(&region, kind);
+        Ok(())
+    }
+
+    /// The trap of an access, with the nearest region.
+    #[cold]
+    pub(crate) fn missed(&self, addr: u64, size: u64, kind: AccessKind) -> Trap {
+        // Further away than this, nearness says nothing.
+        const NEAR: u64 = 1 << 16;
+        let distance = |r: &Region| match addr.checked_sub(r.start) {
+            Some(past) => past.saturating_sub(r.len),
+            None => r.start - addr,
+        };
+        let frames = (0..MAX_FRAMES).map(|frame| Region {
+            start: self.memory.stack_base + Memory::frame_offset(frame) as u64,
+            len: STACK_SIZE as u64,
+            kind: RegionKind::Stack(frame as u8),
+            writable: true,
+        });
+        let live = frames.filter(|r| r.start >= self.memory.stack_base + self.memory.live);
+        let regions = self.memory.regions.iter().copied().chain(live).chain(self.map_region(addr));
+        let near = regions.map(|r| (distance(&r), r)).filter(|(d, _)| *d <= NEAR).min_by_key(|(d, _)| *d);
+        let near = near.map(|(_, r)| Near {
+            kind: r.kind,
+            offset: addr.wrapping_sub(r.start) as i64,
+            len: r.len,
+            writable: r.writable,
+        });
+        Trap::new(TrapKind::Access { kind, addr, size, near })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_do_not_touch_and_die_with_their_calls() {
+        let mut m = Memory::new();
+        let outer = m.enter(0);
+        let inner = m.enter(1);
+        assert!(m.in_stack(outer - 8, 8) && m.in_stack(inner - 512, 8));
+        for (addr, size) in [(inner, 1), (inner - 4, 8), (outer - 513, 1), (inner - 513, 1), (outer, 8)] {
+            assert!(!m.in_stack(addr, size), "{:#x} {size}", addr - m.stack_base);
+        }
+        m.enter(0);
+        assert!(!m.in_stack(inner - 8, 8));
+        assert!(!m.in_stack(u64::MAX - 3, 8) && !m.in_stack(0, 1));
+    }
+
+    #[test]
+    fn a_recent_region_covers_what_it_holds() {
+        let r = Recent { start: 100, len: 16 };
+        assert!(r.covers(100, 8) && r.covers(108, 8) && r.covers(115, 1));
+        assert!(!r.covers(109, 8) && !r.covers(99, 1) && !r.covers(u64::MAX, 8) && !r.covers(116, 1));
+        assert!(!Recent::default().covers(0, 1));
+    }
+
+    #[test]
+    fn frames_are_zero_again_in_the_next_run() {
+        let mut m = Memory::new();
+        m.reset();
+        let fp = m.enter(3);
+        // SAFETY: the word lies in the live frame 3.
+        unsafe { write::<u64>(fp - 8, 7) };
+        m.reset();
+        let fp = m.enter(3);
+        // SAFETY: likewise.
+        assert_eq!(unsafe { read::<u64>(fp - 8) }, 0);
+    }
+}

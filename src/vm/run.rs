@@ -1,0 +1,555 @@
+//! One run of a program: everything that lives as long as it does.
+//!
+//! Helpers see the run through its methods: memory held against the regions, maps by handle,
+//! the packet, the host's state. Which helper does what stands in [`helpers`](super::helpers).
+//!
+//! Programs and maps that a run has come across are kept until its end, as read-copy-update keeps
+//! them in the kernel, so that an address or a handle seen once stays good.
+
+use super::context::{ContextLayout, FieldAccess, PacketPointer};
+use super::engine::Engine;
+use super::input::{Input, Subject};
+use super::linker::Table;
+use super::lower::Lowered;
+use super::maps::{Map, ValueSpan};
+use super::memory::{Memory, Region, read};
+use super::op::Op;
+use super::task::Task;
+use super::trap::{AccessKind, RegionKind, Trap, TrapKind};
+use super::{MAX_FRAMES, Outcome, Redirect};
+use oxbpf_isa::kernel::ProgType;
+use std::any::{Any, TypeId};
+use std::ops::Deref;
+use std::ptr;
+use std::sync::Arc;
+
+/// The tag of handles of maps, above all addresses of memory.
+const MAP_TAG: u64 = 0xba00_0000 << 32;
+/// Set in handles of inner maps, which the run has numbered.
+const INNER: u32 = 1 << 31;
+
+/// Instructions after which the host's wish to cancel is looked at.
+const SLICE: u64 = 1 << 16;
+
+/// A program with everything it refers to.
+#[derive(Debug)]
+pub(crate) struct Linked {
+    pub name: Arc<str>,
+    pub code: Lowered,
+    pub maps: Box<[Arc<dyn Map>]>,
+    pub table: Arc<Table>,
+    /// Runs without looking accesses up.
+    pub proven: bool,
+    pub prog_type: Option<ProgType>,
+    pub xdp_frags: bool,
+    /// The number that the user side of arrays of programs reads.
+    pub id: u32,
+    /// The context a proven program was vouched for, when it has packet pointers.
+    pub context: Option<ContextLayout>,
+    /// The type of the host's state that its functions expect.
+    pub state: TypeId,
+    /// Where the kernel's exception callback of this program begins, if it names one.
+    pub exception_callback: Option<u32>,
+}
+
+impl Linked {
+    /// What a program holds for the map with this index.
+    pub fn map_handle(index: usize) -> u64 {
+        MAP_TAG | index as u32 as u64
+    }
+}
+
+/// What a frame leaves behind while a function it called runs.
+#[derive(Clone, Copy)]
+pub(crate) struct Saved {
+    /// R1 to R10.
+    pub regs: [u64; 10],
+    pub pc: *const Op,
+    pub prog: *const Linked,
+    pub may_goto: u32,
+}
+
+/// A map that lives at least until the end of the run.
+#[derive(Clone, Copy)]
+pub(crate) struct MapRef(ptr::NonNull<dyn Map>);
+
+impl Deref for MapRef {
+    type Target = dyn Map;
+
+    fn deref(&self) -> &(dyn Map + 'static) {
+        // SAFETY: made only by `Run::map`, from a map that the run keeps to its end; helpers do not
+        // store it.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+/// The parts of a run that are worth keeping for the next.
+pub(crate) struct Parts {
+    memory: Memory,
+    saved: Box<[Saved; MAX_FRAMES]>,
+    kept: Vec<Arc<Linked>>,
+    inner: Vec<Arc<dyn Map>>,
+    scratch: [Vec<u8>; 2],
+}
+
+// SAFETY: the pointers in `saved` are only followed during the run that wrote them.
+unsafe impl Send for Parts {}
+
+impl Parts {
+    pub fn new() -> Parts {
+        let empty = Saved { regs: [0; 10], pc: ptr::null(), prog: ptr::null(), may_goto: 0 };
+        Parts {
+            memory: Memory::new(),
+            saved: Box::new([empty; MAX_FRAMES]),
+            kept: Vec::new(),
+            inner: Vec::new(),
+            scratch: [Vec::new(), Vec::new()],
+        }
+    }
+}
+
+/// A reserved ring buffer record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reservation {
+    pub start: u64,
+    /// The map's handle.
+    pub map: u64,
+}
+
+/// One run.
+pub(crate) struct Run<'a> {
+    pub engine: &'a Engine,
+    prog: *const Linked,
+    kept: Vec<Arc<Linked>>,
+    inner: Vec<Arc<dyn Map>>,
+    pub memory: Memory,
+    pub saved: Box<[Saved; MAX_FRAMES]>,
+    pub scratch: [Vec<u8>; 2],
+    /// The innermost frame.
+    pub depth: usize,
+    /// Instructions left before the budget and the host are looked at.
+    pub fuel: i64,
+    granted: u64,
+    left: u64,
+    limit: u64,
+    pub tail_calls: u32,
+    pub data: &'a mut dyn Any,
+    pub input: Input<'a>,
+    pub reservations: Vec<Reservation>,
+    /// Addresses of spin locks this run holds.
+    pub locks: Vec<u64>,
+    pub redirect: Option<Redirect>,
+}
+
+impl<'a> Run<'a> {
+    /// A run of `prog` on `input`, in `parts` of an earlier run.
+    pub fn new(
+        engine: &'a Engine,
+        prog: Arc<Linked>,
+        data: &'a mut dyn Any,
+        input: Input<'a>,
+        mut parts: Parts,
+    ) -> Run<'a> {
+        parts.memory.reset();
+        let limit = input.budget.unwrap_or(engine.config().budget);
+        let first: *const Linked = Arc::as_ptr(&prog);
+        parts.kept.push(prog);
+        Run {
+            engine,
+            prog: first,
+            kept: parts.kept,
+            inner: parts.inner,
+            memory: parts.memory,
+            saved: parts.saved,
+            scratch: parts.scratch,
+            depth: 0,
+            fuel: 0,
+            granted: 0,
+            left: limit,
+            limit,
+            tail_calls: 0,
+            data,
+            input,
+            reservations: Vec::new(),
+            locks: Vec::new(),
+            redirect: None,
+        }
+    }
+
+    /// Runs the program to its end.
+    pub fn finish(mut self) -> (Result<Outcome, Trap>, Parts) {
+        let result = self.start();
+        let insns = self.granted.wrapping_add_signed(-self.fuel);
+        self.release_all();
+        let outcome = result.map(|ret| Outcome { ret, insns, redirect: self.redirect.take() });
+        self.kept.clear();
+        self.inner.clear();
+        let Run { memory, saved, kept, inner, scratch, .. } = self;
+        (outcome, Parts { memory, saved, kept, inner, scratch })
+    }
+
+    fn start(&mut self) -> Result<u64, Trap> {
+        self.fuel = self.refuel(0)?;
+        let args = self.lay_out();
+        let result = self.exec(0, args);
+        match result {
+            Err(trap) => match *trap.kind() {
+                TrapKind::Thrown(cookie) => self.caught(cookie),
+                _ => Err(trap),
+            },
+            ok => ok,
+        }
+    }
+
+    /// What an exception leaves in R0: the cookie, or what the program's own callback makes of it.
+    fn caught(&mut self, cookie: u64) -> Result<u64, Trap> {
+        self.set_prog(Arc::as_ptr(&self.kept[0]));
+        self.depth = 0;
+        match self.prog().exception_callback {
+            Some(entry) => self.exec(entry, [cookie, 0, 0, 0, 0]),
+            None => Ok(cookie),
+        }
+    }
+
+    /// Makes the input's memory regions of the run, and the arguments from it.
+    fn lay_out(&mut self) -> [u64; 5] {
+        let mut args = self.input.args;
+        if let Some(packet) = self.input.packet.as_deref_mut() {
+            let (start, len) = packet.span();
+            let writable = match &self.input.subject {
+                Subject::Context(context) => context.layout().packet_writable,
+                _ => true,
+            };
+            self.memory.add(Region { start, len, kind: RegionKind::Packet, writable });
+        }
+        match &mut self.input.subject {
+            Subject::None => {}
+            Subject::Memory(bytes) => {
+                let start = bytes.as_mut_ptr().expose_provenance() as u64;
+                let len = bytes.len() as u64;
+                let kind = RegionKind::Granted;
+                self.memory.add(Region { start, len, kind, writable: true });
+                args[0] = if len == 0 { 0 } else { start };
+                args[1] = len;
+            }
+            Subject::Context(context) => {
+                let start = context.address();
+                let len = context.layout().size as u64;
+                self.memory.add(Region { start, len, kind: RegionKind::Context, writable: true });
+                args[0] = start;
+            }
+        }
+        for grant in &self.input.grants {
+            let kind = RegionKind::Granted;
+            self.memory.add(Region { start: grant.start, len: grant.len, kind, writable: grant.writable });
+        }
+        self.update_packet();
+        args
+    }
+
+    /// The program that is running.
+    #[inline]
+    pub fn prog(&self) -> &Linked {
+        // SAFETY: programs are kept in `kept` until the run's end.
+        unsafe { &*self.prog }
+    }
+
+    #[inline]
+    pub fn prog_ptr(&self) -> *const Linked {
+        self.prog
+    }
+
+    /// Makes a program that the run keeps the running one.
+    #[inline]
+    pub fn set_prog(&mut self, prog: *const Linked) {
+        debug_assert!(self.kept.iter().any(|k| Arc::as_ptr(k) == prog));
+        self.prog = prog;
+    }
+
+    /// Keeps a program until the end of the run.
+    pub fn keep(&mut self, prog: Arc<Linked>) -> *const Linked {
+        let ptr = Arc::as_ptr(&prog);
+        if !self.kept.iter().any(|k| ptr::eq(Arc::as_ptr(k), ptr)) {
+            self.kept.push(prog);
+        }
+        ptr
+    }
+
+    /// Gives the next slice of the budget.
+    #[cold]
+    pub fn refuel(&mut self, fuel: i64) -> Result<i64, Trap> {
+        let mut fuel = fuel;
+        if self.input.cancel.is_some_and(|c| c.is_cancelled()) {
+            return Err(TrapKind::Cancelled.into());
+        }
+        while fuel <= 0 {
+            if self.left == 0 {
+                return Err(TrapKind::Budget { limit: self.limit }.into());
+            }
+            let slice = self.left.min(SLICE);
+            self.left -= slice;
+            self.granted += slice;
+            fuel += slice as i64;
+        }
+        Ok(fuel)
+    }
+
+    #[inline]
+    pub fn call_helper(&mut self, index: usize, args: [u64; 5]) -> Result<u64, Trap> {
+        let func: *const super::linker::Func = &self.prog().table.funcs[index];
+        // SAFETY: the table belongs to a program that the run keeps; it is never changed once a
+        // program is linked against it.
+        unsafe { &*func }.call(self, args)
+    }
+
+    /// The map that a handle means.
+    #[inline]
+    pub fn map(&self, handle: u64) -> Result<MapRef, Trap> {
+        self.map_arc(handle).map(|map| MapRef(ptr::NonNull::from(&**map)))
+    }
+
+    /// The same as a shared pointer.
+    #[inline]
+    pub fn map_arc(&self, handle: u64) -> Result<&Arc<dyn Map>, Trap> {
+        let index = u32::try_from(handle ^ MAP_TAG).ok();
+        let found = index.and_then(|i| match i & INNER {
+            0 => self.prog().maps.get(i as usize),
+            _ => self.inner.get((i ^ INNER) as usize),
+        });
+        found.ok_or_else(|| TrapKind::NotAMap { handle }.into())
+    }
+
+    /// A handle for a map that was found in another.
+    pub fn inner_handle(&mut self, map: Arc<dyn Map>) -> u64 {
+        let same = |m: &Arc<dyn Map>| ptr::addr_eq(Arc::as_ptr(m), Arc::as_ptr(&map));
+        let index = self.inner.iter().rposition(same).unwrap_or_else(|| {
+            self.inner.push(map.clone());
+            self.inner.len() - 1
+        });
+        MAP_TAG | (index as u32 | INNER) as u64
+    }
+
+    /// The map value that an address lies in, with its map.
+    fn value_at(&self, addr: u64) -> Option<(&Arc<dyn Map>, ValueSpan)> {
+        let at = usize::try_from(addr).ok()?;
+        let known = self.kept.iter().flat_map(|p| p.maps.iter()).chain(&self.inner);
+        known.filter_map(|m| Some((m, m.value_span(at)?))).next()
+    }
+
+    /// The part of a map value that an address lies in: all of it, or what is between members that
+    /// only helpers may touch (locks, timers).
+    #[cold]
+    pub fn map_region(&self, addr: u64) -> Option<Region> {
+        let (map, span) = self.value_at(addr)?;
+        let offset = addr - span.start as u64;
+        let (mut start, mut end) = (0, span.len as u64);
+        for field in map.head().special() {
+            let (from, to) = (field.offset as u64, field.offset as u64 + field.size as u64);
+            if to <= offset {
+                start = to;
+            } else if from <= offset {
+                return None;
+            } else {
+                end = from;
+                break;
+            }
+        }
+        let writable = map.head().program_may_write();
+        let (start, len) = (span.start as u64 + start, end - start);
+        Some(Region { start, len, kind: RegionKind::MapValue, writable })
+    }
+
+    /// Holds the address of a spin lock: it must be one of a map value.
+    pub fn hold_lock(&self, addr: u64, kind: AccessKind) -> Result<(), Trap> {
+        let good = self.value_at(addr).is_some_and(|(map, span)| {
+            map.head().spin_lock().is_some_and(|lock| span.start as u64 + lock as u64 == addr)
+        });
+        if good { Ok(()) } else { Err(self.missed(addr, 4, kind)) }
+    }
+
+    /// The program that a tail call goes to.
+    #[cold]
+    #[inline(never)]
+    pub fn tail_target(&mut self, handle: u64, index: u32) -> Result<Option<Arc<Linked>>, Trap> {
+        let map = self.map(handle)?;
+        let Some(found) = super::helpers::tail::program_at(&*map, index).ok_or(TrapKind::NotAMap { handle })? else { return Ok(None) };
+        // A program whose functions expect another state of the host, or whose proof speaks of another
+        // context, cannot be gone to.
+        Ok(Some(found).filter(|p| p.state == self.prog().state && p.accepts(&self.input)))
+    }
+
+    /// The current task and CPU.
+    pub fn task(&self) -> &Task {
+        self.input.task.unwrap_or(&self.engine.config().task)
+    }
+
+    /// The CPU the run counts as running on.
+    #[inline]
+    pub fn cpu(&self) -> u32 {
+        self.input.cpu
+    }
+
+    /// Reads bytes that the program names. In checked mode they must lie in one region.
+    ///
+    /// The result is either a borrow of memory that only this run has, or a copy made with plain
+    /// reads in `scratch`, since other programs may be writing map values.
+    #[inline]
+    pub fn bytes(&mut self, addr: u64, len: u64, scratch: usize) -> Result<&[u8], Trap> {
+        self.hold(addr, len, AccessKind::HelperRead)?;
+        let len = len as usize;
+        if self.memory.in_stack(addr, len as u64) {
+            let at = ptr::with_exposed_provenance::<u8>(addr as usize);
+            // SAFETY: the bytes lie in one live frame, which nothing writes while a helper holds
+            // `self` borrowed.
+            return Ok(unsafe { std::slice::from_raw_parts(at, len) });
+        }
+        let mut buffer = std::mem::take(&mut self.scratch[scratch]);
+        // SAFETY: held above.
+        unsafe { copy_from(addr, len, &mut buffer) };
+        self.scratch[scratch] = buffer;
+        Ok(&self.scratch[scratch])
+    }
+
+    /// Reads two ranges of bytes, as [`Run::bytes`].
+    #[inline]
+    pub fn two(&mut self, a: (u64, u64), b: (u64, u64)) -> Result<(&[u8], &[u8]), Trap> {
+        let first: *const [u8] = self.bytes(a.0, a.1, 0)?;
+        let second: *const [u8] = self.bytes(b.0, b.1, 1)?;
+        // SAFETY: each is the stack or its own scratch buffer, and nothing writes either while
+        // `self` is borrowed.
+        Ok(unsafe { (&*first, &*second) })
+    }
+
+    /// Copies bytes that the program names.
+    pub fn copy(&mut self, addr: u64, len: u64) -> Result<Vec<u8>, Trap> {
+        self.bytes(addr, len, 0).map(<[u8]>::to_vec)
+    }
+
+    /// Writes bytes where the program says.
+    #[inline]
+    pub fn write_bytes(&mut self, addr: u64, bytes: &[u8]) -> Result<(), Trap> {
+        self.hold(addr, bytes.len() as u64, AccessKind::HelperWrite)?;
+        let at = ptr::with_exposed_provenance_mut::<u8>(addr as usize);
+        // SAFETY: held above; `bytes` is memory of the host, at most the same bytes.
+        unsafe { ptr::copy(bytes.as_ptr(), at, bytes.len()) };
+        Ok(())
+    }
+
+    /// Reads bytes, held whatever the mode.
+    pub fn bytes_held(&mut self, addr: u64, len: u64) -> Result<&[u8], Trap> {
+        self.hold_always(addr, len, AccessKind::HelperRead)?;
+        self.bytes(addr, len, 0)
+    }
+
+    /// Writes bytes, held whatever the mode.
+    pub fn write_held(&mut self, addr: u64, bytes: &[u8]) -> Result<(), Trap> {
+        self.hold_always(addr, bytes.len() as u64, AccessKind::HelperWrite)?;
+        self.write_bytes(addr, bytes)
+    }
+
+    /// Holds a helper's access whatever the mode.
+    pub fn hold_always(&mut self, addr: u64, len: u64, kind: AccessKind) -> Result<(), Trap> {
+        if len == 0 || self.memory.in_stack(addr, len) { Ok(()) } else { self.look_up(addr, len, kind) }
+    }
+
+    /// Fills bytes where the program says with zeros.
+    pub fn zero_bytes(&mut self, addr: u64, len: u64) -> Result<(), Trap> {
+        self.hold(addr, len, AccessKind::HelperWrite)?;
+        // SAFETY: held above.
+        unsafe { ptr::with_exposed_provenance_mut::<u8>(addr as usize).write_bytes(0, len as usize) };
+        Ok(())
+    }
+
+    /// Holds a helper's access to memory of the program.
+    #[inline]
+    pub fn hold(&mut self, addr: u64, len: u64, kind: AccessKind) -> Result<(), Trap> {
+        if self.prog().proven || len == 0 || self.memory.in_stack(addr, len) {
+            return Ok(());
+        }
+        self.look_up(addr, len, kind)
+    }
+
+    /// Reads a string that the program names, held whatever the mode, to its null byte or at most `max`
+    /// bytes; `None` when memory ends before.
+    pub fn string(&mut self, addr: u64, max: usize) -> Option<Vec<u8>> {
+        let mut out = Vec::new();
+        while out.len() < max {
+            let at = addr.wrapping_add(out.len() as u64);
+            self.hold_always(at, 1, AccessKind::HelperRead).ok()?;
+            // SAFETY: held just now.
+            match unsafe { read::<u8>(at) } {
+                0 => break,
+                byte => out.push(byte as u8),
+            }
+        }
+        Some(out)
+    }
+
+    /// The value of a context field that is wider for the host, if the access is a load of one.
+    pub fn wide_field(&self, addr: u64, size: u64) -> Option<u64> {
+        let Subject::Context(context) = &self.input.subject else { return None };
+        let offset = u32::try_from(addr.wrapping_sub(context.address_now())).ok()?;
+        if context.layout().is_plain() || offset >= context.layout().size {
+            return None;
+        }
+        match context.layout().judge(offset, size as u32, false) {
+            FieldAccess::Wide(what) => Some(context.wide(what)),
+            _ => None,
+        }
+    }
+
+    /// Whether the context's own rules allow an access inside it.
+    pub fn judge_context(&self, offset: u64, size: u64, write: bool) -> bool {
+        let Subject::Context(context) = &self.input.subject else { return false };
+        context.layout().judge(offset as u32, size as u32, write) == FieldAccess::Plain
+    }
+
+    /// Tells memory and context where the packet now lies.
+    pub fn update_packet(&mut self) {
+        let Some(packet) = self.input.packet.as_deref_mut() else { return };
+        let (start, len) = packet.span();
+        let (data, end) = packet.data_span();
+        let packet_len = packet.len() as u32;
+        self.memory.move_packet(start, len);
+        if let Subject::Context(context) = &mut self.input.subject {
+            context.set_wide(PacketPointer::Data, data);
+            context.set_wide(PacketPointer::DataEnd, end);
+            context.set_wide(PacketPointer::Meta, start);
+            if let Some(offset) = context.layout().len_field {
+                context.set_u32(offset, packet_len);
+            }
+        }
+    }
+
+    /// A packet load of classic BPF's kind, in the byte order of the network.
+    pub fn packet_load(&self, offset: i32, size: usize) -> Option<u64> {
+        let bytes = self.input.packet.as_deref()?.relative(offset, size)?;
+        Some(bytes.iter().fold(0, |value, &byte| value << 8 | byte as u64))
+    }
+
+    /// Undoes what a run that trapped left behind, or a program that no verifier saw.
+    fn release_all(&mut self) {
+        for record in std::mem::take(&mut self.reservations) {
+            super::helpers::ringbuf::abandon(self, record);
+        }
+        for lock in std::mem::take(&mut self.locks) {
+            super::helpers::lock::force_unlock(lock);
+        }
+    }
+}
+
+/// Copies bytes at a bare address into `buffer`.
+///
+/// # Safety
+/// The bytes lie inside one live region of the run.
+unsafe fn copy_from(addr: u64, len: usize, buffer: &mut Vec<u8>) {
+    buffer.clear();
+    buffer.reserve(len);
+    // SAFETY: `buffer` has room for `len` bytes, is no memory of a program, and all of them are
+    // written before its length says so.
+    unsafe {
+        let at = ptr::with_exposed_provenance::<u8>(addr as usize);
+        ptr::copy_nonoverlapping(at, buffer.as_mut_ptr(), len);
+        buffer.set_len(len);
+    }
+}
