@@ -170,7 +170,8 @@ fn random_value(len: usize, state: &mut u64) -> Vec<u8> {
 /// Runs `count` random commands on both; gives the number compared.
 fn compare(shape: MapShape, count: u64, cpus: u32, ordered: bool) -> u64 {
     let seed = number("OXBPF_MAP_SEED", 1);
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(shape.map_type.number()) ^ 88_172_645;
+    let mut state =
+        seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(shape.map_type.number()) ^ 88_172_645;
     let kernel = KernelMap::create(shape, None, cpus).unwrap_or_else(|e| panic!("{shape:?}: {e}"));
     let ours = maps::create(shape, &Creation::default(), &settings(cpus)).unwrap();
     for step in 0..count {
@@ -349,7 +350,9 @@ fn maps_of_maps_answer_as_in_the_kernel() {
         kernels.push(kernel);
     }
     let mut compared = 0;
-    for (template, map_type) in kernels.iter().flat_map(|k| [(k, MapType::ArrayOfMaps), (k, MapType::HashOfMaps)]) {
+    for (template, map_type) in
+        kernels.iter().flat_map(|k| [(k, MapType::ArrayOfMaps), (k, MapType::HashOfMaps)])
+    {
         let shape = MapShape::new(map_type, 4, 4, 5);
         let kernel = KernelMap::create(shape, Some(template.fd), cpus).unwrap();
         let handles: Arc<dyn Handles> = table.clone();

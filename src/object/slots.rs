@@ -7,7 +7,7 @@ use super::elf::{Elf, Reloc};
 use super::error::{ObjectError, SectionProblem};
 use super::functions::{Function, covering};
 use super::maps::{MapIndex, MapSource, ObjectMap};
-use oxbpf_isa::btf::{Btf, Kind, Member, Type};
+use oxbpf_isa::btf::{Btf, Member, Type};
 use oxbpf_isa::insn::SLOT_SIZE;
 use oxbpf_isa::kernel::MapType;
 use oxbpf_isa::program::{MapSlot, SlotTarget};
@@ -26,7 +26,6 @@ pub(super) fn fill(
     maps: &mut [ObjectMap],
 ) -> Result<(), ObjectError> {
     let index = MapIndex::new(maps);
-    let mut values = HashMap::new();
     let mut callbacks: HashMap<usize, Callbacks<'_>> = HashMap::new();
     for table in &elf.relocs {
         let section = &elf.sections[table.target];
@@ -41,11 +40,7 @@ pub(super) fn fill(
             let filler = Filler { elf, functions, index: &index, reloc };
             let btf = btf.ok_or_else(|| err(SectionProblem::NoTypes))?;
             match maps[map].source {
-                MapSource::Declared => {
-                    let values =
-                        *values.entry(map).or_insert_with(|| values_offset(btf, &maps[map].def.name));
-                    filler.element(maps, map, values).map_err(err)?;
-                }
+                MapSource::Declared => filler.element(maps, map).map_err(err)?,
                 MapSource::StructOps => {
                     let of_map = callbacks.entry(map).or_insert_with(|| Callbacks::new(btf, &maps[map]));
                     filler.callback(btf, &maps[map], of_map).map_err(err)?;
@@ -79,14 +74,6 @@ impl<'a> Callbacks<'a> {
     }
 }
 
-/// Bytes from the start of a map's variable to its `values`.
-fn values_offset(btf: &Btf, map: &str) -> Option<u64> {
-    let Type::Var { ty, .. } = btf.ty(btf.find(map, Kind::Var)?)? else { return None };
-    let (_, Type::Struct(def)) = btf.resolved(ty)? else { return None };
-    let last = def.members().last().filter(|m| m.name == "values")?;
-    Some(last.bit_offset as u64 / 8)
-}
-
 struct Filler<'a> {
     elf: &'a Elf,
     functions: &'a [Function],
@@ -100,7 +87,7 @@ impl Filler<'_> {
     }
 
     /// An element of a program array or of a map of maps.
-    fn element(&self, maps: &mut [ObjectMap], at: usize, values: Option<u64>) -> Result<(), SectionProblem> {
+    fn element(&self, maps: &mut [ObjectMap], at: usize) -> Result<(), SectionProblem> {
         let symbol = &self.elf.symbols[self.reloc.symbol];
         let target = match maps[at].def.kind() {
             Some(MapType::ProgArray) => {
@@ -120,7 +107,7 @@ impl Filler<'_> {
             }
             _ => return Err(self.error("nothing, since the map has no values")),
         };
-        let within = (self.reloc.offset - maps[at].offset).checked_sub(values.unwrap_or(u64::MAX));
+        let within = (self.reloc.offset - maps[at].offset).checked_sub(maps[at].values.unwrap_or(u64::MAX));
         let index =
             within.filter(|w| w.is_multiple_of(POINTER)).and_then(|w| u32::try_from(w / POINTER).ok());
         let index = index.ok_or_else(|| self.error("to stand in an element of values"))?;

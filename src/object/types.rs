@@ -24,7 +24,7 @@ pub(super) fn complete(btf: Btf, elf: &Elf) -> Result<Btf, ObjectError> {
     let symbols = Globals::new(elf);
     for (id, ty) in btf.types() {
         match ty {
-            Type::Datasec(section) => edit.datasec(&btf, id, section, elf, &symbols)?,
+            Type::Datasec(section) => edit.datasec(&btf, id, section, &symbols)?,
             Type::Func { name, linkage: Linkage::Global, .. } if symbols.hides(name, true) => {
                 edit.set_func(&btf, id, Linkage::Static);
             }
@@ -95,8 +95,11 @@ fn kconfig_offset(e: &Extern) -> Option<(TypeId, u32)> {
     }
 }
 
-/// Global symbols by name.
-struct Globals<'a>(HashMap<&'a str, &'a Symbol>);
+/// Global symbols by name, and the sizes of sections.
+struct Globals<'a> {
+    symbols: HashMap<&'a str, &'a Symbol>,
+    sizes: HashMap<&'a str, u64>,
+}
 
 impl<'a> Globals<'a> {
     fn new(elf: &'a Elf) -> Globals<'a> {
@@ -104,12 +107,17 @@ impl<'a> Globals<'a> {
         for symbol in elf.symbols.iter().filter(|s| !s.local && s.section.is_some()) {
             by_name.entry(symbol.name.as_str()).or_insert(symbol);
         }
-        Globals(by_name)
+        let has_bytes = |k| matches!(k, SectionKind::Data | SectionKind::Code | SectionKind::Zero);
+        let mut sizes = HashMap::new();
+        for section in elf.sections.iter().filter(|s| has_bytes(s.kind)) {
+            sizes.entry(section.name.as_str()).or_insert(section.size);
+        }
+        Globals { symbols: by_name, sizes }
     }
 
     fn hides(&self, name: &str, function: bool) -> bool {
         let wanted = |s: &&&Symbol| (s.kind == SymbolKind::Function) == function;
-        self.0.get(name).filter(wanted).is_some_and(|s| s.hidden)
+        self.symbols.get(name).filter(wanted).is_some_and(|s| s.hidden)
     }
 }
 
@@ -215,7 +223,6 @@ impl Edit {
         btf: &Btf,
         id: TypeId,
         datasec: Datasec<'_>,
-        elf: &Elf,
         symbols: &Globals<'_>,
     ) -> Result<(), ObjectError> {
         let Some(record) = btf.record_range(id) else { return Ok(()) };
@@ -224,8 +231,8 @@ impl Edit {
             let err = |problem| ObjectError::Section { section: datasec.name.to_owned(), offset: 0, problem };
             let is_open = datasec.size == 0;
             if is_open {
-                let size = section_size(elf, datasec.name);
-                self.put(record.start + 8, size.ok_or(err(SectionProblem::NoTypes))?);
+                let size = symbols.sizes.get(datasec.name).and_then(|&s| u32::try_from(s).ok());
+                self.put(record.start + 8, size.filter(|&s| s > 0).ok_or(err(SectionProblem::NoBytes))?);
             }
             for var in &mut vars {
                 let Some(Type::Var { name, linkage, .. }) = btf.ty(var.var) else {
@@ -234,7 +241,7 @@ impl Edit {
                 if linkage != Linkage::Global {
                     continue;
                 }
-                let symbol = symbols.0.get(name).filter(|s| s.kind != SymbolKind::Function);
+                let symbol = symbols.symbols.get(name).filter(|s| s.kind != SymbolKind::Function);
                 let symbol = symbol.ok_or(err(SectionProblem::NoSymbol { name: name.to_owned() }))?;
                 if is_open {
                     let outside =
@@ -254,11 +261,4 @@ impl Edit {
         self.sort_section(record);
         Ok(())
     }
-}
-
-/// Bytes in the section of this name, unless it has none.
-fn section_size(elf: &Elf, name: &str) -> Option<u32> {
-    let has_bytes = |k| matches!(k, SectionKind::Data | SectionKind::Code | SectionKind::Zero);
-    let section = elf.sections.iter().find(|s| s.name == name && has_bytes(s.kind))?;
-    u32::try_from(section.size).ok().filter(|&s| s > 0)
 }

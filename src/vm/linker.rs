@@ -217,7 +217,8 @@ impl<T: 'static> Linker<T> {
             return Ok(map.clone());
         }
         let failed = |error| LinkError::Map { name: def.name.clone(), error };
-        let shape = MapShape::of(def).ok_or(LinkError::MapType { name: def.name.clone(), number: def.map_type })?;
+        let shape =
+            MapShape::of(def).ok_or(LinkError::MapType { name: def.name.clone(), number: def.map_type })?;
         let creation = Creation {
             name: &def.name,
             id: self.next_id,

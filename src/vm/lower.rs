@@ -13,8 +13,7 @@ use super::context::ContextLayout;
 use super::maps::{CreateError, Errno};
 use super::op::{Code, Op, alu_code, jump_code};
 use oxbpf_isa::insn::{
-    AluOp, AtomicOp, Callee, DecodeError, EndianOp, Imm64, Insn, Operand, PacketBase, Reg, Size,
-    Width,
+    AluOp, AtomicOp, Callee, DecodeError, EndianOp, Imm64, Insn, Operand, PacketBase, Reg, Size, Width,
 };
 use oxbpf_isa::program::Program;
 use std::error::Error;
@@ -291,9 +290,7 @@ impl Lowering<'_> {
                 }
             }
             Insn::Goto { off, .. } => Op { off: self.distance(slot, here, off)?, ..op(Code::Ja) },
-            Insn::MayGoto { off } => {
-                Op { off: self.distance(slot, here, off as i32)?, ..op(Code::MayGoto) }
-            }
+            Insn::MayGoto { off } => Op { off: self.distance(slot, here, off as i32)?, ..op(Code::MayGoto) },
             Insn::Jump { cond, width, dst, src, off } => {
                 let off = self.distance(slot, here, off as i32)?;
                 let (register, src, imm) = operand(src, width);

@@ -37,14 +37,7 @@ fn kind_of(name: &str) -> Option<SpecialKind> {
     }
 }
 
-fn collect(
-    btf: &Btf,
-    id: TypeId,
-    offset: u32,
-    depth: usize,
-    left: &mut u32,
-    found: &mut Vec<SpecialField>,
-) {
+fn collect(btf: &Btf, id: TypeId, offset: u32, depth: usize, left: &mut u32, found: &mut Vec<SpecialField>) {
     if depth == 0 || found.len() >= MOST || *left == 0 {
         return;
     }

@@ -68,9 +68,9 @@ fn slots<T>(shape: &MapShape, settings: &Settings) -> Result<Box<[RwLock<Option<
     let each = size_of::<RwLock<Option<T>>>() as u64;
     let bytes = budget(shape, each.checked_mul(u64::from(shape.max_entries)), settings)?;
     let mut slots = Vec::new();
-    slots.try_reserve_exact(shape.max_entries as usize).map_err(|_| {
-        super::create::no_memory(shape, bytes as u64, settings)
-    })?;
+    slots
+        .try_reserve_exact(shape.max_entries as usize)
+        .map_err(|_| super::create::no_memory(shape, bytes as u64, settings))?;
     slots.extend((0..shape.max_entries).map(|_| RwLock::new(None)));
     Ok(slots.into_boxed_slice())
 }

@@ -173,8 +173,9 @@ impl Trie {
         let child = self.node(node).child;
         match child {
             [left, right] if left != NONE && right != NONE => return elem,
-            [NONE, NONE] if let Some((parent, above)) = path.split_last()
-                && self.node(*parent).elem.is_none() =>
+            [NONE, NONE]
+                if let Some((parent, above)) = path.split_last()
+                    && self.node(*parent).elem.is_none() =>
             {
                 // A joining node with one child left joins nothing: the other child moves up.
                 let siblings = self.node(*parent).child;

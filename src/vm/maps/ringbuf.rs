@@ -61,8 +61,11 @@ impl Ring {
         let shape = head.shape();
         let size = u64::from(shape.max_entries);
         let bytes = budget(shape, Some(size * 2), settings)?;
-        let mem = RawMem::zeroed(bytes, settings.page_size.next_power_of_two() as usize)
-            .ok_or(no_memory(shape, bytes as u64, settings))?;
+        let mem = RawMem::zeroed(bytes, settings.page_size.next_power_of_two() as usize).ok_or(no_memory(
+            shape,
+            bytes as u64,
+            settings,
+        ))?;
         Ok(Ring {
             mem,
             size,

@@ -65,10 +65,9 @@ pub(super) fn inner(shape: &MapShape, creation: &Creation<'_>) -> Result<MapShap
     let number = u64::from(inner.map_type.number());
     match inner.map_type {
         MapType::ArrayOfMaps | MapType::HashOfMaps => Err(rejected(number, Errno::Inval)),
-        MapType::ProgArray
-        | MapType::CgroupStorage
-        | MapType::PercpuCgroupStorage
-        | MapType::StructOps => Err(rejected(number, Errno::NotSupp)),
+        MapType::ProgArray | MapType::CgroupStorage | MapType::PercpuCgroupStorage | MapType::StructOps => {
+            Err(rejected(number, Errno::NotSupp))
+        }
         _ => Ok(inner),
     }
 }

@@ -140,8 +140,7 @@ fn random_program(dice: &Dice) -> Program {
     let len = 2 + dice.below(40);
     let entries: Vec<usize> = (0..3).map(|_| dice.below(len)).collect();
     let maps = maps();
-    let mut insns: Vec<Insn> =
-        (0..len).map(|at| dice.insn(at, len, maps.len(), &entries)).collect();
+    let mut insns: Vec<Insn> = (0..len).map(|at| dice.insn(at, len, maps.len(), &entries)).collect();
     insns.push(Insn::Exit);
     // Offsets were drawn for single slots; relink them over double ones.
     let starts: Vec<i32> = insns

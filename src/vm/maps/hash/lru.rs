@@ -11,8 +11,8 @@
 //! Locks: a bucket may be locked while a list is; never the other way round. An element is in a
 //! list from before it enters a bucket until after it has left.
 
-use crate::vm::maps::slab::{Elem, Header, NONE, Slab};
 use super::table::Table;
+use crate::vm::maps::slab::{Elem, Header, NONE, Slab};
 use core::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

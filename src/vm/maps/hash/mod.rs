@@ -11,13 +11,13 @@ mod table;
 use super::create::{CreateError, budget, no_memory};
 use super::mem::{copy_out, read_value, with_value_lock, write_value, zero};
 use super::shape::{MapHead, Settings, flag, round8, update};
+use super::slab::{self, Elem, Slab};
 use super::{Batches, Errno, Map, MapKind, ValueSpan, Visit};
 use core::ops::ControlFlow;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, Ordering};
 use lru::Lru;
 use oxbpf_isa::kernel::MapType;
-use super::slab::{self, Elem, Slab};
 pub(super) use table::hash;
 use table::{LockedBucket, Table};
 

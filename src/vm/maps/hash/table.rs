@@ -5,8 +5,8 @@
 //! walk began; otherwise the key may have been moved past the walker, and the walk is repeated,
 //! after some repetitions under the lock. So a key that is present throughout is always found.
 
-use crate::vm::maps::slab::{Elem, Slab};
 use crate::vm::maps::mem::{Backoff, RawMem};
+use crate::vm::maps::slab::{Elem, Slab};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering, fence};
 
