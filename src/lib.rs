@@ -9,5 +9,6 @@ pub mod report;
 pub mod vm;
 
 pub mod names;
+pub mod packet;
 
 pub use oxbpf_isa as isa;

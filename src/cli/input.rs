@@ -36,6 +36,16 @@ fn object(path: &Path, bytes: Vec<u8>) -> Result<Object, CliError> {
     Object::parse(bytes, &object_name(path)).map_err(|e| CliError::input(path.display(), e))
 }
 
+/// Hexadecimal digits, with or without white space, as bytes.
+pub(super) fn hex(text: &str) -> Option<Vec<u8>> {
+    let digits: Vec<u8> = text.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
+    let (pairs, rest) = digits.as_chunks::<2>();
+    let digit = |b: u8| (b as char).to_digit(16).map(|d| d as u8);
+    let bytes: Option<Vec<u8>> =
+        pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect();
+    bytes.filter(|_| rest.is_empty())
+}
+
 /// Opens types, from BTF or from an ELF file that holds them.
 pub(super) fn types(path: &Path) -> Result<Arc<Btf>, CliError> {
     let bytes = bytes(path)?;

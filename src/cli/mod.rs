@@ -11,6 +11,7 @@ mod dump;
 mod explain;
 mod input;
 mod kernels;
+mod run;
 mod style;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -42,6 +43,7 @@ enum Command {
     Dump(dump::Args),
     Explain(explain::Args),
     Kernels(kernels::Args),
+    Run(run::Args),
 }
 
 /// How instructions are written.
@@ -109,6 +111,7 @@ pub fn main() -> ExitCode {
         Command::Dump(args) => dump::run(args, &mut out),
         Command::Explain(args) => explain::run(args, &mut out),
         Command::Kernels(args) => kernels::run(args, &mut out),
+        Command::Run(args) => run::run(args, &mut out),
     };
     let result = result.and_then(|status| Ok(out.flush().map(|()| status)?));
     match result {

@@ -61,8 +61,7 @@ impl Run<'_> {
 
 fn exec<A: Access>(run: &mut Run<'_>, entry: u32, args: [u64; 5]) -> Result<u64, Trap> {
     let base = run.depth;
-    // Sixteen, so that a masked index needs no check; the last five are never used.
-    let mut r = [0u64; 16];
+    let mut r = [0u64; 11];
     r[1..6].copy_from_slice(&args);
     r[10] = run.memory.enter(base);
     // SAFETY: entries are operations of the current program.
@@ -170,7 +169,8 @@ fn exec<A: Access>(run: &mut Run<'_>, entry: u32, args: [u64; 5]) -> Result<u64,
         /// A register by number.
         macro_rules! r {
             ($n:ident) => {
-                r[(op.$n & 15) as usize]
+                // SAFETY: lowering gives register fields below 11.
+                *unsafe { r.get_unchecked_mut(op.$n as usize) }
             };
         }
         macro_rules! addr {
@@ -199,9 +199,9 @@ fn exec<A: Access>(run: &mut Run<'_>, entry: u32, args: [u64; 5]) -> Result<u64,
         }
         macro_rules! store_frame {
             ($w:ty, $value:expr) => {{
-                let addr = r[10].wrapping_add(op.off as i64 as u64);
+                let (addr, value) = (r[10].wrapping_add(op.off as i64 as u64), $value);
                 // SAFETY: the access lies in the live frame that R10 points to.
-                unsafe { super::memory::write::<$w>(addr, $value) };
+                unsafe { super::memory::write::<$w>(addr, value) };
             }};
         }
         let zx = |v: u64| v;
@@ -324,7 +324,7 @@ fn exec<A: Access>(run: &mut Run<'_>, entry: u32, args: [u64; 5]) -> Result<u64,
                             let prog = run.prog();
                             if prog.proven == A::PROVEN {
                                 let fp = r[10];
-                                r = [0, r[1], 0, 0, 0, 0, 0, 0, 0, 0, fp, 0, 0, 0, 0, 0];
+                                r = [0, r[1], 0, 0, 0, 0, 0, 0, 0, 0, fp];
                                 pc = prog.code.ops.as_ptr();
                                 stretch = pc;
                                 may_goto = MAY_GOTO;

@@ -11,6 +11,7 @@ mod layout;
 mod raw;
 mod read;
 mod types;
+pub mod value;
 
 pub use error::{BtfError, Problem, Section};
 pub use ext::{BtfExt, ExtCore, ExtFunc, ExtLine, SectionInfo};

@@ -132,7 +132,7 @@ impl Map for ArrayMap {
         // SAFETY: `at` is the address of a value of this length in the live block.
         unsafe {
             if locked {
-                with_value_lock(&self.head, at, || write_value(&self.head, at, value, false));
+                with_value_lock(&self.head, at, || write_value(&self.head, at, value, false))?;
             } else {
                 write_value(&self.head, at, value, false);
             }
@@ -169,7 +169,7 @@ impl Map for ArrayMap {
         // SAFETY: `at` is the address of a value of the length of `out` in the live block.
         unsafe {
             if flags & update::LOCK != 0 {
-                with_value_lock(&self.head, at, || read_value(&self.head, at, out));
+                with_value_lock(&self.head, at, || read_value(&self.head, at, out))?;
             } else {
                 read_value(&self.head, at, out);
             }

@@ -8,11 +8,14 @@ use super::bloom::BloomFilterMap;
 use super::handles::{Handles, MapOfMaps, ProgArrayMap};
 use super::hash::HashMap;
 use super::lpm::LpmTrieMap;
+use super::objects::ObjectMap;
 use super::perf::PerfEventArrayMap;
 use super::queue::QueueMap;
+use super::redirect::RedirectMap;
 use super::ringbuf::{RingbufMap, UserRingbufMap};
 use super::shape::{MapHead, MapShape, Settings, SpecialField, SpecialKind, flag};
 use super::stack_trace::StackTraceMap;
+use super::storage::StorageMap;
 use super::{Errno, Map, rules};
 use core::fmt;
 use oxbpf_isa::kernel::MapType;
@@ -106,6 +109,19 @@ pub struct Creation<'a> {
 }
 
 /// Creates a map.
+///
+/// ```
+/// use oxbpf::isa::kernel::MapType;
+/// use oxbpf::vm::maps::{Creation, Errno, MapShape, Settings, create, update};
+///
+/// let flows = MapShape::new(MapType::Hash, 4, 8, 1000);
+/// let map = create(flows, &Creation::default(), &Settings::default())?;
+/// map.update_elem(&[10, 0, 0, 1], &1u64.to_ne_bytes(), update::NOEXIST)?;
+/// let again = map.update_elem(&[10, 0, 0, 1], &2u64.to_ne_bytes(), update::NOEXIST);
+/// assert_eq!(again, Err(Errno::Exist));
+/// assert_eq!(map.elements()?, [(vec![10, 0, 0, 1], 1u64.to_ne_bytes().to_vec())]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn create(
     shape: MapShape,
     creation: &Creation<'_>,
@@ -113,9 +129,12 @@ pub fn create(
 ) -> Result<Arc<dyn Map>, CreateError> {
     rules::check(&shape, creation, settings)?;
     check_special(&shape, &creation.special)?;
-    let cpus = settings.cpus.max(1);
+    let cpus = settings.cpus.clamp(1, Settings::CPUS_MAX);
+    // The kernel closes device maps to writes of programs, whose lookups point into them.
+    let devices = matches!(shape.map_type, MapType::Devmap | MapType::DevmapHash);
+    let lasting = if devices { shape.with_flags(shape.flags | flag::RDONLY_PROG) } else { shape };
     // Access by bpf(2) belongs to a descriptor in the kernel; a map here has one user side.
-    let head = MapHead::new(creation.name, shape, cpus, creation.id, creation.special.clone());
+    let head = MapHead::new(creation.name, lasting, cpus, creation.id, creation.special.clone());
     Ok(match shape.map_type {
         MapType::Array => Arc::new(ArrayMap::new(head, settings)?),
         MapType::PercpuArray => Arc::new(PercpuArrayMap::new(head, settings)?),
@@ -134,6 +153,17 @@ pub fn create(
         MapType::StackTrace => Arc::new(StackTraceMap::new(head, settings)?),
         MapType::Ringbuf => Arc::new(RingbufMap::new(head, settings)?),
         MapType::UserRingbuf => Arc::new(UserRingbufMap::new(head, settings)?),
+        MapType::SkStorage | MapType::InodeStorage | MapType::TaskStorage | MapType::CgrpStorage => {
+            Arc::new(StorageMap::new(head, creation.handles.clone(), settings)?)
+        }
+        MapType::Devmap | MapType::DevmapHash | MapType::Cpumap => {
+            Arc::new(RedirectMap::new(head, creation.handles.clone(), settings)?)
+        }
+        MapType::Sockmap
+        | MapType::Sockhash
+        | MapType::Xskmap
+        | MapType::ReuseportSockarray
+        | MapType::CgroupArray => Arc::new(ObjectMap::new(head, creation.handles.clone(), settings)?),
         map_type => return Err(CreateError::Unsupported { map_type }),
     })
 }

@@ -47,10 +47,12 @@ errnos! {
     Fault = 14, "EFAULT", "bad address";
     Busy = 16, "EBUSY", "busy";
     Exist = 17, "EEXIST", "the element exists";
+    NoDev = 19, "ENODEV", "no such device or CPU";
     Inval = 22, "EINVAL", "invalid argument";
     NoSpc = 28, "ENOSPC", "no space left";
     Range = 34, "ERANGE", "out of range";
     Deadlk = 35, "EDEADLK", "would deadlock";
+    Overflow = 75, "EOVERFLOW", "value too large";
     OpNotSupp = 95, "EOPNOTSUPP", "operation not supported by this map type";
     NotSupp = 524, "ENOTSUPP", "operation not supported";
 }

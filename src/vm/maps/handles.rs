@@ -59,12 +59,15 @@ pub struct Target {
 #[derive(Debug)]
 pub struct ProgArrayMap {
     head: MapHead,
-    slots: Box<[RwLock<Option<Target>>]>,
+    slots: Slots<Target>,
     owner: Mutex<Option<Compat>>,
     handles: Option<Arc<dyn Handles>>,
 }
 
-fn slots<T>(shape: &MapShape, settings: &Settings) -> Result<Box<[RwLock<Option<T>>]>, CreateError> {
+/// One place for each index.
+type Slots<T> = Box<[RwLock<Option<T>>]>;
+
+fn slots<T>(shape: &MapShape, settings: &Settings) -> Result<Slots<T>, CreateError> {
     let each = size_of::<RwLock<Option<T>>>() as u64;
     let bytes = budget(shape, each.checked_mul(u64::from(shape.max_entries)), settings)?;
     let mut slots = Vec::new();
@@ -174,10 +177,12 @@ pub struct MapOfMaps {
     limit: u64,
 }
 
+type ByKey = BTreeMap<Box<[u8]>, Arc<dyn Map>>;
+
 #[derive(Debug)]
 enum Store {
-    Array(Box<[RwLock<Option<Arc<dyn Map>>>]>),
-    Hash(RwLock<BTreeMap<Box<[u8]>, Arc<dyn Map>>>),
+    Array(Slots<Arc<dyn Map>>),
+    Hash(RwLock<ByKey>),
 }
 
 /// Whether a map may stand where the template is asked for: the same shape but for the size, which

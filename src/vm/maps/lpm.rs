@@ -47,11 +47,6 @@ struct Node {
     elem: Option<Elem>,
 }
 
-// SAFETY: the addresses in nodes are of elements of the map's slab, which may be shared.
-unsafe impl Send for Trie {}
-// SAFETY: as above.
-unsafe impl Sync for Trie {}
-
 /// A prefix: the first `bits` of `data`.
 #[derive(Clone, Copy)]
 struct Prefix<'a> {

@@ -5,7 +5,8 @@
 //! words and bytes: a copy that races with a program gives a mixture of old and new words, as the
 //! kernel's does, and is no data race on the host's side.
 
-use super::shape::{MapHead, SpecialKind};
+use super::Errno;
+use super::shape::MapHead;
 use core::alloc::Layout;
 use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
@@ -160,21 +161,31 @@ pub(super) unsafe fn read_value(head: &MapHead, src: NonNull<u8>, out: &mut [u8]
 }
 
 /// Holds the `struct bpf_spin_lock` of a value, if it has one, while `f` runs: `BPF_F_LOCK`.
+/// A lock that never becomes free, because an unverified program wrote over it, is `EDEADLK`.
 ///
 /// # Safety
 /// `value` is a live value of the map of `head`.
-pub(super) unsafe fn with_value_lock<R>(head: &MapHead, value: NonNull<u8>, f: impl FnOnce() -> R) -> R {
-    let Some(field) = head.special().iter().find(|f| f.kind == SpecialKind::SpinLock) else { return f() };
+pub(super) unsafe fn with_value_lock<R>(
+    head: &MapHead,
+    value: NonNull<u8>,
+    f: impl FnOnce() -> R,
+) -> Result<R, Errno> {
+    let Some(offset) = head.spin_lock() else { return Ok(f()) };
     // SAFETY: creation has held the field against the value size and its alignment.
-    let lock = unsafe { AtomicU32::from_ptr(value.as_ptr().add(field.offset as usize).cast()) };
+    let lock = unsafe { AtomicU32::from_ptr(value.as_ptr().add(offset as usize).cast()) };
     let mut spin = Backoff::default();
+    let mut tries = LOCK_TRIES;
     while lock.compare_exchange_weak(0, 1, Ordering::Acquire, Ordering::Relaxed).is_err() {
+        tries = tries.checked_sub(1).ok_or(Errno::Deadlk)?;
         spin.wait();
     }
     let result = f();
     lock.store(0, Ordering::Release);
-    result
+    Ok(result)
 }
+
+/// How often a value's lock is tried: longer than any section under it takes.
+const LOCK_TRIES: u32 = 1 << 18;
 
 /// Waits a little longer at each call, then lets others run.
 #[derive(Default)]

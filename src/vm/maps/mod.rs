@@ -28,13 +28,16 @@ mod handles;
 mod hash;
 mod lpm;
 mod mem;
+mod objects;
 mod perf;
 mod queue;
+mod redirect;
 mod ringbuf;
 mod rules;
 mod shape;
 mod slab;
 mod stack_trace;
+mod storage;
 mod syscall;
 #[cfg(test)]
 mod tests;
@@ -46,12 +49,15 @@ pub use errno::Errno;
 pub use handles::{Compat, Handles, MapOfMaps, ProgArrayMap, Target};
 pub use hash::HashMap;
 pub use lpm::LpmTrieMap;
+pub use objects::ObjectMap;
 pub use perf::{CURRENT_CPU, PerfBuffer, PerfCounter, PerfEventArrayMap};
 pub use queue::QueueMap;
+pub use redirect::{RedirectMap, RedirectTarget};
 pub use ringbuf::{Drain, RingbufMap, UserRingbufMap, query, wakeup};
 pub use shape::{MapHead, MapShape, Settings, SpecialField, SpecialKind, flag, round8, update};
 pub use stack_trace::{StackTraceMap, stackid};
-pub use syscall::Batch;
+pub use storage::{STORAGE_GET_CREATE, StorageMap};
+pub use syscall::{Batch, Element};
 
 use core::fmt::Debug;
 use core::ops::ControlFlow;
@@ -223,4 +229,10 @@ pub enum MapKind<'a> {
     StackTrace(&'a StackTraceMap),
     Ringbuf(&'a RingbufMap),
     UserRingbuf(&'a UserRingbufMap),
+    /// Storage of sockets, tasks, inodes and cgroups.
+    Storage(&'a StorageMap),
+    /// Devices and CPUs.
+    Redirect(&'a RedirectMap),
+    /// Sockets and cgroups.
+    Objects(&'a ObjectMap),
 }

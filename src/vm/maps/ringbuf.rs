@@ -265,7 +265,7 @@ impl RingbufMap {
     }
 
     /// Reads records in order until there are no more or `f` breaks; gives their number.
-    /// Consumers take turns.
+    /// Consumers take turns, so `f` must not consume from the same map.
     pub fn consume(&self, mut f: impl FnMut(&[u8]) -> ControlFlow<()>) -> u64 {
         let _turn = self.consumer.lock().unwrap_or_else(PoisonError::into_inner);
         self.ring.consume(&mut f)

@@ -22,6 +22,11 @@ const LPM_NODE_HEADER: u32 = 24;
 /// `kernel.perf_event_max_stack`.
 const STACK_DEPTH_MAX: u32 = 127;
 
+/// Longest value of local storage: 16 bits of length, less the kernel's element.
+const STORAGE_VALUE_MAX: u32 = 0xffff - 128;
+/// Longest key of a socket hash: a stack frame.
+const SOCKET_KEY_MAX: u32 = 512;
+
 /// Holds a creation against the kernel's rules.
 pub(super) fn check(
     shape: &MapShape,
@@ -40,7 +45,16 @@ pub(super) fn check(
         MapType::LpmTrie => rule.lpm(),
         MapType::Queue | MapType::Stack => rule.queue(),
         MapType::BloomFilter => rule.bloom(),
-        MapType::ProgArray | MapType::PerfEventArray => rule.handle_array(),
+        MapType::ProgArray | MapType::PerfEventArray | MapType::CgroupArray => rule.handle_array(),
+        MapType::SkStorage | MapType::InodeStorage | MapType::TaskStorage | MapType::CgrpStorage => {
+            rule.storage()
+        }
+        MapType::Devmap | MapType::DevmapHash | MapType::Cpumap => rule.redirect(),
+        MapType::Sockmap | MapType::Sockhash | MapType::Xskmap => rule.sockets(),
+        MapType::ReuseportSockarray => {
+            rule.hold(matches!(shape.value_size, 4 | 8), Attribute::ValueSize, Errno::Inval)?;
+            rule.array()
+        }
         MapType::ArrayOfMaps => rule.handle_array().and_then(|()| inner(shape, creation).map(drop)),
         MapType::HashOfMaps => {
             rule.hold(shape.value_size == 4, Attribute::ValueSize, Errno::Inval)?;
@@ -132,7 +146,8 @@ impl Rule<'_> {
         self.hold(shape.key_size == 4, Attribute::KeySize, Errno::Inval)?;
         self.hold(shape.value_size != 0, Attribute::ValueSize, Errno::Inval)?;
         let plain = shape.map_type == MapType::Array;
-        let own = if plain { flag::MMAPABLE | flag::INNER_MAP | flag::NUMA_NODE } else { 0 };
+        let node = if shape.is_percpu() { 0 } else { flag::NUMA_NODE };
+        let own = node | if plain { flag::MMAPABLE | flag::INNER_MAP } else { 0 };
         self.flags(flag::ACCESS | own)?;
         self.hold(shape.value_size <= i32::MAX as u32, Attribute::ValueSize, Errno::TooBig)?;
         self.percpu_value_fits()
@@ -189,7 +204,7 @@ impl Rule<'_> {
         self.hold(shape.key_size == 4, Attribute::KeySize, Errno::Inval)?;
         let each = if shape.has(flag::STACK_BUILD_ID) { 32 } else { 8 };
         let size = shape.value_size;
-        let fits = size >= 8 && size % each == 0 && size / each <= STACK_DEPTH_MAX;
+        let fits = size >= 8 && size.is_multiple_of(each) && size / each <= STACK_DEPTH_MAX;
         self.hold(fits, Attribute::ValueSize, Errno::Inval)?;
         // Traces by build id need the files behind a process, which no host has here.
         self.hold(!shape.has(flag::STACK_BUILD_ID), Attribute::Flags, Errno::NotSupp)?;
@@ -203,5 +218,39 @@ impl Rule<'_> {
         self.hold(shape.value_size == 0, Attribute::ValueSize, Errno::Inval)?;
         let pages = shape.max_entries.is_power_of_two() && shape.max_entries >= settings.page_size;
         self.hold(pages, Attribute::MaxEntries, Errno::Inval)
+    }
+
+    fn storage(&self) -> Result<(), CreateError> {
+        let shape = self.0;
+        self.flags(flag::NO_PREALLOC | flag::CLONE)?;
+        self.hold(shape.has(flag::NO_PREALLOC), Attribute::Flags, Errno::Inval)?;
+        self.hold(shape.max_entries == 0, Attribute::MaxEntries, Errno::Inval)?;
+        self.hold(shape.key_size == 4, Attribute::KeySize, Errno::Inval)?;
+        self.hold(shape.value_size != 0, Attribute::ValueSize, Errno::Inval)?;
+        self.hold(shape.value_size <= STORAGE_VALUE_MAX, Attribute::ValueSize, Errno::TooBig)
+    }
+
+    fn redirect(&self) -> Result<(), CreateError> {
+        let shape = self.0;
+        self.hold(shape.max_entries != 0, Attribute::MaxEntries, Errno::Inval)?;
+        self.hold(shape.key_size == 4, Attribute::KeySize, Errno::Inval)?;
+        self.hold(matches!(shape.value_size, 4 | 8), Attribute::ValueSize, Errno::Inval)?;
+        let cpus = shape.map_type == MapType::Cpumap;
+        self.flags(flag::NUMA_NODE | if cpus { 0 } else { flag::RDONLY | flag::WRONLY })?;
+        let hash = shape.map_type == MapType::DevmapHash;
+        self.hold(!hash || shape.max_entries <= 1 << 31, Attribute::MaxEntries, Errno::Inval)?;
+        self.hold(!cpus || shape.max_entries <= Settings::CPUS_MAX, Attribute::MaxEntries, Errno::TooBig)
+    }
+
+    fn sockets(&self) -> Result<(), CreateError> {
+        let shape = self.0;
+        let hash = shape.map_type == MapType::Sockhash;
+        self.hold(shape.max_entries != 0, Attribute::MaxEntries, Errno::Inval)?;
+        let key = if hash { shape.key_size != 0 } else { shape.key_size == 4 };
+        self.hold(key, Attribute::KeySize, Errno::Inval)?;
+        let wide = shape.map_type != MapType::Xskmap && shape.value_size == 8;
+        self.hold(shape.value_size == 4 || wide, Attribute::ValueSize, Errno::Inval)?;
+        self.flags(flag::NUMA_NODE | flag::RDONLY | flag::WRONLY)?;
+        self.hold(!hash || shape.key_size <= SOCKET_KEY_MAX, Attribute::KeySize, Errno::TooBig)
     }
 }

@@ -154,7 +154,8 @@ pub struct SpecialField {
 /// What the host decides about the maps it creates.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Possible CPUs: how many values a per-CPU map keeps for each key. At least 1.
+    /// Possible CPUs: how many values a per-CPU map keeps for each key. From 1 to
+    /// [`Settings::CPUS_MAX`]; other numbers are taken for the nearer of the two.
     pub cpus: u32,
     /// Most bytes one map may take, counted at creation for what is allocated at creation and on
     /// growth for the rest.
@@ -166,6 +167,9 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Most CPUs a kernel can be built for (x86 `CONFIG_NR_CPUS`).
+    pub const CPUS_MAX: u32 = 8192;
+
     /// The bound of [`Settings::memory_limit`] unless said otherwise: 4 GiB, or 1 GiB where
     /// addresses have 32 bits.
     pub const DEFAULT_MEMORY_LIMIT: u64 = if usize::BITS >= 64 { 4 << 30 } else { 1 << 30 };
@@ -175,7 +179,8 @@ impl Default for Settings {
     /// As many CPUs as the host runs in parallel, and a seed that differs from run to run.
     fn default() -> Settings {
         use std::hash::{BuildHasher, RandomState};
-        let cpus = std::thread::available_parallelism().map_or(1, |n| n.get().min(4096) as u32);
+        let cpus = std::thread::available_parallelism()
+            .map_or(1, |n| n.get().min(Settings::CPUS_MAX as usize) as u32);
         let seed = RandomState::new().hash_one(0u64);
         Settings { cpus, memory_limit: Settings::DEFAULT_MEMORY_LIMIT, seed, page_size: 4096 }
     }

@@ -37,6 +37,11 @@ pub(super) const NONE: u32 = u32::MAX;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Elem(pub NonNull<u8>);
 
+// SAFETY: an element is an address; every use of it is unsafe and answers for its slab.
+unsafe impl Send for Elem {}
+// SAFETY: as above.
+unsafe impl Sync for Elem {}
+
 impl Elem {
     /// The header of this element.
     ///
@@ -190,6 +195,11 @@ impl Slab {
         self.pop_free(own)
             .or_else(|| self.pop_fresh())
             .or_else(|| (1..self.free.len()).find_map(|i| self.pop_free((own + i) % self.free.len())))
+    }
+
+    /// Whether every element has been handed out before, so that only free lists have any.
+    pub fn is_handed_out(&self) -> bool {
+        self.fresh.load(Ordering::Relaxed) >= self.capacity
     }
 
     fn pop_free(&self, list: usize) -> Option<Elem> {

@@ -24,6 +24,9 @@ pub struct Batch {
     pub stopped: Option<Errno>,
 }
 
+/// A key and its value, as the user side copies them.
+pub type Element = (Vec<u8>, Vec<u8>);
+
 impl Batch {
     fn failed(errno: Errno) -> Batch {
         Batch { stopped: Some(errno), ..Batch::default() }
@@ -148,7 +151,7 @@ impl dyn Map + '_ {
     }
 
     /// All elements as the user side copies them, in the order of [`Self::next_key`].
-    pub fn elements(&self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Errno> {
+    pub fn elements(&self) -> Result<Vec<Element>, Errno> {
         let batch = self.walk(None, u32::MAX, 0, false);
         if let Some(errno) = batch.stopped.filter(|errno| *errno != Errno::NoEnt) {
             return Err(errno);

@@ -135,12 +135,49 @@ fn maps() -> Vec<Arc<MapDef>> {
     ]
 }
 
+/// A call whose arguments have a chance to be good: a map, a key and a value on the stack, or memory
+/// and its size.
+fn prepared_call(dice: &Dice, maps: usize, entries: &[usize], insns: &mut Vec<Insn>) {
+    let mov = |dst, src| Insn::Mov { width: Width::W64, dst, src };
+    let frame = |dst: Reg, off| {
+        let add = Insn::Alu { op: AluOp::Add, width: Width::W64, dst, src: Operand::Imm(off) };
+        [mov(dst, Operand::Reg(Reg::R10)), add]
+    };
+    insns.push(Insn::Store { size: Size::Dw, base: Reg::R10, off: -16, src: Operand::Imm(dice.below(4) as i32) });
+    if dice.below(3) < 2 {
+        insns.push(Insn::LdImm64 { dst: Reg::R1, imm: Imm64::MapFd(dice.below(maps) as i32) });
+        insns.extend(frame(Reg::R2, -16));
+        insns.extend(frame(Reg::R3, -64));
+        insns.push(mov(Reg::R4, Operand::Imm(dice.below(3) as i32)));
+    } else {
+        insns.extend(frame(Reg::R1, -64));
+        insns.push(mov(Reg::R2, Operand::Imm(dice.below(48) as i32)));
+        insns.extend(frame(Reg::R3, -128));
+        insns.push(mov(Reg::R4, Operand::Imm(dice.below(24) as i32)));
+        insns.extend(frame(Reg::R5, -200));
+    }
+    if dice.below(4) == 0 {
+        let dst = dice.pick(&[Reg::R2, Reg::R2, Reg::R3]);
+        insns.push(Insn::LdImm64 { dst, imm: Imm64::Func(dice.pick(entries) as i32 - insns.len() as i32 - 1) });
+    }
+    insns.push(Insn::Call(Callee::Helper(dice.pick(super::super::helpers::ALL).0)));
+    // What came back is kept where loads and stores look for addresses.
+    insns.push(mov(dice.reg(), Operand::Reg(Reg::R0)));
+}
+
 /// A program that decodes; now and then one that does not.
 fn random_program(dice: &Dice) -> Program {
     let len = 2 + dice.below(40);
     let entries: Vec<usize> = (0..3).map(|_| dice.below(len)).collect();
     let maps = maps();
-    let mut insns: Vec<Insn> = (0..len).map(|at| dice.insn(at, len, maps.len(), &entries)).collect();
+    let mut insns = Vec::new();
+    while insns.len() < len {
+        if dice.below(6) == 0 {
+            prepared_call(dice, maps.len(), &entries, &mut insns);
+        } else {
+            insns.push(dice.insn(insns.len(), len, maps.len(), &entries));
+        }
+    }
     insns.push(Insn::Exit);
     // Offsets were drawn for single slots; relink them over double ones.
     let starts: Vec<i32> = insns

@@ -9,7 +9,7 @@ mod lru;
 mod table;
 
 use super::create::{CreateError, budget, no_memory};
-use super::mem::{copy_out, read_value, with_value_lock, write_value, zero};
+use super::mem::{Backoff, copy_out, read_value, with_value_lock, write_value, zero};
 use super::shape::{MapHead, Settings, flag, round8, update};
 use super::slab::{self, Elem, Slab};
 use super::{Batches, Errno, Map, MapKind, ValueSpan, Visit};
@@ -33,6 +33,9 @@ pub struct HashMap {
     limit: u32,
     seed: u64,
 }
+
+/// How often an insertion that has room tries to get an element.
+const POP_TRIES: u32 = 1000;
 
 /// One batch of a walk by buckets.
 pub(super) struct BucketBatch {
@@ -152,19 +155,21 @@ impl HashMap {
         }
     }
 
-    fn write_in_place(&self, elem: Elem, value: &[u8], flags: u64, writes: Writes) {
+    fn write_in_place(&self, elem: Elem, value: &[u8], flags: u64, writes: Writes) -> Result<(), Errno> {
         if self.head.shape().is_percpu() {
-            return self.write_percpu(elem, value, writes, false);
+            self.write_percpu(elem, value, writes, false);
+            return Ok(());
         }
         let at = self.slab.value(elem, 0);
         // SAFETY: the element has a value of this length.
         unsafe {
             if flags & update::LOCK != 0 {
-                with_value_lock(&self.head, at, || write_value(&self.head, at, value, false));
+                with_value_lock(&self.head, at, || write_value(&self.head, at, value, false))?;
             } else {
                 write_value(&self.head, at, value, false);
             }
         }
+        Ok(())
     }
 
     fn insert(&self, key: &[u8], value: &[u8], flags: u64, cpu: u32, writes: Writes) -> Result<(), Errno> {
@@ -176,7 +181,12 @@ impl HashMap {
         let hash = self.checked_hash(key)?;
         match &self.lru {
             None => self.insert_counted(hash, key, value, flags, cpu, writes),
-            Some(lru) => self.insert_lru(lru, hash, key, value, flags, cpu, writes),
+            // A key that goes away between two looks makes the update begin again.
+            Some(lru) => loop {
+                if let Some(result) = self.insert_lru(lru, hash, key, value, flags, cpu, writes) {
+                    return result;
+                }
+            },
         }
     }
 
@@ -197,8 +207,7 @@ impl HashMap {
             // More writers than spare elements at once: the value is overwritten instead.
             let new = if in_place { None } else { self.slab.pop(cpu) };
             let Some(new) = new else {
-                self.write_in_place(old, value, flags, writes);
-                return Ok(());
+                return self.write_in_place(old, value, flags, writes);
             };
             self.write_fresh(new, hash, key, value, writes);
             bucket.link(new);
@@ -218,17 +227,21 @@ impl HashMap {
         Ok(())
     }
 
-    /// An element for a key that has been counted. Spare elements of replacements under way may
-    /// have used up the slab for a moment; a map that cannot grow has no memory for longer.
+    /// An element for a key that has been counted. Replacements under way on more threads than
+    /// there are spare elements may hold the last ones, but not for long.
     fn pop_counted(&self, cpu: u32) -> Option<Elem> {
-        (0..64).find_map(|_| {
-            self.slab.pop(cpu).or_else(|| {
-                core::hint::spin_loop();
-                None
-            })
-        })
+        let mut spin = Backoff::default();
+        (0..POP_TRIES).find_map(|_| {
+            let elem = self.slab.pop(cpu);
+            if elem.is_none() {
+                spin.wait();
+            }
+            // A slab that could grow and did not has no memory, now or later.
+            (elem.is_some() || !self.slab.is_handed_out()).then_some(elem)
+        })?
     }
 
+    /// Inserts or replaces in an LRU map; none when the key was there at first and then was not.
     #[expect(clippy::too_many_arguments, reason = "the arguments of an update, taken apart")]
     fn insert_lru(
         &self,
@@ -239,14 +252,19 @@ impl HashMap {
         flags: u64,
         cpu: u32,
         writes: Writes,
-    ) -> Result<(), Errno> {
+    ) -> Option<Result<(), Errno>> {
         let percpu = self.head.shape().is_percpu();
         let found = self.table.find(&self.slab, hash, key);
-        Self::may_write(found.is_some(), flags)?;
+        if let Err(errno) = Self::may_write(found.is_some(), flags) {
+            return Some(Err(errno));
+        }
         let new = match found {
             Some(_) if percpu => None,
             Some(_) => lru.acquire_spare(&self.slab, cpu),
-            None => Some(lru.acquire(&self.slab, &self.table, cpu).ok_or(Errno::NoMem)?),
+            None => match lru.acquire(&self.slab, &self.table, cpu) {
+                Some(new) => Some(new),
+                None => return Some(Err(Errno::NoMem)),
+            },
         };
         if let Some(new) = new {
             self.write_fresh(new, hash, key, value, writes);
@@ -257,9 +275,8 @@ impl HashMap {
         let (result, unused) = match (verdict, old, new) {
             (Err(errno), _, new) => (Err(errno), new),
             (Ok(()), Some(old), new) if percpu || new.is_none() => {
-                self.write_in_place(old, value, flags, writes);
                 lru.touch(old);
-                (Ok(()), new)
+                (self.write_in_place(old, value, flags, writes), new)
             }
             (Ok(()), old, Some(new)) => {
                 bucket.link(new);
@@ -269,17 +286,13 @@ impl HashMap {
                 });
                 (Ok(()), old)
             }
-            // The key went away between the two looks: begin again, as an insertion.
-            (Ok(()), _, None) => {
-                drop(bucket);
-                return self.insert_lru(lru, hash, key, value, flags, cpu, writes);
-            }
+            (Ok(()), _, None) => return None,
         };
         drop(bucket);
         if let Some(unused) = unused {
             lru.release(&self.slab, unused, cpu);
         }
-        result
+        Some(result)
     }
 
     /// Frees an element that has left its bucket.
@@ -294,7 +307,7 @@ impl HashMap {
     }
 
     /// Copies the value of an element for the user side.
-    fn copy(&self, elem: Elem, flags: u64, out: &mut [u8]) {
+    fn copy(&self, elem: Elem, flags: u64, out: &mut [u8]) -> Result<(), Errno> {
         let at = self.slab.value(elem, 0);
         if self.head.shape().is_percpu() {
             let size = round8(self.head.shape().value_size as usize);
@@ -302,16 +315,17 @@ impl HashMap {
                 // SAFETY: each CPU's value is padded to `size` bytes.
                 unsafe { copy_out(self.slab.value(elem, cpu), out) };
             }
-            return;
+            return Ok(());
         }
         // SAFETY: the element has a value of the length of `out`.
         unsafe {
             if flags & update::LOCK != 0 {
-                with_value_lock(&self.head, at, || read_value(&self.head, at, out));
+                with_value_lock(&self.head, at, || read_value(&self.head, at, out))?;
             } else {
                 read_value(&self.head, at, out);
             }
         }
+        Ok(())
     }
 
     fn key_of(&self, elem: Elem) -> Vec<u8> {
@@ -344,7 +358,7 @@ impl HashMap {
                 batch.keys.extend_from_slice(&self.key_of(*elem));
                 let at = batch.values.len();
                 batch.values.resize(at + size, 0);
-                self.copy(*elem, flags, &mut batch.values[at..]);
+                self.copy(*elem, flags, &mut batch.values[at..])?;
             }
             batch.count += elems.len() as u32;
             batch.next += 1;
@@ -431,8 +445,7 @@ impl Map for HashMap {
     fn user_lookup(&self, key: &[u8], flags: u64, out: &mut [u8]) -> Result<(), Errno> {
         // A look from outside does not keep an element of an LRU map.
         let elem = self.find(key).ok_or(Errno::NoEnt)?;
-        self.copy(elem, flags, out);
-        Ok(())
+        self.copy(elem, flags, out)
     }
 
     fn user_update(&self, key: &[u8], value: &[u8], flags: u64) -> Result<(), Errno> {
@@ -444,7 +457,7 @@ impl Map for HashMap {
         let hash = self.checked_hash(key)?;
         let bucket = self.table.lock(hash);
         let elem = bucket.find(&self.slab, hash, key).ok_or(Errno::NoEnt)?;
-        self.copy(elem, flags, out);
+        self.copy(elem, flags, out)?;
         bucket.unlink(elem);
         drop(bucket);
         self.free(elem, 0);

@@ -1,5 +1,6 @@
 //! Tests of all families: against a model, of addresses, of threads, of creation.
 
+mod families;
 mod model;
 mod threads;
 

@@ -83,3 +83,24 @@ fn an_lru_under_two_threads_keeps_its_bound_and_loses_no_element() {
         assert_eq!(hash.len(), 64);
     }
 }
+
+#[test]
+fn more_threads_than_spare_elements_still_fill_a_hash() {
+    let map = map_of(MapShape::new(MapType::Hash, 4, 8, 8), 1);
+    std::thread::scope(|scope| {
+        for thread in 0..6u32 {
+            let map = &map;
+            // Each thread rewrites one key and never fails; two more keys come and go.
+            scope.spawn(move || {
+                for n in 0..3_000u32 {
+                    map.update(&thread.to_ne_bytes(), &u64::from(n).to_ne_bytes(), 0, 0).unwrap();
+                    if thread < 2 {
+                        map.update(&(100 + thread).to_ne_bytes(), &[1; 8], update::NOEXIST, 0).unwrap();
+                        map.delete(&(100 + thread).to_ne_bytes(), 0).unwrap();
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(map.elements().unwrap().len(), 6);
+}

@@ -1,0 +1,227 @@
+//! `oxbpf run`: run programs and show what they did.
+
+mod events;
+mod inputs;
+mod maps;
+mod show;
+
+use super::{CliError, Status, input};
+use crate::object::{Input as Code, LoadOptions, Object};
+use crate::vm::{Config, Engine, Instance, Linker, ManualClock, Seeded, TraceBuffer, Trap, Unknown};
+use clap::ValueEnum;
+use inputs::{Case, Kind};
+use oxbpf_isa::program::Program;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Run a program on packets, a capture, memory, a context or recorded events.
+///
+/// The program need not be verified: every access is held against the memory it may touch, and what
+/// goes wrong ends in a trap that says where. Afterwards the maps are shown, typed by the object's own
+/// types; an array of counts named `slots` is drawn as a histogram of powers of two.
+///
+/// Exit status: 0 all runs came to an end, 1 one trapped, 2 usage or unreadable input.
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// An ELF object, or instructions as bytes or hexadecimal text.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The program to run, where the object has several. With --events all that have events run.
+    #[arg(long, value_name = "NAME")]
+    prog: Option<String>,
+    /// A packet in hexadecimal, or @FILE with its bytes. May be given several times.
+    #[arg(long, value_name = "HEX|@FILE")]
+    packet: Vec<String>,
+    /// A capture: pcap or pcapng of Ethernet packets.
+    #[arg(long, value_name = "FILE")]
+    pcap: Option<PathBuf>,
+    /// Memory that R1 points to, R2 being its length: hexadecimal, or @FILE with its bytes.
+    #[arg(long, value_name = "HEX|@FILE", conflicts_with_all = ["packet", "pcap"])]
+    mem: Option<String>,
+    /// The context as fields of its type: `name=value,inner.name=value`.
+    #[arg(long, value_name = "FIELDS", conflicts_with = "mem")]
+    ctx: Option<String>,
+    /// Recorded events: a line each of time in ns, CPU, event, and the fields of its context.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["packet", "pcap", "mem", "ctx", "prog"])]
+    events: Option<PathBuf>,
+    /// Run each input so many times.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    repeat: u64,
+    /// The most instructions that one run may take.
+    #[arg(long, value_name = "N")]
+    budget: Option<u64>,
+    /// The number of CPUs that the program sees.
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    cpus: u32,
+    /// What random numbers begin with.
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    seed: u64,
+    /// The time that the program sees at first, in ns.
+    #[arg(long, value_name = "NS", default_value_t = 0)]
+    time: u64,
+    /// The types of the kernel to fit the program to.
+    #[arg(long, value_name = "FILE")]
+    btf: Option<PathBuf>,
+    /// How to write the results.
+    #[arg(long, value_enum, default_value = "human")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Format {
+    /// For people.
+    Human,
+    /// One object, with stable keys.
+    Json,
+}
+
+/// A program that is ready.
+struct Ready {
+    program: Program,
+    instance: Instance<()>,
+}
+
+/// What a run gave.
+enum Result1 {
+    Returned { ret: u64, insns: u64 },
+    Trapped(Box<Trap>),
+}
+
+/// A run, told.
+struct Told {
+    program: String,
+    label: String,
+    result: Result1,
+}
+
+/// All that happened.
+struct Session {
+    programs: BTreeMap<String, Ready>,
+    linker: Linker<()>,
+    runs: Vec<Told>,
+    trace: Vec<String>,
+}
+
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> std::result::Result<Status, CliError> {
+    let clock = Arc::new(ManualClock::at(args.time));
+    let trace = Arc::new(TraceBuffer::new(10_000));
+    let mut config = Config::new()
+        .clock(clock.clone())
+        .random(Arc::new(Seeded::new(args.seed)))
+        .trace(trace.clone())
+        .unknown(Unknown::TrapAtCall)
+        .cpus(args.cpus.max(1));
+    if let Some(budget) = args.budget {
+        config = config.budget(budget);
+    }
+    let engine = Engine::new(config);
+    let mut session = Session {
+        programs: BTreeMap::new(),
+        linker: Linker::new(&engine),
+        runs: Vec::new(),
+        trace: Vec::new(),
+    };
+    let cases = match input::code(&args.file)? {
+        Code::Slots(insns) => {
+            let program = Program::from_insns("program", insns);
+            session.link(program)?;
+            inputs::cases(args, &session.programs["program"].program)?
+        }
+        Code::Object(object) => {
+            session.link_object(&object, args)?;
+            match &args.events {
+                Some(path) => events::cases(path, &session.programs)?,
+                None => {
+                    let name = choose(&session.programs, args)?;
+                    inputs::cases(args, &session.programs[&name].program)?
+                }
+            }
+        }
+    };
+    for mut case in cases {
+        for _ in 0..args.repeat {
+            if let Some(time) = case.time {
+                clock.set(time);
+            }
+            session.run(&mut case);
+        }
+    }
+    session.trace = trace.take();
+    match args.format {
+        Format::Human => show::human(&session, out)?,
+        Format::Json => show::json(&session, out)?,
+    }
+    let trapped = session.runs.iter().any(|r| matches!(r.result, Result1::Trapped(_)));
+    Ok(if trapped { Status::Rejected } else { Status::Fine })
+}
+
+/// The program that the arguments mean.
+fn choose(programs: &BTreeMap<String, Ready>, args: &Args) -> std::result::Result<String, CliError> {
+    let names = || programs.keys().cloned().collect::<Vec<_>>().join(", ");
+    match (&args.prog, programs.len()) {
+        (Some(name), _) if programs.contains_key(name) => Ok(name.clone()),
+        (Some(name), _) => Err(CliError::Usage(format!("there is no program {name}, only {}", names()))),
+        (None, 1) => Ok(names()),
+        (None, _) => Err(CliError::Usage(format!("choose one with --prog: {}", names()))),
+    }
+}
+
+impl Session {
+    fn link(&mut self, program: Program) -> std::result::Result<(), CliError> {
+        let error = |e: &dyn std::fmt::Display| CliError::Usage(format!("program {}: {e}", program.name));
+        let instance = self.linker.instantiate(&program).map_err(|e| error(&e))?;
+        self.programs.insert(program.name.clone(), Ready { program, instance });
+        Ok(())
+    }
+
+    /// Links every program of an object, since they may call each other; one that cannot be linked
+    /// matters only when it is the one to run.
+    fn link_object(&mut self, object: &Object, args: &Args) -> std::result::Result<(), CliError> {
+        let target = args.btf.as_deref().map(input::target).transpose()?;
+        let mut first_error = None;
+        for (entry, function) in object.programs() {
+            let loaded =
+                object.load(entry, &LoadOptions { target: target.as_ref(), ..LoadOptions::default() });
+            let result = match loaded {
+                Ok(loaded) => self.link(loaded.program),
+                Err(e) => Err(CliError::input(args.file.display(), e)),
+            };
+            if let Err(error) = result {
+                if args.prog.as_ref() == Some(&function.name) {
+                    return Err(error);
+                }
+                first_error.get_or_insert(error);
+            }
+        }
+        match first_error {
+            Some(error) if self.programs.is_empty() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn run(&mut self, case: &mut Case) {
+        let Some(ready) = self.programs.get(&case.program) else { return };
+        let result = match &mut case.kind {
+            Kind::None => ready.instance.run(&mut (), crate::vm::Input::none().cpu(case.cpu)),
+            Kind::Memory(bytes) => {
+                let len = bytes.len() as u64;
+                let input = crate::vm::Input::memory(bytes).arg(2, len).cpu(case.cpu);
+                ready.instance.run(&mut (), input)
+            }
+            Kind::Context(context) => {
+                ready.instance.run(&mut (), crate::vm::Input::context(context).cpu(case.cpu))
+            }
+            Kind::Packet(context, packet) => {
+                let input = crate::vm::Input::context(context).packet(packet).cpu(case.cpu);
+                ready.instance.run(&mut (), input)
+            }
+        };
+        let result = match result {
+            Ok(outcome) => Result1::Returned { ret: outcome.ret, insns: outcome.insns },
+            Err(trap) => Result1::Trapped(Box::new(trap)),
+        };
+        self.runs.push(Told { program: case.program.clone(), label: case.label.clone(), result });
+    }
+}

@@ -1,0 +1,231 @@
+//! The command as a user meets it: the examples checked and run, the contracts of output and exit
+//! status.
+#![cfg(feature = "cli")]
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::process::{Command, Output};
+
+fn oxbpf(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_oxbpf"))
+        .args(args)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("the command runs")
+}
+
+fn json(args: &[&str]) -> Value {
+    let output = oxbpf(args);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"))
+}
+
+fn read(path: &str) -> Vec<u8> {
+    std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+/// The map of this name in the output of `run`.
+fn map<'a>(document: &'a Value, name: &str) -> &'a Vec<Value> {
+    let maps = document["maps"].as_array().unwrap();
+    maps.iter().find(|m| m["name"] == name).unwrap()["elements"].as_array().unwrap()
+}
+
+/// The value of a field in a line of recorded events.
+fn field<'a>(line: &'a str, name: &str) -> &'a str {
+    let at = line.find(&format!(" {name}=")).unwrap() + name.len() + 2;
+    line[at..].split_whitespace().next().unwrap().trim_matches('"')
+}
+
+#[test]
+fn block_io_histogram_is_what_the_events_imply() {
+    let text = String::from_utf8(read("examples/biosize.events")).unwrap();
+    let mut expected: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+    let (mut requests, mut bytes, mut errors) = (0, 0, 0);
+    for line in text.lines().filter(|l| !l.starts_with('#')) {
+        if line.contains("block_rq_complete") {
+            errors += (field(line, "error") != "0") as u64;
+            continue;
+        }
+        let size: u64 = field(line, "bytes").parse().unwrap();
+        let direction = match &field(line, "rwbs")[..1] {
+            "R" => "READ",
+            "W" => "WRITE",
+            _ => "OTHER",
+        };
+        let slot = (size / 1024).checked_ilog2().unwrap_or(0).min(19) as usize;
+        expected.entry(direction).or_insert_with(|| vec![0; 20])[slot] += 1;
+        requests += 1;
+        bytes += size;
+    }
+    let document =
+        json(&["run", "examples/biosize.bpf.o", "--events", "examples/biosize.events", "--format", "json"]);
+    let found: BTreeMap<String, Vec<u64>> = map(&document, "sizes")
+        .iter()
+        .map(|e| {
+            let slots = e["value"]["slots"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap());
+            (e["key"].as_str().unwrap().to_owned(), slots.collect())
+        })
+        .collect();
+    let expected: BTreeMap<String, Vec<u64>> = expected.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+    assert_eq!(found, expected);
+    let totals = &map(&document, "totals")[0]["value"];
+    assert_eq!(
+        (totals["requests"].as_u64(), totals["bytes"].as_u64(), totals["errors"].as_u64()),
+        (Some(requests), Some(bytes), Some(errors))
+    );
+    assert!(requests > 200 && errors > 0);
+}
+
+/// The packets of the example capture, read without the code under test.
+fn packets() -> Vec<Vec<u8>> {
+    let file = read("examples/packets.pcap");
+    let (mut at, mut out) = (24, Vec::new());
+    while at < file.len() {
+        let len = u32::from_le_bytes(file[at + 8..at + 12].try_into().unwrap()) as usize;
+        out.push(file[at + 16..at + 16 + len].to_vec());
+        at += 16 + len;
+    }
+    out
+}
+
+#[test]
+fn packets_are_counted_per_protocol() {
+    let (mut expected, mut aborted) = (BTreeMap::<u64, (u64, u64)>::new(), 0);
+    for p in packets() {
+        let (kind, ip) = match &p[12..14] {
+            [0x81, 0] => (p[16..18].to_vec(), 18),
+            kind => (kind.to_vec(), 14),
+        };
+        let protocol = match kind[..] {
+            [0x08, 0x00] => p.get(ip..ip + 20).map(|h| h[9]),
+            [0x86, 0xdd] => p.get(ip..ip + 40).map(|h| h[6]),
+            _ => continue,
+        };
+        match protocol {
+            Some(protocol) => {
+                let entry = expected.entry(protocol as u64).or_default();
+                *entry = (entry.0 + 1, entry.1 + p.len() as u64);
+            }
+            None => aborted += 1,
+        }
+    }
+    let document =
+        json(&["run", "examples/xdp_proto.bpf.o", "--pcap", "examples/packets.pcap", "--format", "json"]);
+    let mut found = BTreeMap::new();
+    for e in map(&document, "protocols") {
+        let values = e["values"].as_array().unwrap();
+        let sum = |name: &str| values.iter().map(|v| v[name].as_u64().unwrap()).sum::<u64>();
+        if sum("packets") > 0 {
+            found.insert(e["key"].as_u64().unwrap(), (sum("packets"), sum("bytes")));
+        }
+    }
+    assert_eq!(found, expected);
+    let returned = document["runs"].as_array().unwrap().iter().filter(|r| r["ret"] == 0).count();
+    assert_eq!(returned, aborted);
+}
+
+#[test]
+fn tail_calls_reach_the_program_for_the_protocol() {
+    let mut expected = [0u64; 4];
+    for p in packets() {
+        expected[match p[12..14] {
+            [0x08, 0x00] => 0,
+            [0x86, 0xdd] => 1,
+            [0x08, 0x06] => 2,
+            _ => 3,
+        }] += 1;
+    }
+    let args = [
+        "run",
+        "examples/tail_dispatch.bpf.o",
+        "--prog",
+        "dispatch",
+        "--pcap",
+        "examples/packets.pcap",
+        "--format",
+        "json",
+    ];
+    let document = json(&args);
+    let bss =
+        document["maps"].as_array().unwrap().iter().find(|m| m["name"].as_str().unwrap().ends_with(".bss"));
+    let seen = &bss.unwrap()["elements"][0]["value"]["seen"];
+    let seen: Vec<u64> = seen.as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).collect();
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn check_has_stable_keys_and_words() {
+    let document = json(&["check", "examples/tc_flows.bpf.o", "--format", "json"]);
+    assert_eq!(document["schema"], 1);
+    let row = document["results"][0].as_object().unwrap();
+    for key in [
+        "file",
+        "program",
+        "section",
+        "type",
+        "kernel",
+        "verdict",
+        "errno",
+        "message",
+        "insn",
+        "source",
+        "insns",
+        "total_states",
+        "peak_states",
+        "max_states_per_insn",
+        "stack_depth",
+        "duration_us",
+    ] {
+        assert!(row.contains_key(key), "{key}");
+    }
+    assert_eq!((&row["program"], &row["type"]), (&"account".into(), &"sched_cls".into()));
+    let csv = oxbpf(&["check", "examples/tc_flows.bpf.o", "--format", "csv"]);
+    let csv = String::from_utf8(csv.stdout).unwrap();
+    assert!(csv.starts_with("file_name,prog_name,verdict,duration,total_insns,total_states"), "{csv}");
+}
+
+#[test]
+fn exit_status_tells_the_verdict() {
+    let dir = std::env::temp_dir();
+    let path = dir.join(format!("oxbpf-cli-test-{}.hex", std::process::id()));
+    // r0 = 0; goto +5
+    std::fs::write(&path, "b7 00 00 00 00 00 00 00\n05 00 05 00 00 00 00 00\n").unwrap();
+    let rejected = oxbpf(&["check", path.to_str().unwrap(), "--type", "xdp"]);
+    assert_eq!(rejected.status.code(), Some(1));
+    let text = String::from_utf8(rejected.stdout).unwrap();
+    assert!(text.contains("E0203 insn 1: jump out of range from insn 1 to 7"), "{text}");
+    // *(u8 *)(r1 + 0) = 0; exit, on no memory at all
+    std::fs::write(&path, "72 01 00 00 00 00 00 00 95 00 00 00 00 00 00 00").unwrap();
+    let trapped = oxbpf(&["run", path.to_str().unwrap()]);
+    assert_eq!(trapped.status.code(), Some(1), "{trapped:?}");
+    std::fs::write(&path, "not a program").unwrap();
+    assert_eq!(oxbpf(&["check", path.to_str().unwrap()]).status.code(), Some(2));
+    assert_eq!(oxbpf(&["check", "no/such/file.o"]).status.code(), Some(2));
+    assert_eq!(oxbpf(&["check", "examples/tc_flows.bpf.o", "--kernel", "2.6"]).status.code(), Some(2));
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn dis_and_asm_are_inverse() {
+    for syntax in ["kernel", "llvm", "ubpf"] {
+        let args = [
+            "dis",
+            "examples/biosize.bpf.o",
+            "--linked",
+            "--prog",
+            "issue",
+            "--exact",
+            "--plain",
+            "--syntax",
+            syntax,
+        ];
+        let text = oxbpf(&args);
+        assert!(text.status.success());
+        let path = std::env::temp_dir().join(format!("oxbpf-cli-asm-{syntax}-{}", std::process::id()));
+        std::fs::write(&path, &text.stdout).unwrap();
+        let hex = oxbpf(&["asm", path.to_str().unwrap(), "--format", "hex"]);
+        assert!(hex.status.success(), "{}", String::from_utf8_lossy(&hex.stderr));
+        let slots = String::from_utf8(hex.stdout).unwrap();
+        assert_eq!(slots.lines().count(), 80);
+        std::fs::remove_file(&path).unwrap();
+    }
+}
