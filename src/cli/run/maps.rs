@@ -48,7 +48,8 @@ fn element(def: &MapDef, key: &[u8], value: &[u8]) -> Element {
         matches!(def.kind(), Some(MapType::PercpuArray | MapType::PercpuHash | MapType::LruPercpuHash));
     let stride = if is_percpu { def.value_size.next_multiple_of(8) as usize } else { value.len() };
     let values = value.chunks(stride.max(1)).map(|v| typed(def.btf.as_deref(), def.value_type, v)).collect();
-    Element { key: key_value(def, key), values, is_zero: value.iter().all(|&b| b == 0) }
+    let held = value.chunks(stride.max(1)).map(|v| v.iter().any(|&b| b != 0)).collect();
+    Element { key: key_value(def, key), values, held, is_zero: value.iter().all(|&b| b == 0) }
 }
 
 /// Keys of arrays are numbers whatever their type.
