@@ -1,11 +1,13 @@
 //! Where corpora, golden tables and kernels' types are, as the environment says.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use oxbpf::isa::btf::Btf;
 use oxbpf::isa::btf::core::CoreTarget;
+use oxbpf::object::Kconfig;
 
 /// The directory that an environment variable names, or a line that says what is skipped and why.
 pub fn directory(variable: &str, what: &str) -> Option<PathBuf> {
@@ -58,4 +60,23 @@ pub fn core_target(version: &str) -> Option<CoreTarget> {
 pub fn object_name(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.split('.').next().unwrap_or("").to_owned()
+}
+
+/// A kernel's symbols, in the form of `/proc/kallsyms`. `OXBPF_KALLSYMS` is the file.
+pub fn addresses() -> Option<BTreeMap<String, u64>> {
+    let path = directory("OXBPF_KALLSYMS", "addresses of the kernel")?;
+    let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let line = |l: &str| {
+        let mut words = l.split_whitespace();
+        let address = u64::from_str_radix(words.next()?, 16).ok()?;
+        Some((words.nth(1)?.to_owned(), address))
+    };
+    Some(text.lines().filter_map(line).collect())
+}
+
+/// A kernel's configuration. `OXBPF_KCONFIG` is the file.
+pub fn configuration() -> Option<Kconfig> {
+    let path = directory("OXBPF_KCONFIG", "the kernel's configuration")?;
+    let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    Some(Kconfig::parse(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
 }

@@ -1,7 +1,7 @@
 //! Objects of the corpus: which open, what programs are for, and what a target refuses, against
 //! libbpf's answers.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 
 use oxbpf::isa::kernel::{KernelModel, KernelVersion};
@@ -76,18 +76,6 @@ fn programs_are_for_what_libbpf_says() {
     assert!(unlike.is_empty() && equal > 3000);
 }
 
-/// The addresses of `/proc/kallsyms`' form that `OXBPF_KALLSYMS` names.
-fn addresses() -> Option<BTreeMap<String, u64>> {
-    let path = corpus::directory("OXBPF_KALLSYMS", "addresses of the kernel")?;
-    let text = fs::read_to_string(path).unwrap();
-    let line = |l: &str| {
-        let mut words = l.split_whitespace();
-        let address = u64::from_str_radix(words.next()?, 16).ok()?;
-        Some((words.nth(1)?.to_owned(), address))
-    };
-    Some(text.lines().filter_map(line).collect())
-}
-
 #[test]
 fn a_target_refuses_what_it_refuses_libbpf() {
     let (Some(objects), Some(rows), Some(target)) =
@@ -98,7 +86,7 @@ fn a_target_refuses_what_it_refuses_libbpf() {
     let expected: HashMap<(&str, &str), &str> =
         rows.iter().map(|r| ((r[0].as_str(), r[1].as_str()), r[3].as_str())).collect();
     let model = KernelModel::at(KernelVersion::new(6, 18));
-    let addresses = addresses();
+    let addresses = corpus::addresses();
     let options = LoadOptions {
         target: Some(&target),
         kernel: model.as_ref(),
@@ -130,4 +118,49 @@ fn a_target_refuses_what_it_refuses_libbpf() {
     }
     println!("{refused} programs refused as libbpf refuses them");
     assert!(unexpected.is_empty());
+}
+
+#[test]
+fn what_reached_a_kernel_is_prepared_for_it() {
+    let Some(objects) = corpus::objects() else { return };
+    for (version, minor) in [("6.1", 1), ("6.12", 12), ("6.18", 18)] {
+        let table = format!("verdicts-{version}.tsv");
+        let (Some(rows), Some(target)) = (corpus::golden(&table), corpus::core_target(version)) else {
+            return;
+        };
+        // What was accepted, or refused with a word from the verifier, reached the verifier.
+        let reached: HashSet<(&str, &str)> = rows
+            .iter()
+            .filter(|r| r.len() > 10)
+            .filter(|r| r[6] == "0" || r[10] != "-" && !r[6].starts_with("open"))
+            .map(|r| (r[0].as_str(), r[1].as_str()))
+            .collect();
+        let model = KernelModel::at(KernelVersion::new(6, minor)).unwrap();
+        let options = LoadOptions { target: Some(&target), kernel: Some(&model), ..LoadOptions::default() };
+        let (mut prepared, mut refused) = (0, Vec::new());
+        for (name, path) in &objects {
+            let Ok(object) = Object::parse(fs::read(path).unwrap(), &corpus::object_name(path)) else {
+                continue;
+            };
+            let fitted = object.prepare(&options);
+            for (index, function) in object.programs() {
+                if !reached.contains(&(name.as_str(), function.name.as_str())) {
+                    continue;
+                }
+                let result = match &fitted {
+                    Ok(fitted) => fitted.program(index).map(|_| ()).map_err(|e| e.to_string()),
+                    Err(e) => Err(e.to_string()),
+                };
+                match result {
+                    Ok(()) => prepared += 1,
+                    Err(e) => refused.push(format!("{version} {name} {}: {e}", function.name)),
+                }
+            }
+        }
+        for line in &refused {
+            println!("{line}");
+        }
+        println!("{version}: {prepared} of {} programs prepared that reached the verifier", reached.len());
+        assert!(refused.is_empty());
+    }
 }

@@ -183,6 +183,7 @@ pub struct Program {
     pub kern_version: u32,
     pub insns: Vec<RawInsn>,
     pub maps: Vec<Arc<MapDef>>,
+    /// The object's types as the kernel gets them.
     pub btf: Option<Arc<Btf>>,
     pub funcs: Vec<FuncInfo>,
     pub lines: Vec<LineInfo>,

@@ -2,17 +2,20 @@
 
 use super::style::{Ink, Paint};
 use super::{CliError, Status, input};
-use crate::object::{Input, LoadOptions, Loaded, Object, ProgramError, ProgramKind};
+use crate::object::{
+    Input, LoadOptions, Loaded, MapChange, Object, PrepareError, Prepared, ProgramKind, Unresolved,
+};
 use crate::report::{self, Finding, Inks, Source, VerdictKind};
 use clap::ValueEnum;
 use oxbpf_isa::btf::core::CoreTarget;
 use oxbpf_isa::kernel::{KernelModel, KernelVersion};
 use oxbpf_isa::program::Program;
 use oxbpf_verifier::{Feature, Judgement, Verdict, verify};
+use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Tell whether a kernel would load the programs of objects, and why not.
@@ -38,6 +41,13 @@ pub(super) struct Args {
     /// name for everything.
     #[arg(long = "type", value_name = "SECTION=TYPE")]
     types: Vec<String>,
+    /// Change a map before it is created: NAME=hash,key:4,value:8,entries:100,flags:1, each part
+    /// optional. For instructions that hold the descriptor of a map, its number is the name.
+    #[arg(long = "map", value_name = "NAME=CHANGES")]
+    maps: Vec<MapChange>,
+    /// The kernel's configuration, for objects that ask for values of it; not compressed.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// How to write the results.
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
@@ -63,13 +73,21 @@ struct Kernel {
     target: Option<CoreTarget>,
 }
 
-/// A program of a file to check for a kernel.
-struct Job<'a> {
+/// A file to check for a kernel.
+struct Pair<'a> {
     file: &'a Path,
     code: &'a Input,
+    kernel: &'a Kernel,
+    options: LoadOptions<'a>,
+    /// The object fitted to the kernel, when the first of its programs is asked for.
+    prepared: OnceLock<Result<Prepared<'a>, PrepareError>>,
+}
+
+/// A program of a file to check for a kernel.
+struct Job<'a> {
+    pair: &'a Pair<'a>,
     /// The function to begin with, for objects.
     entry: usize,
-    kernel: &'a Kernel,
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Status, CliError> {
@@ -78,8 +96,22 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Status, CliError> 
     for path in &args.files {
         files.push((path.as_path(), input::code(path)?));
     }
+    let config = args.config.as_deref().map(input::config).transpose()?;
+    let kinds = kinds(args)?;
+    let options =
+        LoadOptions { kinds: &kinds, maps: &args.maps, config: config.as_ref(), ..LoadOptions::default() };
+    let pairs: Vec<Pair<'_>> = files
+        .iter()
+        .flat_map(|(file, code)| kernels.iter().map(move |kernel| (file, code, kernel)))
+        .map(|(file, code, kernel)| {
+            let target = kernel.target.as_ref();
+            let options = LoadOptions { target, kernel: Some(&kernel.model), ..options };
+            Pair { file, code, kernel, options, prepared: OnceLock::new() }
+        })
+        .collect();
     let mut jobs = Vec::new();
-    for (file, code) in &files {
+    for pairs in pairs.chunks(kernels.len()) {
+        let code = pairs[0].code;
         let entries: Vec<usize> = match code {
             Input::Object(object) => {
                 let chosen = |name: &str| args.prog.is_empty() || args.prog.iter().any(|p| p == name);
@@ -88,13 +120,13 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Status, CliError> 
             Input::Slots(_) => vec![0],
         };
         for entry in entries {
-            jobs.extend(kernels.iter().map(|kernel| Job { file, code, entry, kernel }));
+            jobs.extend(pairs.iter().map(|pair| Job { pair, entry }));
         }
     }
     if jobs.is_empty() {
         return Err(CliError::Usage("there is no such program in these files".to_owned()));
     }
-    let findings = judge_all(&jobs, args.jobs, &kinds(args)?);
+    let findings = judge_all(&jobs, args.jobs);
     match args.format {
         Format::Human => {
             let verdict = |kind, word: &str| {
@@ -140,7 +172,7 @@ fn kernel(name: &str, args: &Args) -> Result<Kernel, CliError> {
 }
 
 /// Judges all jobs on several threads and gives the findings in the order of the jobs.
-fn judge_all(jobs: &[Job<'_>], threads: usize, kinds: &[(String, ProgramKind)]) -> Vec<Finding> {
+fn judge_all(jobs: &[Job<'_>], threads: usize) -> Vec<Finding> {
     let threads = match threads {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         n => n,
@@ -153,7 +185,7 @@ fn judge_all(jobs: &[Job<'_>], threads: usize, kinds: &[(String, ProgramKind)]) 
                 while let Some((nth, job)) =
                     Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|n| Some((n, jobs.get(n)?)))
                 {
-                    let finding = judge(job, kinds);
+                    let finding = judge(job);
                     done.lock().unwrap_or_else(PoisonError::into_inner)[nth] = Some(finding);
                 }
             });
@@ -162,30 +194,36 @@ fn judge_all(jobs: &[Job<'_>], threads: usize, kinds: &[(String, ProgramKind)]) 
     done.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten().collect()
 }
 
-fn judge(job: &Job<'_>, kinds: &[(String, ProgramKind)]) -> Finding {
+fn judge(job: &Job<'_>) -> Finding {
     let start = Instant::now();
-    let options = LoadOptions {
-        target: job.kernel.target.as_ref(),
-        kernel: Some(&job.kernel.model),
-        kinds,
-        ..LoadOptions::default()
+    let options = &job.pair.options;
+    let object = match job.pair.code {
+        Input::Slots(insns) => {
+            return judge_loaded(job, Input::program("program", insns.clone(), options), start);
+        }
+        Input::Object(object) => object,
     };
-    match job.code {
-        Input::Slots(insns) => judge_loaded(job, Input::program("program", insns.clone(), &options), start),
-        Input::Object(object) => match object.load(job.entry, &options) {
+    match job.pair.prepared.get_or_init(|| object.prepare(options)) {
+        Ok(prepared) => match prepared.program(job.entry) {
             Ok(loaded) => judge_loaded(job, loaded, start),
             Err(error) => refused(job, object, &error, start.elapsed()),
         },
+        Err(error) => refused(job, object, error, start.elapsed()),
     }
 }
 
 fn judge_loaded(job: &Job<'_>, loaded: Loaded, start: Instant) -> Finding {
     let Loaded { program, unresolved } = loaded;
-    let mut judgement = verify(&program, &job.kernel.model);
-    if !unresolved.is_empty() && !matches!(judgement.verdict, Verdict::Reject(_)) {
-        judgement.verdict = Verdict::Unknown(Feature::KernelTypes);
-    }
-    judged(job, &program, judgement, start.elapsed())
+    let mut judgement = verify(&program, &job.pair.kernel.model);
+    // What is unresolved was not seen as the kernel would see it. A fault elsewhere still counts,
+    // but a map that nobody named may be the fault itself.
+    let is_fault = |u: &Unresolved| matches!(u, Unresolved::MapFd { .. });
+    let is_rejected = matches!(judgement.verdict, Verdict::Reject(_));
+    let Some(first) = unresolved.iter().find(|u| is_fault(u) || !is_rejected) else {
+        return judged(job, &program, judgement, start.elapsed());
+    };
+    judgement.verdict = Verdict::Unknown(Feature::KernelTypes);
+    Finding { message: first.to_string(), ..judged(job, &program, judgement, start.elapsed()) }
 }
 
 /// What the arguments say of programs: `SECTION=TYPE`, or one type for all.
@@ -202,11 +240,11 @@ fn kinds(args: &Args) -> Result<Vec<(String, ProgramKind)>, CliError> {
 
 fn finding(job: &Job<'_>, program: &str, section: &str, duration: Duration) -> Finding {
     Finding {
-        file: job.file.display().to_string(),
+        file: job.pair.file.display().to_string(),
         program: program.to_owned(),
         section: section.to_owned(),
         prog_type: None,
-        kernel: job.kernel.name.clone(),
+        kernel: job.pair.kernel.name.clone(),
         verdict: VerdictKind::Unknown,
         errno: None,
         message: String::new(),
@@ -258,7 +296,7 @@ fn judged(job: &Job<'_>, program: &Program, judgement: Judgement, duration: Dura
 }
 
 /// A program that a loader would not even hand to the kernel.
-fn refused(job: &Job<'_>, object: &Object, error: &ProgramError, duration: Duration) -> Finding {
+fn refused(job: &Job<'_>, object: &Object, error: &dyn fmt::Display, duration: Duration) -> Finding {
     let function = &object.functions()[job.entry];
     Finding {
         verdict: VerdictKind::Reject,

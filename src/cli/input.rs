@@ -2,7 +2,7 @@
 //! input for `-`.
 
 use super::CliError;
-use crate::object::{Input, Object, is_elf};
+use crate::object::{Input, Kconfig, Object, is_elf};
 use oxbpf_isa::btf::Btf;
 use oxbpf_isa::btf::core::CoreTarget;
 use oxbpf_isa::kernel::KernelVersion;
@@ -72,4 +72,11 @@ pub(super) fn host_version() -> Result<KernelVersion, CliError> {
     let mut parts = release.split('.');
     let short = [parts.next().unwrap_or(""), parts.next().unwrap_or("")].join(".");
     short.parse().map_err(|e| CliError::input(PATH, e))
+}
+
+/// A kernel's configuration.
+pub(super) fn config(path: &Path) -> Result<Kconfig, CliError> {
+    let bytes = bytes(path)?;
+    let text = std::str::from_utf8(&bytes).map_err(|e| CliError::input(path.display(), e))?;
+    Kconfig::parse(text).map_err(|e| CliError::input(path.display(), e))
 }

@@ -129,7 +129,7 @@ fn is_met(condition: MapCondition, def: &MapDef, kind: MapType, cpus: u32) -> bo
                 || matches!(kind, MapType::LruHash | MapType::LruPercpuHash) && !has(flag::NUMA_NODE)
         }
         MapCondition::ExtraIsHashCount => def.map_extra <= 15,
-        MapCondition::ExtraIsAddress => def.map_extra % PAGE as u64 == 0,
+        MapCondition::ExtraIsAddress => def.map_extra.is_multiple_of(PAGE as u64),
         MapCondition::FrameSizeByFlag => {
             let frame = if has(flag::STACK_BUILD_ID) { 32 } else { 8 };
             def.value_size >= frame && def.value_size.is_multiple_of(frame)

@@ -328,7 +328,7 @@ fn relocations(
             return Err(err(range.start, ElfProblem::Addends { index }));
         }
         let expected = 16;
-        if h.sh_entsize != expected || range.len() as u64 % expected != 0 {
+        if h.sh_entsize != expected || !(range.len() as u64).is_multiple_of(expected) {
             return Err(err(range.start, ElfProblem::EntrySize { index, size: h.sh_entsize, expected }));
         }
         if target == 0 || target >= headers.len() {

@@ -98,6 +98,10 @@ pub enum SectionProblem {
     NoSymbol { name: String },
     /// A variable stands beyond 4 GiB.
     VariableRange { name: String, offset: u64 },
+    /// The types describe a section that the file does not have, or that is empty.
+    NoBytes,
+    /// So many functions share instructions that no compiler has written them.
+    SharedCode,
     /// There are variables for an arena and no arena.
     NoArena,
 }
@@ -213,6 +217,8 @@ impl fmt::Display for SectionProblem {
             SectionProblem::VariableRange { name, offset } => {
                 write!(f, "variable {name} at {offset} is beyond 4 GiB")
             }
+            SectionProblem::NoBytes => f.write_str("BTF describes it, and it is missing or empty"),
+            SectionProblem::SharedCode => f.write_str("too many functions share instructions"),
             SectionProblem::NoArena => f.write_str("it needs an arena in .maps, and there is none"),
         }
     }

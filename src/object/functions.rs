@@ -13,6 +13,9 @@ use std::sync::Arc;
 /// The section of subprograms.
 pub(super) const TEXT: &str = ".text";
 
+/// Functions may be aliases of each other, but not so many that their sum outgrows the file.
+const MAX_SHARED: usize = 16;
+
 /// One function.
 #[derive(Clone)]
 pub struct Function {
@@ -68,11 +71,18 @@ pub(super) fn find(elf: &Elf, bytes: &[u8]) -> Result<Vec<Function>, ObjectError
     }
     let is_text = |index: usize| elf.sections[index].name == TEXT;
     let only_text = code.iter().enumerate().all(|(index, c)| c.is_none() || is_text(index));
+    let mut room: Vec<usize> = code.iter().map(|c| MAX_SHARED * c.as_ref().map_or(0, |c| c.len())).collect();
     let mut functions = Vec::new();
     for symbol in elf.symbols.iter().filter(|s| s.kind == SymbolKind::Function) {
         let Some(section) = symbol.section else { continue };
         let Some(code) = &code[section] else { continue };
-        functions.push(function(elf, symbol, section, code, !is_text(section), only_text)?);
+        let function = function(elf, symbol, section, code, !is_text(section), only_text)?;
+        room[section] = room[section].checked_sub(function.len).ok_or_else(|| ObjectError::Section {
+            section: elf.sections[section].name.clone(),
+            offset: symbol.value,
+            problem: SectionProblem::SharedCode,
+        })?;
+        functions.push(function);
     }
     functions.sort_by_key(|f| (f.section, f.offset));
     Ok(functions)

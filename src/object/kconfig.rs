@@ -28,14 +28,15 @@ impl std::error::Error for KconfigError {}
 
 impl Kconfig {
     /// Reads lines of `CONFIG_NAME=value`; other lines are comments. The first value of a name
-    /// counts.
+    /// counts. Lines of `LINUX_NAME=value` say what loaders find out about the kernel itself, where
+    /// that is not what its version lets expect: `LINUX_HAS_SYSCALL_WRAPPER=0`.
     ///
     /// # Errors
-    /// A line that begins with `CONFIG_` and has no value.
+    /// A line that begins with `CONFIG_` or `LINUX_` and has no value.
     pub fn parse(text: &str) -> Result<Kconfig, KconfigError> {
         let mut values = HashMap::new();
         for (nth, line) in text.lines().enumerate() {
-            if !line.starts_with("CONFIG_") {
+            if !line.starts_with("CONFIG_") && !line.starts_with("LINUX_") {
                 continue;
             }
             let split = line.split_once('=').filter(|(_, value)| !value.is_empty());
@@ -65,7 +66,7 @@ impl Place<'_> {
             [b'y' | b'n' | b'm', ..] => self.set_choice(value.as_bytes()[0]),
             [b'"', ..] => self.set_text(value),
             _ => {
-                let number = parse_number(value).ok_or(ValueProblem::Malformed)?;
+                let number = parse_number(value)?;
                 match self.form {
                     KconfigForm::Int { .. } | KconfigForm::Char { .. } => self.set_number(number),
                     _ => Err(ValueProblem::Form),
@@ -141,7 +142,7 @@ impl Place<'_> {
 }
 
 /// A number as C writes it: decimal, octal after `0`, hexadecimal after `0x`, perhaps negative.
-fn parse_number(text: &str) -> Option<u64> {
+pub(super) fn parse_number(text: &str) -> Result<u64, ValueProblem> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
         None => (false, text),
@@ -151,8 +152,8 @@ fn parse_number(text: &str) -> Option<u64> {
         None if digits.len() > 1 && digits.starts_with('0') => u64::from_str_radix(&digits[1..], 8),
         None => digits.parse(),
     };
-    let number = number.ok()?;
-    Some(if negative { number.wrapping_neg() } else { number })
+    let number = number.map_err(|_| ValueProblem::Malformed)?;
+    Ok(if negative { number.wrapping_neg() } else { number })
 }
 
 /// What libbpf says of the kernel itself; `None` for a name it does not know.
@@ -181,7 +182,8 @@ mod tests {
     fn values_are_stored_by_the_form_of_their_declaration() {
         use KconfigForm::*;
         let signed = Int { signed: true };
-        let cases: &[(KconfigForm, &str, Result<&[u8], ValueProblem>)] = &[
+        type Case = (KconfigForm, &'static str, Result<&'static [u8], ValueProblem>);
+        let cases: &[Case] = &[
             (Bool, "y", Ok(&[1])),
             (Bool, "n", Ok(&[0])),
             (Bool, "m", Err(ValueProblem::Form)),

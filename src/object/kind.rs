@@ -28,7 +28,8 @@ impl ProgramKind {
 
     /// What the name of a section says; a leading `?` says nothing of this.
     pub fn of_section(name: &str) -> Option<ProgramKind> {
-        let found = sections::lookup(name.strip_prefix('?').unwrap_or(name))?;
+        let name = name.strip_prefix('?').unwrap_or(name);
+        let Some(found) = sections::lookup(name) else { return Self::of_probe(name) };
         let def = found.def;
         let mut kind = ProgramKind::new(def.prog_type);
         // Attach type 0 means none, except for the programs it was made for.
@@ -45,6 +46,33 @@ impl ProgramKind {
         Some(kind)
     }
 
+    /// What the name of a section says in an object of `bpftrace --emit-elf`: `s_`, the probe, and a
+    /// number, as in `s_kprobe:vfs_read_1`.
+    fn of_probe(section: &str) -> Option<ProgramKind> {
+        let probe = probe(section)?;
+        let (name, rest) = probe.split_once(':').map_or((probe, ""), |(name, rest)| (name, rest));
+        let target = Some(rest.to_owned()).filter(|r| !r.is_empty());
+        let (prog_type, attach_type) = match name {
+            "BEGIN" | "END" | "self" | "kprobe" | "kretprobe" | "uprobe" | "uretprobe" | "usdt" => {
+                (ProgType::Kprobe, None)
+            }
+            "tracepoint" => (ProgType::Tracepoint, None),
+            "rawtracepoint" => (ProgType::RawTracepoint, None),
+            "profile" | "interval" | "software" | "hardware" | "watchpoint" | "asyncwatchpoint" => {
+                (ProgType::PerfEvent, None)
+            }
+            "kfunc" | "fentry" => (ProgType::Tracing, Some(AttachType::TraceFentry)),
+            "kretfunc" | "fexit" => (ProgType::Tracing, Some(AttachType::TraceFexit)),
+            "iter" => (ProgType::Tracing, Some(AttachType::TraceIter)),
+            _ => return None,
+        };
+        let target = match (prog_type, target) {
+            (ProgType::Tracepoint, Some(target)) => Some(target.replacen(':', "/", 1)),
+            (_, target) => target,
+        };
+        Some(ProgramKind { attach_type, target, ..ProgramKind::new(prog_type) })
+    }
+
     /// What a caller says: the name of a program type, such as `kprobe` or `BPF_PROG_TYPE_XDP`, or
     /// a section's name, such as `fentry.s/vfs_read`.
     pub fn parse(text: &str) -> Option<ProgramKind> {
@@ -59,6 +87,12 @@ impl ProgramKind {
         }
         self
     }
+}
+
+/// The probe that a section of an object of bpftrace is for.
+pub(super) fn probe(section: &str) -> Option<&str> {
+    let (probe, number) = section.strip_prefix("s_")?.rsplit_once('_')?;
+    number.bytes().all(|b| b.is_ascii_digit()).then_some(probe)
 }
 
 #[cfg(test)]
@@ -80,7 +114,22 @@ mod tests {
         assert_eq!(kind("cgroup_skb/ingress").attach_type, Some(AttachType::CgroupInetIngress));
         assert_eq!(kind("usdt").for_kernel(None).attach_type, Some(AttachType::TraceUprobeMulti));
         assert_eq!(kind("usdt").for_kernel(Some(KernelVersion::new(6, 1))).attach_type, None);
-        assert_eq!(ProgramKind::of_section("s_kprobe:vfs_read"), None);
+        assert_eq!(ProgramKind::of_section("no/such/section"), None);
+    }
+
+    #[test]
+    fn probes_of_bpftrace_are_known() {
+        let kind = |name| ProgramKind::of_section(name).map(|k| (k.prog_type, k.target));
+        let some = |prog_type, target: &str| Some((prog_type, Some(target.to_owned())));
+        assert_eq!(kind("s_kprobe:vfs_read_1"), some(ProgType::Kprobe, "vfs_read"));
+        assert_eq!(
+            kind("s_tracepoint:block:block_rq_issue_12"),
+            some(ProgType::Tracepoint, "block/block_rq_issue")
+        );
+        assert_eq!(kind("s_interval:s:1_1"), some(ProgType::PerfEvent, "s:1"));
+        assert_eq!(kind("s_BEGIN_1"), Some((ProgType::Kprobe, None)));
+        assert_eq!(kind("s_kprobe:vfs_read"), None);
+        assert_eq!(kind("s_nothing:x_1"), None);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use oxbpf_isa::btf::core::{Resolution, patch};
 use oxbpf_isa::btf::{Linkage, Type};
 use oxbpf_isa::insn::opcode::pseudo;
 use oxbpf_isa::insn::{RawInsn, SLOT_SIZE};
+use std::collections::HashMap;
 
 /// Slots a program may have (Linux `BPF_COMPLEXITY_LIMIT_INSNS`).
 const MAX_INSNS: usize = 1_000_000;
@@ -55,11 +56,11 @@ pub(super) fn link<'a>(
     answers: &dyn Fn(usize) -> &'a [CoreAnswer],
 ) -> Result<Linked, ProgramError> {
     let out = Linked { insns: Vec::new(), parts: Vec::new(), relocs: Vec::new(), unanswered: Vec::new() };
-    let mut linker = Linker { object, answers, starts: vec![None; object.functions.len()], out };
+    let mut linker = Linker { object, answers, starts: HashMap::new(), out };
     let start = linker.append(entry)?;
     linker.follow_calls(entry, start)?;
     if let Some(callback) = exception_callback(object, entry)?
-        && linker.starts[callback].is_none()
+        && !linker.starts.contains_key(&callback)
     {
         let start = linker.append(callback)?;
         linker.follow_calls(callback, start)?;
@@ -72,7 +73,7 @@ struct Linker<'a, 'b> {
     object: &'a Object,
     answers: &'a dyn Fn(usize) -> &'b [CoreAnswer],
     /// Where each function was put.
-    starts: Vec<Option<usize>>,
+    starts: HashMap<usize, usize>,
     out: Linked,
 }
 
@@ -83,7 +84,7 @@ impl Linker<'_, '_> {
         if start + code.len() > MAX_INSNS {
             return Err(self.error(function, 0, ProgramProblem::TooLarge));
         }
-        self.starts[function] = Some(start);
+        self.starts.insert(function, start);
         self.out.parts.push(Part { function, start });
         self.out.insns.extend_from_slice(code);
         for (insn, answer) in (self.answers)(function) {
@@ -114,7 +115,7 @@ impl Linker<'_, '_> {
             stack.push((function, start, insn + 1));
             let here = start + insn;
             let Some(callee) = self.callee(function, insn, here)? else { continue };
-            let target = match self.starts[callee] {
+            let target = match self.starts.get(&callee).copied() {
                 Some(target) => target,
                 None => {
                     let target = self.append(callee)?;

@@ -20,6 +20,7 @@ use oxbpf_isa::insn::opcode::pseudo;
 use oxbpf_isa::kernel::{KernelVersion, ProgType};
 use oxbpf_isa::program::{KfuncRef, MapDef, Program, StructOpsMember};
 use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 use std::sync::Arc;
 
 /// A program, and what could not be resolved because the caller did not give what would say.
@@ -43,6 +44,28 @@ pub enum Unresolved {
     Config { insn: usize, name: String },
     /// A map that was made before the program was written out; -1 stands in its place.
     MapFd { insn: usize, fd: i32 },
+}
+
+impl fmt::Display for Unresolved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unresolved::Core { insn } => {
+                write!(f, "insn {insn} depends on the types of the target kernel, which were not given")
+            }
+            Unresolved::Symbol { insn, name } => {
+                write!(
+                    f,
+                    "insn {insn} needs {name} of the target kernel, whose types or symbols were not given"
+                )
+            }
+            Unresolved::Config { insn, name } => {
+                write!(f, "insn {insn} needs {name} of the kernel's configuration, which was not given")
+            }
+            Unresolved::MapFd { insn, fd } => {
+                write!(f, "insn {insn} holds descriptor {fd} of a map, and nothing says what map that is")
+            }
+        }
+    }
 }
 
 /// Helper numbers of calls that stand where something was missing; no kernel has them.
@@ -95,10 +118,12 @@ impl Object {
 
     /// Only programs of type struct_ops may stand in structs of callbacks.
     fn check_callbacks(&self, options: &LoadOptions<'_>) -> Result<(), PrepareError> {
+        let programs: HashMap<&str, &super::Function> =
+            self.programs().map(|(_, f)| (f.name.as_str(), f)).collect();
         for map in &self.maps {
             let Some(ops) = &map.def.struct_ops else { continue };
             for (_, name) in &ops.members {
-                let program = self.functions.iter().find(|f| f.is_entry && f.name == *name);
+                let program = programs.get(name.as_str());
                 let kind = program.and_then(|p| self.kind_of(p, options));
                 if kind.is_none_or(|k| k.prog_type != ProgType::StructOps) {
                     let problem = StructOpsProblem::ProgramType { program: name.clone() };
@@ -183,7 +208,7 @@ impl<'a> Prepared<'a> {
             kern_version: object.version,
             insns: linked.insns,
             maps,
-            btf: object.btf.clone(),
+            btf: object.kernel_btf.clone(),
             funcs,
             lines,
             kfuncs,

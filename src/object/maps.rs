@@ -43,6 +43,8 @@ pub struct ObjectMap {
     pub offset: u64,
     /// Created unless asked otherwise; not so in `?.struct_ops`.
     pub autocreate: bool,
+    /// Bytes from the start of the variable to its initial elements.
+    pub(super) values: Option<u64>,
 }
 
 const DATA_SECTIONS: [(&str, MapSource); 3] =
@@ -128,7 +130,14 @@ pub(super) fn find(source: Source<'_>, externs: &[Extern]) -> Result<Vec<ObjectM
         let mut def = data_map(source, KCONFIG, size);
         def.flags |= F_RDONLY_PROG;
         def.frozen = true;
-        maps.push(ObjectMap { def, source: MapSource::Kconfig, section: 0, offset: 0, autocreate: true });
+        maps.push(ObjectMap {
+            def,
+            source: MapSource::Kconfig,
+            section: 0,
+            offset: 0,
+            autocreate: true,
+            values: None,
+        });
     }
     for (index, section) in source.elf.sections.iter().enumerate() {
         let name = section.name.strip_prefix('?').unwrap_or(&section.name);
@@ -160,7 +169,7 @@ fn global_data(source: Source<'_>, index: usize, kind: MapSource) -> Result<Obje
         def.flags |= F_RDONLY_PROG;
         def.frozen = true;
     }
-    Ok(ObjectMap { def, source: kind, section: index, offset: 0, autocreate: true })
+    Ok(ObjectMap { def, source: kind, section: index, offset: 0, autocreate: true, values: None })
 }
 
 /// A map that holds the bytes of a section as its one value.
@@ -220,8 +229,11 @@ fn declared(source: Source<'_>, index: usize, maps: &mut Vec<ObjectMap>) -> Resu
         if def.size > var.size {
             return Err(err(MapProblem::Outside { offset, size: def.size as u64 }));
         }
+        let last = def.members().last().filter(|m| m.name == "values");
+        let values = last.map(|m| m.bit_offset as u64 / 8);
         let def = map_def::parse(btf, name, def, true).map_err(err)?;
-        maps.push(ObjectMap { def, source: MapSource::Declared, section: index, offset, autocreate: true });
+        let source = MapSource::Declared;
+        maps.push(ObjectMap { def, source, section: index, offset, autocreate: true, values });
     }
     Ok(())
 }
@@ -274,7 +286,14 @@ fn legacy(source: Source<'_>, index: usize, maps: &mut Vec<ObjectMap>) -> Result
         };
         round_ring(&mut def);
         let source = MapSource::Declared;
-        maps.push(ObjectMap { def, source, section: index, offset: symbol.value, autocreate: true });
+        maps.push(ObjectMap {
+            def,
+            source,
+            section: index,
+            offset: symbol.value,
+            autocreate: true,
+            values: None,
+        });
     }
     Ok(())
 }
@@ -315,7 +334,7 @@ fn struct_ops(source: Source<'_>, index: usize, maps: &mut Vec<ObjectMap>) -> Re
         };
         let autocreate = !section.name.starts_with('?');
         let source = MapSource::StructOps;
-        maps.push(ObjectMap { def, source, section: index, offset: offset as u64, autocreate });
+        maps.push(ObjectMap { def, source, section: index, offset: offset as u64, autocreate, values: None });
     }
     Ok(())
 }

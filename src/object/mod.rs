@@ -39,7 +39,7 @@ pub use kconfig::{Kconfig, KconfigError};
 pub use kind::ProgramKind;
 pub use load::{Loaded, Prepared, Unresolved};
 pub use maps::{MapSource, ObjectMap};
-pub use options::{LoadOptions, MapChange, MapName};
+pub use options::{LoadOptions, MapChange, MapChangeError, MapName};
 pub use raw::{Input, InputError, TextProblem};
 pub use relocs::{FuncReloc, RelocTarget};
 
@@ -54,6 +54,8 @@ pub struct Object {
     bytes: Arc<[u8]>,
     elf: Elf,
     btf: Option<Arc<Btf>>,
+    /// The types without externs, as programs carry them.
+    kernel_btf: Option<Arc<Btf>>,
     ext: BtfExt,
     license: String,
     version: u32,
@@ -83,13 +85,14 @@ impl Object {
             found.map(|s| &bytes[s.range.clone()])
         };
         let (btf, ext) = read_types(&elf, section(".BTF"), section(".BTF.ext"))?;
-        let license = section("license").map(text).unwrap_or_default();
+        let license = section("license").map_or_else(|| license_of_loader(&elf).to_owned(), text);
         let version = match section("version") {
             Some(bytes) => version(bytes, elf.order)?,
             None => 0,
         };
         let functions = functions::find(&elf, &bytes)?;
         let externs = externs::find(&elf, btf.as_deref())?;
+        let kernel_btf = btf.as_ref().map(|btf| types::for_kernel(btf, &externs));
         let source = maps::Source { elf: &elf, bytes: &bytes, btf: btf.as_ref(), name };
         let mut maps = maps::find(source, &externs)?;
         slots::fill(&elf, btf.as_deref(), &functions, &mut maps)?;
@@ -101,6 +104,7 @@ impl Object {
             bytes,
             elf,
             btf,
+            kernel_btf,
             ext,
             license,
             version,
@@ -201,6 +205,13 @@ fn read_types(
     let btf = types::complete(Btf::parse(btf).map_err(error(".BTF"))?, elf)?;
     let ext = ext.map(BtfExt::parse).transpose().map_err(error(".BTF.ext"))?;
     Ok((Some(Arc::new(btf)), ext.unwrap_or_default()))
+}
+
+/// bpftrace writes no license into its objects and gives this one when it loads them itself.
+fn license_of_loader(elf: &Elf) -> &'static str {
+    let mut code = elf.sections.iter().filter(|s| s.kind == SectionKind::Code && s.size > 0).peekable();
+    let is_bpftrace = code.peek().is_some() && code.all(|s| kind::probe(&s.name).is_some());
+    if is_bpftrace { "GPL" } else { "" }
 }
 
 /// The text of the license section: at most 63 bytes, up to the end mark.

@@ -6,6 +6,8 @@ use oxbpf_isa::btf::core::CoreTarget;
 use oxbpf_isa::kernel::{KernelModel, MapType};
 use oxbpf_isa::program::MapDef;
 use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
 
 /// What programs are prepared for. Everything may be left out; what depends on it then stays
 /// unresolved and is listed in [`Loaded::unresolved`](super::Loaded::unresolved).
@@ -84,6 +86,78 @@ impl MapChange {
         }
         def.max_entries = self.max_entries.unwrap_or(def.max_entries);
         def.flags = self.flags.unwrap_or(def.flags);
+    }
+}
+
+/// What is wrong with the text of a change.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum MapChangeError {
+    /// There is no `=` after the name.
+    NoName,
+    /// A word is neither a map type nor `key`, `value`, `entries`, `flags` or `create` with a value.
+    Word,
+    /// A value is no number, or for `create` neither `yes` nor `no`.
+    Value,
+}
+
+impl fmt::Display for MapChangeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            MapChangeError::NoName => "expected NAME=CHANGES, or the number of a descriptor for NAME",
+            MapChangeError::Word => {
+                "expected a map type, key:N, value:N, entries:N, flags:N or create:yes, with commas between"
+            }
+            MapChangeError::Value => "expected a number, or yes or no for create",
+        })
+    }
+}
+
+impl std::error::Error for MapChangeError {}
+
+impl FromStr for MapChange {
+    type Err = MapChangeError;
+
+    /// Reads `NAME=hash,key:4,value:8,entries:100,flags:1`; for a map that stands behind a
+    /// descriptor in the instructions, its number is the name.
+    ///
+    /// ```
+    /// use oxbpf::object::{MapChange, MapName};
+    /// let change: MapChange = "3=array,key:4,value:8,entries:0x10".parse().unwrap();
+    /// assert_eq!((change.map, change.max_entries), (MapName::Fd(3), Some(16)));
+    /// assert!("3".parse::<MapChange>().is_err());
+    /// ```
+    fn from_str(text: &str) -> Result<MapChange, MapChangeError> {
+        let (name, words) =
+            text.split_once('=').filter(|(n, _)| !n.is_empty()).ok_or(MapChangeError::NoName)?;
+        let map = name.parse().map_or_else(|_| MapName::Name(name.to_owned()), MapName::Fd);
+        let mut change = MapChange::new(map);
+        for word in words.split(',') {
+            if let Some(map_type) = MapType::from_name(word) {
+                change.map_type = Some(map_type);
+                continue;
+            }
+            let (key, value) = word.split_once(':').ok_or(MapChangeError::Word)?;
+            let number = || match value.strip_prefix("0x") {
+                Some(hex) => u32::from_str_radix(hex, 16).map_err(|_| MapChangeError::Value),
+                None => value.parse().map_err(|_| MapChangeError::Value),
+            };
+            match key {
+                "key" => change.key_size = Some(number()?),
+                "value" => change.value_size = Some(number()?),
+                "entries" => change.max_entries = Some(number()?),
+                "flags" => change.flags = Some(number()?),
+                "create" => {
+                    change.autocreate = Some(match value {
+                        "yes" => true,
+                        "no" => false,
+                        _ => return Err(MapChangeError::Value),
+                    });
+                }
+                _ => return Err(MapChangeError::Word),
+            }
+        }
+        Ok(change)
     }
 }
 

@@ -179,7 +179,7 @@ fn read_line(line: &str, bytes: &mut Vec<u8>) -> Result<(), usize> {
 fn decode(token: &str) -> Option<Vec<u8>> {
     let prefixed = token.strip_prefix("0x").or_else(|| token.strip_prefix("0X"));
     let digits = prefixed.unwrap_or(token);
-    if digits.is_empty() || digits.len() % 2 != 0 {
+    if digits.is_empty() || !digits.len().is_multiple_of(2) {
         // `0x7` in a list of bytes.
         return match (prefixed, digits.len()) {
             (Some(_), 1) => u8::from_str_radix(digits, 16).ok().map(|b| vec![b]),

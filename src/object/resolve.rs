@@ -75,6 +75,10 @@ fn value(e: &Extern, mut place: Place<'_>, options: &LoadOptions<'_>) -> Result<
         let is_virtual = e.name.starts_with("LINUX_") && e.weak;
         return if is_virtual { Ok(Resolved::Value) } else { Err(ResolveProblem::UnknownVirtual) };
     }
+    if let Some(text) = options.config.and_then(|c| c.get(&e.name)) {
+        let number = kconfig::parse_number(text).and_then(|n| place.set_number(n));
+        return number.map(|()| Resolved::Value).map_err(problem);
+    }
     let Some(kernel) = options.kernel else { return Ok(Resolved::Unknown) };
     match kconfig::of_kernel(&e.name, kernel.version(), options.patch) {
         Some(number) => place.set_number(number).map(|()| Resolved::Value).map_err(problem),

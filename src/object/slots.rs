@@ -7,11 +7,11 @@ use super::elf::{Elf, Reloc};
 use super::error::{ObjectError, SectionProblem};
 use super::functions::{Function, covering};
 use super::maps::{MapIndex, MapSource, ObjectMap};
-use oxbpf_isa::btf::{Btf, Kind, Type};
+use oxbpf_isa::btf::{Btf, Member, Type};
 use oxbpf_isa::insn::SLOT_SIZE;
 use oxbpf_isa::kernel::MapType;
 use oxbpf_isa::program::{MapSlot, SlotTarget};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 const SLOT: u64 = SLOT_SIZE as u64;
 
@@ -26,7 +26,7 @@ pub(super) fn fill(
     maps: &mut [ObjectMap],
 ) -> Result<(), ObjectError> {
     let index = MapIndex::new(maps);
-    let mut values = HashMap::new();
+    let mut callbacks: HashMap<usize, Callbacks<'_>> = HashMap::new();
     for table in &elf.relocs {
         let section = &elf.sections[table.target];
         for reloc in &table.relocs {
@@ -40,25 +40,38 @@ pub(super) fn fill(
             let filler = Filler { elf, functions, index: &index, reloc };
             let btf = btf.ok_or_else(|| err(SectionProblem::NoTypes))?;
             match maps[map].source {
-                MapSource::Declared => {
-                    let values =
-                        *values.entry(map).or_insert_with(|| values_offset(btf, &maps[map].def.name));
-                    filler.element(maps, map, values).map_err(err)?;
+                MapSource::Declared => filler.element(maps, map).map_err(err)?,
+                MapSource::StructOps => {
+                    let of_map = callbacks.entry(map).or_insert_with(|| Callbacks::new(btf, &maps[map]));
+                    filler.callback(btf, &maps[map], of_map).map_err(err)?;
                 }
-                MapSource::StructOps => filler.callback(btf, &mut maps[map]).map_err(err)?,
                 _ => {}
             }
+        }
+    }
+    for (map, found) in callbacks {
+        if let Some(ops) = &mut maps[map].def.struct_ops {
+            ops.members = found.programs.into_values().collect();
         }
     }
     Ok(())
 }
 
-/// Bytes from the start of a map's variable to its `values`.
-fn values_offset(btf: &Btf, map: &str) -> Option<u64> {
-    let Type::Var { ty, .. } = btf.ty(btf.find(map, Kind::Var)?)? else { return None };
-    let (_, Type::Struct(def)) = btf.resolved(ty)? else { return None };
-    let last = def.members().last().filter(|m| m.name == "values")?;
-    Some(last.bit_offset as u64 / 8)
+/// The members of a struct of callbacks by offset in bits, and the programs found to stand there.
+struct Callbacks<'a> {
+    members: HashMap<u64, Member<'a>>,
+    programs: BTreeMap<u64, (String, String)>,
+}
+
+impl<'a> Callbacks<'a> {
+    fn new(btf: &'a Btf, map: &ObjectMap) -> Callbacks<'a> {
+        let mut members = HashMap::new();
+        let ops = btf.ty(map.def.value_type).and_then(|t| t.composite());
+        for member in ops.into_iter().flat_map(|ops| ops.members()) {
+            members.entry(member.bit_offset as u64).or_insert(member);
+        }
+        Callbacks { members, programs: BTreeMap::new() }
+    }
 }
 
 struct Filler<'a> {
@@ -74,7 +87,7 @@ impl Filler<'_> {
     }
 
     /// An element of a program array or of a map of maps.
-    fn element(&self, maps: &mut [ObjectMap], at: usize, values: Option<u64>) -> Result<(), SectionProblem> {
+    fn element(&self, maps: &mut [ObjectMap], at: usize) -> Result<(), SectionProblem> {
         let symbol = &self.elf.symbols[self.reloc.symbol];
         let target = match maps[at].def.kind() {
             Some(MapType::ProgArray) => {
@@ -94,7 +107,7 @@ impl Filler<'_> {
             }
             _ => return Err(self.error("nothing, since the map has no values")),
         };
-        let within = (self.reloc.offset - maps[at].offset).checked_sub(values.unwrap_or(u64::MAX));
+        let within = (self.reloc.offset - maps[at].offset).checked_sub(maps[at].values.unwrap_or(u64::MAX));
         let index =
             within.filter(|w| w.is_multiple_of(POINTER)).and_then(|w| u32::try_from(w / POINTER).ok());
         let index = index.ok_or_else(|| self.error("to stand in an element of values"))?;
@@ -103,15 +116,13 @@ impl Filler<'_> {
     }
 
     /// A member of a struct of callbacks.
-    fn callback(&self, btf: &Btf, map: &mut ObjectMap) -> Result<(), SectionProblem> {
+    fn callback(&self, btf: &Btf, map: &ObjectMap, found: &mut Callbacks<'_>) -> Result<(), SectionProblem> {
         let symbol = &self.elf.symbols[self.reloc.symbol];
         let within = self.reloc.offset - map.offset;
         if within >= map.def.value_size as u64 {
             return Err(self.error("to stand inside a variable"));
         }
-        let ops = btf.ty(map.def.value_type).and_then(|t| t.composite()).ok_or(SectionProblem::NoTypes)?;
-        let member = ops.members().find(|m| m.bit_offset as u64 == within * 8);
-        let member = member.ok_or_else(|| self.error("to stand in a member"))?;
+        let member = found.members.get(&(within * 8)).ok_or_else(|| self.error("to stand in a member"))?;
         let is_callback = match btf.resolved(member.ty) {
             Some((_, Type::Ptr(target))) => matches!(btf.resolved(target), Some((_, Type::FuncProto(_)))),
             _ => false,
@@ -123,10 +134,7 @@ impl Filler<'_> {
         let program = symbol.section.and_then(|s| covering(self.functions, s, slot));
         let program = program.filter(|_| symbol.value.is_multiple_of(SLOT)).map(|p| &self.functions[p]);
         let program = program.filter(|p| p.is_entry).ok_or_else(|| self.error("a program"))?;
-        if let Some(ops) = &mut map.def.struct_ops {
-            ops.members.retain(|(name, _)| name != member.name);
-            ops.members.push((member.name.to_owned(), program.name.clone()));
-        }
+        found.programs.insert(within, (member.name.to_owned(), program.name.clone()));
         Ok(())
     }
 }

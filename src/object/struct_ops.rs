@@ -9,7 +9,7 @@ use super::resolve::find;
 use oxbpf_isa::btf::core::{CoreTarget, essential_name};
 use oxbpf_isa::btf::{Btf, Composite, Kind, Member, Type, TypeId};
 use oxbpf_isa::program::StructOpsMember;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The members that programs implement, by program, through the maps that will be created.
 pub(super) fn members(
@@ -81,10 +81,11 @@ impl<'a> KernelStruct<'a> {
         for (index, member) in self.ops.members().enumerate() {
             theirs.entry(member.name).or_insert((index as u32, member));
         }
+        let with_program: HashSet<&str> = ops.members.iter().map(|(member, _)| member.as_str()).collect();
         for member in ours.members() {
             let name = || member.name.to_owned();
             let size = btf.size_of(member.ty).ok_or_else(|| StructOpsProblem::Size { member: name() })?;
-            let program = ops.members.iter().any(|(m, _)| m == member.name);
+            let program = with_program.contains(member.name);
             let Some(&(index, kernel)) = theirs.get(member.name) else {
                 if program || !is_zero(map, &member, size) {
                     return Err(StructOpsProblem::NoMember { member: name() });

@@ -24,7 +24,7 @@ pub(super) fn create(def: &MapDef, btf: Option<&OwnedFd>) -> io::Result<OwnedFd>
         .u32(20, inner.as_ref().map_or(0, number))
         .u32(24, def.numa_node)
         .name(28, &def.name)
-        .u64(64, def.map_extra);
+        .u64(64, extra(def));
     let typed = takes_types(def.kind()) && (def.key_type, def.value_type) != (TypeId::VOID, TypeId::VOID);
     let fd = match btf.filter(|_| typed) {
         Some(btf) => {
@@ -44,6 +44,16 @@ pub(super) fn create(def: &MapDef, btf: Option<&OwnedFd>) -> io::Result<OwnedFd>
         Attr::new().u32(0, number(&fd)).call(Cmd::MapFreeze)?;
     }
     Ok(fd)
+}
+
+/// An arena needs an address in user space before a program is judged: loaders map it, and here one
+/// that nothing else uses is named.
+fn extra(def: &MapDef) -> u64 {
+    const FREE: u64 = 1 << 44;
+    match def.kind() {
+        Some(MapType::Arena) if def.map_extra == 0 => FREE,
+        _ => def.map_extra,
+    }
 }
 
 /// Whether maps of this type may have types of key and value (libbpf `bpf_object__create_map`).

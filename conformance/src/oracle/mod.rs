@@ -123,7 +123,7 @@ impl Oracle {
             .u32(40, program.kern_version)
             .u32(44, program.flags.0)
             .name(48, &program.name)
-            .u32(68, program.expected_attach_type.map_or(0, AttachType::number))
+            .u32(68, attach_type(program))
             .u32(108, self.attach_id(program));
         if !log.is_empty() {
             attr.bytes(32, &log);
@@ -154,6 +154,9 @@ impl Oracle {
 
     /// The kernel's type that a program attaches to, for the kinds that this kernel loads.
     fn attach_id(&self, program: &Program) -> u32 {
+        if let Some((id, _)) = program.struct_ops.as_ref().and_then(|s| s.kernel) {
+            return id.0;
+        }
         let Some(target) = &program.attach_target else { return 0 };
         let (name, kind) = match (program.prog_type, program.expected_attach_type) {
             (Some(ProgType::Tracing), Some(AttachType::TraceRawTp)) => {
@@ -167,6 +170,14 @@ impl Oracle {
             _ => return 0,
         };
         self.types.find(&name, kind).map_or(0, |id| id.0)
+    }
+}
+
+/// The attach type, which for callbacks is the number of the struct's member.
+fn attach_type(program: &Program) -> u32 {
+    match program.struct_ops.as_ref().and_then(|s| s.kernel) {
+        Some((_, member)) => member,
+        None => program.expected_attach_type.map_or(0, AttachType::number),
     }
 }
 
