@@ -70,7 +70,9 @@ impl Names for ProgramNames<'_> {
 
     fn kfunc(&self, slot: usize, _id: i32) -> Option<Cow<'_, str>> {
         let called = self.program.kfuncs.iter().find(|k| k.insn as usize == slot)?;
-        Some(Cow::Borrowed(called.name.as_str()))
+        // A flavour is libbpf's affair; the kernel's function goes without it.
+        let name = called.name.split_once("___").map_or(called.name.as_str(), |(name, _)| name);
+        Some(Cow::Borrowed(name))
     }
 
     fn code(&self, slot: i64) -> Option<Cow<'_, str>> {

@@ -8,6 +8,7 @@ pub mod corpus;
 pub mod crc32;
 pub mod facts;
 pub mod filetest;
+pub mod forms;
 pub mod fuzz;
 #[cfg(target_os = "linux")]
 pub mod oracle;

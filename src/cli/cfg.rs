@@ -79,8 +79,8 @@ fn show(
     let mut table = Table::new(&["block", "slots", "function", "to", "dominated by", "loop"], &[0]);
     for (id, block) in cfg.blocks.iter().enumerate() {
         let to: Vec<String> = block.successors.iter().map(|e| e.to.to_string()).collect();
-        let dominator = cfg.dominators[id].map_or(String::new(), |d| d.to_string());
-        let inner = cfg.loops.iter().filter(|l| l.blocks.contains(&id)).max_by_key(|l| l.depth);
+        let dominator = cfg.immediate_dominator(id).map_or(String::new(), |d| d.to_string());
+        let inner = cfg.innermost[id].map(|l| &cfg.loops[l]);
         let looped = inner.map_or(String::new(), |l| {
             let kind = if l.irreducible { " irreducible" } else { "" };
             format!("depth {} of {}{kind}", l.depth, l.header)

@@ -34,6 +34,8 @@ pub enum Expected {
     End,
     NewLabel,
     KnownLabel,
+    /// The helper's own name before its number, or `kfunc` before a kernel function's.
+    HelperNumber,
     /// A label that the offset field can reach.
     NearLabel,
     /// The opcode in parentheses that the instruction has.
@@ -59,6 +61,9 @@ impl fmt::Display for Expected {
             Expected::End => "the end of the line",
             Expected::NewLabel => "a label that is not defined before",
             Expected::KnownLabel => "a label that is defined somewhere",
+            Expected::HelperNumber => {
+                "the name of the helper of this number, or `kfunc` for a kernel function"
+            }
             Expected::NearLabel => "a label within reach of the jump",
             Expected::SameOpcode => "the opcode of this instruction",
             Expected::Bytes => "eight bytes in hexadecimal",

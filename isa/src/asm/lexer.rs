@@ -31,13 +31,14 @@ const SIGNS: &[&str] = &[
 /// Splits a line; comments are left out.
 pub(super) fn tokens(text: &str, line: u32) -> Result<Vec<Token<'_>>, AsmError> {
     let mut out: Vec<Token<'_>> = Vec::new();
-    let mut at = 0;
+    // Columns count characters, places in the text bytes.
+    let (mut at, mut column) = (0, 1);
     let mut spaced = true;
     while let Some(c) = text[at..].chars().next() {
         let rest = &text[at..];
-        let column = at as u32 + 1;
         if c.is_whitespace() {
             at += c.len_utf8();
+            column += 1;
             spaced = true;
             continue;
         }
@@ -56,6 +57,7 @@ pub(super) fn tokens(text: &str, line: u32) -> Result<Vec<Token<'_>>, AsmError> 
         };
         out.push(Token { kind, column, spaced });
         at += len;
+        column += rest[..len].chars().count() as u32;
         spaced = false;
     }
     Ok(out)

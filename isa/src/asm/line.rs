@@ -3,6 +3,7 @@
 use super::error::{AsmError, Expected};
 use super::lexer::{Kind, Token, tokens};
 use super::{Syntax, clike, ubpf};
+use crate::disasm::is_helper;
 use crate::insn::{ByteOrder, Callee, Imm64, Insn, RawInsn, Reg, Width};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -12,6 +13,8 @@ pub(super) struct Label {
     pub name: String,
     pub line: u32,
     pub column: u32,
+    /// Stands after `call`, where the names of helpers may stand too.
+    pub called: bool,
 }
 
 /// What a line gives.
@@ -37,7 +40,7 @@ pub(super) struct Line<'a> {
 
 impl<'a> Line<'a> {
     pub fn new(text: &'a str, number: u32) -> Result<Line<'a>> {
-        Ok(Line { tokens: tokens(text, number)?, at: 0, number, end: text.len() as u32 + 1 })
+        Ok(Line { tokens: tokens(text, number)?, at: 0, number, end: text.chars().count() as u32 + 1 })
     }
 
     pub fn is_empty(&self) -> bool {
@@ -272,7 +275,8 @@ impl<'a> Line<'a> {
         let result = match self.peek() {
             Some(Kind::Sign("+" | "-")) => (self.imm32()?, None),
             Some(Kind::Word(name)) if !is_pc => {
-                let label = Label { name: name.into(), line: self.number, column: self.column() };
+                let (line, column) = (self.number, self.column());
+                let label = Label { name: name.into(), line, column, called: false };
                 self.at += 1;
                 (0, Some(label))
             }
@@ -357,10 +361,13 @@ impl<'a> Line<'a> {
             return Ok(Parsed::Insn { insn: Insn::Call(Callee::Subprog(off)), label });
         }
         if let (Some(Kind::Word(word)), Some(Kind::Sign("#"))) = (self.peek(), self.peek_at(1)) {
+            let wrong = self.error(Expected::HelperNumber);
             self.at += 2;
             let id = self.imm32()?;
             if word != "kfunc" {
-                return Ok(Insn::Call(Callee::Helper(id)).into());
+                // The kernel writes its functions in the same way, without all that their call holds.
+                let agrees = matches!(word, "helper" | "unknown") || is_helper(id, word);
+                return if agrees { Ok(Insn::Call(Callee::Helper(id)).into()) } else { Err(wrong) };
             }
             let btf = if self.eat("btf") {
                 self.expect(":")?;
@@ -371,7 +378,8 @@ impl<'a> Line<'a> {
             return Ok(Insn::Call(Callee::Kfunc { id, btf }).into());
         }
         if matches!(self.peek(), Some(Kind::Word(_))) {
-            let (off, label) = self.target()?;
+            let (off, mut label) = self.target()?;
+            label.iter_mut().for_each(|l| l.called = true);
             return Ok(Parsed::Insn { insn: Insn::Call(Callee::Subprog(off)), label });
         }
         Ok(Insn::Call(Callee::Helper(self.imm32()?)).into())

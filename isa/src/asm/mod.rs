@@ -4,6 +4,8 @@
 //! disassemblers print (`12:`), and with the opcode in parentheses that the kernel prints (`(bf)`),
 //! which is then held against the instruction. Comments run from `;`, `//` or `#` at a word's start
 //! to the end of the line. Jumps go to a label or to an offset: `goto done`, `goto +3`, `goto pc-2`.
+//! Helpers are called by number, by name or by both: `call 1`, `call bpf_map_lookup_elem#1`; a label
+//! of the same name comes first.
 
 mod clike;
 mod error;
@@ -15,7 +17,8 @@ mod ubpf;
 
 pub use error::{AsmError, Expected};
 
-use crate::insn::{Insn, RawInsn};
+use crate::insn::{Callee, Insn, RawInsn};
+use crate::kernel::HELPERS;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -49,6 +52,8 @@ pub fn assemble_lines(text: &str, syntax: Syntax) -> Result<(Vec<RawInsn>, Vec<u
     let mut lines = Vec::new();
     let mut labels: BTreeMap<String, usize> = BTreeMap::new();
     let mut pending: Vec<(usize, Label)> = Vec::new();
+    // ubpf's programs jump to `exit` without defining it: the last one is meant.
+    let (ubpf, mut last_exit) = (matches!(syntax, Syntax::Any | Syntax::Ubpf), None);
     for (index, text) in text.lines().enumerate() {
         let number = index as u32 + 1;
         let mut line = Line::new(text, number)?;
@@ -61,6 +66,9 @@ pub fn assemble_lines(text: &str, syntax: Syntax) -> Result<(Vec<RawInsn>, Vec<u
             continue;
         }
         let parsed = line.instruction(syntax)?;
+        if let Parsed::Insn { insn: Insn::Exit, .. } = parsed {
+            last_exit = Some(slots.len());
+        }
         match parsed {
             Parsed::Raw(raw) => slots.push(raw),
             Parsed::Insn { insn, label } => {
@@ -73,12 +81,22 @@ pub fn assemble_lines(text: &str, syntax: Syntax) -> Result<(Vec<RawInsn>, Vec<u
         lines.resize(slots.len(), number);
     }
     for (slot, label) in pending {
-        let Some(&target) = labels.get(&label.name) else {
-            return Err(AsmError { line: label.line, column: label.column, expected: Expected::KnownLabel });
-        };
-        resolve(&mut slots[slot], slot, target, &label)?;
+        let is_exit = ubpf && label.name == "exit" && !label.called;
+        match labels.get(&label.name).copied().or(last_exit.filter(|_| is_exit)) {
+            Some(target) => resolve(&mut slots[slot], slot, target, &label)?,
+            None => slots[slot] = call_helper(&label)?,
+        }
     }
     Ok((slots, lines))
+}
+
+/// The call of a helper by its name alone, which reads like a label that nothing defines.
+fn call_helper(label: &Label) -> Result<RawInsn, AsmError> {
+    let name = label.name.strip_prefix("bpf_").filter(|_| label.called);
+    let helper = name.and_then(|name| HELPERS.iter().find(|h| h.name == name));
+    let id = helper.and_then(|h| i32::try_from(h.id).ok());
+    let unknown = AsmError { line: label.line, column: label.column, expected: Expected::KnownLabel };
+    Ok(Insn::Call(Callee::Helper(id.ok_or(unknown)?)).encode().0)
 }
 
 /// Puts the distance to a label into the instruction that names it.

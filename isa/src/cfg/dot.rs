@@ -26,8 +26,9 @@ impl fmt::Display for Dot<'_> {
                 Some(name) => writeln!(f, "    label=\"{}\";", Escaped(&name))?,
                 None => writeln!(f, "    label=\"func#{index} @{}\";", function.start)?,
             }
-            for (id, block) in self.cfg.blocks.iter().enumerate().filter(|(_, b)| b.function == index) {
-                let looped = self.cfg.loops.iter().any(|l| l.header == id);
+            for id in self.cfg.blocks_of(index) {
+                let block = &self.cfg.blocks[id];
+                let looped = self.cfg.innermost[id].is_some_and(|l| self.cfg.loops[l].header == id);
                 write!(f, "    b{id} [{}label=\"", if looped { "peripheries=2, " } else { "" })?;
                 self.instructions(f, block.start, block.end)?;
                 writeln!(f, "\"];")?;

@@ -1,19 +1,19 @@
-//! Loops: strongly connected parts of the graph, nested by taking the header away and looking again.
+//! Loops and their nesting, after Havlak ("Nesting of Reducible and Irreducible Loops", 1997) as
+//! improved by Ramalingam ("Identifying Loops in Almost Linear Time", 1999).
 //!
-//! A natural loop is entered only through its header, which dominates the rest. One that is entered
-//! elsewhere too is told apart as irreducible; its header is then the first of its blocks that is
-//! reached.
+//! A loop is a strongly connected part of the graph; its header is the first of its blocks that the
+//! walk reaches; taking the header away and looking again gives the loops inside. In a natural loop
+//! the header dominates the rest. One that is entered elsewhere too is told apart as irreducible.
 
+use super::walk::{NONE, Sets, Walk};
 use super::{BlockId, Cfg};
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// A loop.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// A loop. Which blocks belong to it, [`Cfg::loop_blocks`] tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Loop {
     pub header: BlockId,
-    /// All of its blocks with those of inner loops, in order of position.
-    pub blocks: Vec<BlockId>,
     /// The loop around it, by index.
     pub parent: Option<usize>,
     /// From 1 for outermost loops.
@@ -22,100 +22,108 @@ pub struct Loop {
     pub irreducible: bool,
 }
 
-/// Finds all loops, outer ones first.
-pub(super) fn find(cfg: &Cfg) -> Vec<Loop> {
-    let mut loops = Vec::new();
-    let mut work: Vec<(Vec<BlockId>, Option<usize>)> =
-        cfg.functions.iter().rev().map(|f| (f.order.clone(), None)).collect();
-    let mut inside = vec![false; cfg.blocks.len()];
-    while let Some((order, parent)) = work.pop() {
-        for &b in &order {
-            inside[b] = true;
+/// Finds the loops of one function and appends them, outer ones before inner ones. `innermost`
+/// receives the innermost loop of each block.
+pub(super) fn find(
+    cfg: &Cfg,
+    walk: &Walk,
+    number: &[usize],
+    loops: &mut Vec<Loop>,
+    innermost: &mut [Option<usize>],
+) {
+    let nest = Nest::new(cfg, walk, number);
+    let mut index = vec![None; walk.blocks.len()];
+    for at in 0..walk.blocks.len() {
+        let around = index.get(nest.around[at]).copied().flatten();
+        if nest.is_header[at] {
+            index[at] = Some(loops.len());
+            let depth = around.map_or(1, |l: usize| loops[l].depth + 1);
+            let (header, irreducible) = (walk.blocks[at], nest.irreducible[at]);
+            loops.push(Loop { header, parent: around, depth, irreducible });
         }
-        let parts = components(cfg, &order, &inside);
-        for &b in &order {
-            inside[b] = false;
-        }
-        for part in parts {
-            // The blocks of a part come in the order of the graph, so the first is the header.
-            let header = part[0];
-            let enters = |&b: &BlockId| cfg.blocks[b].predecessors.iter().any(|p| !part.contains(p));
-            let irreducible = part.iter().filter(|b| **b != header).any(|b| enters(b));
-            let depth = parent.map_or(1, |p: usize| {
-                let outer: &Loop = &loops[p];
-                outer.depth + 1
-            });
-            let mut blocks = part.clone();
-            blocks.sort_unstable();
-            loops.push(Loop { header, blocks, parent, depth, irreducible });
-            let rest: Vec<BlockId> = part.iter().copied().filter(|&b| b != header).collect();
-            if !rest.is_empty() {
-                work.push((rest, Some(loops.len() - 1)));
-            }
-        }
+        innermost[walk.blocks[at]] = index[at].or(around);
     }
-    loops
 }
 
-/// The strongly connected parts with a cycle, each in the order of `order` (Tarjan, with an explicit
-/// stack).
-fn components(cfg: &Cfg, order: &[BlockId], inside: &[bool]) -> Vec<Vec<BlockId>> {
-    let count = cfg.blocks.len();
-    let (mut index, mut low) = (vec![usize::MAX; count], vec![usize::MAX; count]);
-    let mut on_stack = vec![false; count];
-    let (mut stack, mut found) = (Vec::new(), Vec::new());
-    let mut next = 0;
-    for &root in order {
-        if index[root] != usize::MAX {
-            continue;
-        }
-        let mut work = Vec::from([(root, 0usize)]);
-        while let Some((b, nth)) = work.pop() {
-            if nth == 0 {
-                (index[b], low[b]) = (next, next);
-                next += 1;
-                stack.push(b);
-                on_stack[b] = true;
-            }
-            match cfg.blocks[b].successors.get(nth) {
-                Some(edge) => {
-                    work.push((b, nth + 1));
-                    if !inside[edge.to] {
-                        continue;
-                    }
-                    if index[edge.to] == usize::MAX {
-                        work.push((edge.to, 0));
-                    } else if on_stack[edge.to] {
-                        low[b] = low[b].min(index[edge.to]);
-                    }
-                }
-                None => {
-                    if let Some(&(parent, _)) = work.last() {
-                        low[parent] = low[parent].min(low[b]);
-                    }
-                    if low[b] == index[b] {
-                        let from = stack.iter().rposition(|&s| s == b).unwrap_or(0);
-                        let part: Vec<BlockId> = stack.drain(from..).collect();
-                        for &p in &part {
-                            on_stack[p] = false;
-                        }
-                        found.push(part);
-                    }
+/// The nesting as it is found, inner loops first. A loop that is found stands for its blocks: they
+/// are joined to its header.
+struct Nest {
+    /// The header of the loop around, which is not the one that the position itself heads.
+    around: Vec<usize>,
+    is_header: Vec<bool>,
+    irreducible: Vec<bool>,
+    /// Edges into a position from inside the part of the tree that is done, by where they start.
+    edges: Vec<Vec<usize>>,
+    joined: Sets,
+    /// Loops known to be irreducible, joined to the next one around that is not.
+    marked: Sets,
+}
+
+impl Nest {
+    fn new(cfg: &Cfg, walk: &Walk, number: &[usize]) -> Nest {
+        let count = walk.blocks.len();
+        let mut nest = Nest {
+            around: vec![NONE; count],
+            is_header: vec![false; count],
+            irreducible: vec![false; count],
+            edges: vec![Vec::new(); count],
+            joined: Sets::new(count),
+            marked: Sets::new(count),
+        };
+        // Edges that go neither up nor down the tree by one step wait at the nearest ancestor of
+        // both ends: until that one's turn, no loop can hold both.
+        let mut waiting: Vec<Vec<(usize, usize)>> = vec![Vec::new(); count];
+        let mut done = Sets::new(count);
+        let mut back = Vec::new();
+        for at in (0..count).rev() {
+            for from in walk.predecessors(cfg, number, at) {
+                if walk.is_ancestor(at, from) {
+                    back.push(from);
+                } else if walk.parent[at] == from {
+                    nest.edges[at].push(from);
+                } else {
+                    // All positions after this one are joined to their parents, so this is the
+                    // lowest ancestor of `from` that is not after `at`.
+                    waiting[done.find(from)].push((from, at));
                 }
             }
+            for (from, to) in core::mem::take(&mut waiting[at]) {
+                let (start, end) = (nest.joined.find(from), nest.joined.find(to));
+                nest.edges[end].push(start);
+                nest.mark_irreducible(to);
+            }
+            nest.collect(at, &mut back);
+            done.join(at, walk.parent[at]);
+        }
+        nest
+    }
+
+    /// Makes the loop with the header `at`, if there are edges `back` to it, and takes those.
+    fn collect(&mut self, at: usize, back: &mut Vec<usize>) {
+        self.is_header[at] = !back.is_empty();
+        while let Some(from) = back.pop() {
+            let member = self.joined.find(from);
+            // Joined at once, so that each member is found only once.
+            if member != at {
+                self.around[member] = at;
+                self.joined.join(member, at);
+                back.append(&mut self.edges[member]);
+            }
         }
     }
-    let cyclic = |part: &Vec<BlockId>| {
-        part.len() > 1 || cfg.blocks[part[0]].successors.iter().any(|e| e.to == part[0])
-    };
-    let mut position = vec![usize::MAX; count];
-    for (nth, &b) in order.iter().enumerate() {
-        position[b] = nth;
+
+    /// An edge enters `to` from outside of every loop found so far: those that hold it and are not
+    /// headed by it are entered elsewhere than at their header.
+    fn mark_irreducible(&mut self, to: usize) {
+        let mut header = self.around[to];
+        while header != NONE {
+            header = self.marked.find(header);
+            self.irreducible[header] = true;
+            let next = self.around[header];
+            if next != NONE {
+                self.marked.join(header, next);
+            }
+            header = next;
+        }
     }
-    found.retain(cyclic);
-    for part in &mut found {
-        part.sort_by_key(|&b| position[b]);
-    }
-    found.sort_by_key(|part| position[part[0]]);
-    found
 }

@@ -9,13 +9,16 @@ mod dot;
 mod loops;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 pub use dot::Dot;
 pub use loops::Loop;
 
 use crate::insn::{Callee, DecodeError, Imm64, Insn, RawInsn};
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec;
 use alloc::vec::Vec;
+use walk::{NONE, Walk};
 
 /// The index of a block.
 pub type BlockId = usize;
@@ -96,11 +99,11 @@ pub struct Cfg {
     pub blocks: Vec<Block>,
     pub calls: Vec<Call>,
     pub faults: Vec<CfgFault>,
-    /// The block that every path to a block last goes through; none for entries and for blocks
-    /// that are not reached.
-    pub dominators: Vec<Option<BlockId>>,
     /// Outer loops before the inner ones.
     pub loops: Vec<Loop>,
+    /// The innermost loop of each block.
+    pub innermost: Vec<Option<usize>>,
+    tree: dominators::Tree,
 }
 
 impl Cfg {
@@ -112,12 +115,17 @@ impl Cfg {
             .filter_map(|(at, decoded)| decoded.err().map(|error| CfgFault::Decode { at, error }))
             .collect();
         let (functions, calls) = find_functions(slots.len(), &code, &mut faults);
-        let mut cfg =
-            Cfg { functions, blocks: Vec::new(), calls, faults, dominators: Vec::new(), loops: Vec::new() };
+        let mut cfg = Cfg {
+            functions,
+            blocks: Vec::new(),
+            calls,
+            faults,
+            loops: Vec::new(),
+            innermost: Vec::new(),
+            tree: dominators::Tree::default(),
+        };
         cfg.build_blocks(slots.len(), &code);
-        cfg.order_blocks();
-        cfg.dominators = dominators::compute(&cfg);
-        cfg.loops = loops::find(&cfg);
+        cfg.walk_functions();
         cfg.faults.sort_by_key(fault_place);
         cfg
     }
@@ -133,16 +141,42 @@ impl Cfg {
         self.functions.partition_point(|f| f.start <= slot).saturating_sub(1)
     }
 
-    /// The blocks that no path from the entry of their function reaches.
-    pub fn unreachable(&self) -> impl Iterator<Item = BlockId> + '_ {
-        let mut reached = BTreeSet::new();
-        reached.extend(self.functions.iter().flat_map(|f| f.order.iter().copied()));
-        (0..self.blocks.len()).filter(move |b| !reached.contains(b))
+    /// The blocks of a function, in order of position.
+    pub fn blocks_of(&self, function: usize) -> core::ops::Range<BlockId> {
+        let start = self.blocks.partition_point(|b| b.function < function);
+        start..self.blocks.partition_point(|b| b.function <= function)
     }
 
-    /// Whether every path to `b` goes through `a`; a block dominates itself.
+    /// The blocks that no path from the entry of their function reaches.
+    pub fn unreachable(&self) -> impl Iterator<Item = BlockId> + '_ {
+        let mut reached = vec![false; self.blocks.len()];
+        for &block in self.functions.iter().flat_map(|f| &f.order) {
+            reached[block] = true;
+        }
+        (0..self.blocks.len()).filter(move |&b| !reached[b])
+    }
+
+    /// The block that every path to `block` last goes through; none for entries and for blocks that
+    /// are not reached.
+    pub fn immediate_dominator(&self, block: BlockId) -> Option<BlockId> {
+        self.tree.idom.get(block).copied().flatten()
+    }
+
+    /// Whether every path to `b` goes through `a`; a block dominates itself. No block dominates one
+    /// of another function.
     pub fn dominates(&self, a: BlockId, b: BlockId) -> bool {
-        core::iter::successors(Some(b), |&b| self.dominators[b]).any(|d| d == a)
+        self.tree.dominates(a, b)
+    }
+
+    /// The blocks of a loop with those of the loops inside it, in order of position.
+    pub fn loop_blocks(&self, index: usize) -> impl Iterator<Item = BlockId> + '_ {
+        let function = self.loops.get(index).map_or(usize::MAX, |l| self.blocks[l.header].function);
+        // A loop inside comes after the one around it, so the first step below the index ends it.
+        let holds = move |&b: &BlockId| {
+            let around = core::iter::successors(self.innermost[b], |&l| self.loops[l].parent);
+            around.take_while(|&l| l >= index).any(|l| l == index)
+        };
+        self.blocks_of(function).filter(holds)
     }
 
     fn build_blocks(&mut self, len: usize, code: &BTreeMap<usize, Option<Insn>>) {
@@ -172,9 +206,11 @@ impl Cfg {
             self.blocks.push(Block { start, end, function, successors, predecessors: Vec::new() });
         }
         for from in 0..self.blocks.len() {
-            for edge in self.blocks[from].successors.clone() {
-                if !self.blocks[edge.to].predecessors.contains(&from) {
-                    self.blocks[edge.to].predecessors.push(from);
+            for nth in 0..self.blocks[from].successors.len() {
+                let to = self.blocks[from].successors[nth].to;
+                // Blocks come in order, so a second edge from the same one follows the first.
+                if self.blocks[to].predecessors.last() != Some(&from) {
+                    self.blocks[to].predecessors.push(from);
                 }
             }
         }
@@ -226,29 +262,20 @@ impl Cfg {
         edges
     }
 
-    /// Orders the blocks of each function in reverse post-order from its entry.
-    fn order_blocks(&mut self) {
-        let mut seen = alloc::vec![false; self.blocks.len()];
+    /// Orders the blocks of each function, and finds dominators and loops.
+    fn walk_functions(&mut self) {
+        let count = self.blocks.len();
+        let mut number = vec![NONE; count];
+        let mut tree = dominators::Tree::new(count);
+        let (mut loops, mut innermost) = (Vec::new(), vec![None; count]);
         for f in 0..self.functions.len() {
             let Some(entry) = self.block_of(self.functions[f].start) else { continue };
-            let mut order = Vec::new();
-            let mut stack = Vec::from([(entry, 0usize)]);
-            seen[entry] = true;
-            while let Some((block, nth)) = stack.pop() {
-                match self.blocks[block].successors.get(nth) {
-                    Some(edge) => {
-                        stack.push((block, nth + 1));
-                        if !seen[edge.to] {
-                            seen[edge.to] = true;
-                            stack.push((edge.to, 0));
-                        }
-                    }
-                    None => order.push(block),
-                }
-            }
-            order.reverse();
-            self.functions[f].order = order;
+            let walk = Walk::new(self, entry, &mut number);
+            tree.add(self, &walk, &number);
+            loops::find(self, &walk, &number, &mut loops, &mut innermost);
+            self.functions[f].order = walk.order;
         }
+        (self.tree, self.loops, self.innermost) = (tree, loops, innermost);
     }
 }
 

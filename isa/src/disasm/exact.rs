@@ -1,6 +1,6 @@
 //! The forms that the kernel's and LLVM's text cannot tell apart, told apart.
 
-use super::{Dialect, Names};
+use super::{Dialect, Names, is_helper};
 use crate::insn::{Callee, Imm64, Insn, PacketBase};
 use core::fmt::{self, Write};
 
@@ -17,6 +17,10 @@ impl<D: Dialect> Dialect for Exact<D> {
             }
             Insn::Call(callee @ (Callee::Subprog(_) | Callee::Kfunc { .. } | Callee::Reg(_))) => {
                 call(out, callee)
+            }
+            // A name that only the embedder knows says nothing to the assembler.
+            Insn::Call(Callee::Helper(id)) if names.helper(id).is_some_and(|name| !is_helper(id, &name)) => {
+                write!(out, "call helper#{id}")
             }
             Insn::Packet { base: PacketBase::Ind(src), size, off } if off != 0 => {
                 write!(out, "r0 = *({} *)skb[{src} + {off}]", super::unsigned_type(size))

@@ -112,7 +112,7 @@ impl Dialect for Llvm {
             }
             Insn::LdImm64 { dst, .. } => {
                 let raw = insn.encode().0;
-                write!(out, "ld_pseudo\t{dst}, {:#x}, {}", raw.src, Hex(raw.imm as i64))
+                write!(out, "ld_pseudo\t{dst}, {:#x}, {:#x}", raw.src, raw.imm)
             }
             Insn::Packet { base: PacketBase::Abs, size, off } => {
                 write!(out, "r0 = *({} *)skb[{}]", unsigned_type(size), Hex(off as i64))

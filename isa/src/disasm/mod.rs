@@ -21,6 +21,7 @@ pub use ubpf::Ubpf;
 pub(crate) use ubpf::size_suffix;
 
 use crate::insn::{DecodeError, Insn, RawInsn, Size};
+use crate::kernel::HELPERS;
 use alloc::borrow::Cow;
 use alloc::string::String;
 use core::fmt::{self, Write};
@@ -110,6 +111,15 @@ pub fn to_string(dialect: &dyn Dialect, slot: usize, insn: &Insn, names: &dyn Na
     // Writing to a string does not fail.
     let _ = dialect.insn(&mut text, slot, insn, names);
     text
+}
+
+/// What Linux calls the number that is no helper's.
+pub(crate) const HELPER_0: &str = "bpf_unspec";
+
+/// Whether Linux has a helper of this number and name, or had one.
+pub(crate) fn is_helper(id: i32, name: &str) -> bool {
+    let known = |bare: &str| HELPERS.iter().any(|h| h.name == bare && i64::from(h.id) == id.into());
+    (id, name) == (0, HELPER_0) || name.strip_prefix("bpf_").is_some_and(known)
 }
 
 /// The type of a memory access in C.
