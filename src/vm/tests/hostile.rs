@@ -200,8 +200,8 @@ fn random_program(dice: &Dice) -> Program {
         let target = (at as i32 + 1 + off) as usize;
         starts[target] - starts[at] - 1
     };
-    for at in 0..insns.len() {
-        match &mut insns[at] {
+    for (at, insn) in insns.iter_mut().enumerate() {
+        match insn {
             Insn::Jump { off, .. } | Insn::MayGoto { off } => *off = relink(at, *off as i32) as i16,
             Insn::Goto { off, .. } => *off = relink(at, *off),
             Insn::Call(Callee::Subprog(off)) => *off = relink(at, *off),

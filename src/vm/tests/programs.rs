@@ -198,7 +198,7 @@ fn a_tail_call_from_a_subprogram_returns_to_its_caller() {
     let progs = map_def("progs", MapType::ProgArray, 4, 4, 1);
     let caller = program_with(
         "call f\nr0 += 1\nexit\nf:\nr2 = map[fd:0]\nr3 = 0\ncall 12\nr0 = 500\nexit",
-        &[progs.clone()],
+        std::slice::from_ref(&progs),
     );
     let target = Program { name: "target".into(), ..program("r0 = 40\nexit") };
     for proven in [false, true] {

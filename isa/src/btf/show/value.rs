@@ -119,11 +119,12 @@ impl Values<'_> {
             _ => return Err(ShowError::NoValue { id }),
         };
         // JSON has no word for infinities and for what is not a number.
-        Ok(match (number.is_finite(), size) {
+        let _: () = match (number.is_finite(), size) {
             (true, 4) => write!(self.out, "{}", f32::from_bits(raw as u32))?,
             (true, _) => write!(self.out, "{number}")?,
             (false, _) => write!(self.out, "\"{number}\"")?,
-        })
+        };
+        Ok(())
     }
 
     fn array(&mut self, elem: TypeId, len: usize, bytes: &[u8], depth: usize) -> Result<(), ShowError> {
@@ -250,14 +251,15 @@ impl Values<'_> {
     }
 
     fn escaped(&mut self, c: char) -> Result<(), ShowError> {
-        Ok(match c {
+        let _: () = match c {
             '"' | '\\' => write!(self.out, "\\{c}")?,
             '\n' => self.out.write_str("\\n")?,
             '\t' => self.out.write_str("\\t")?,
             '\r' => self.out.write_str("\\r")?,
             c if c.is_control() => write!(self.out, "\\u{:04x}", c as u32)?,
             c => self.out.write_char(c)?,
-        })
+        };
+        Ok(())
     }
 }
 

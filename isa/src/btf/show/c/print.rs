@@ -102,12 +102,13 @@ impl<'a> Printer<'a> {
                 self.declared.insert(id);
             }
             (Type::Struct(_) | Type::Union(_) | Type::Fwd { .. } | Type::Enum(_), Need::Declared)
-                if alone && !ty.name().is_empty() && self.declared.insert(id) =>
+                if alone
+                    && !ty.name().is_empty()
+                    && self.declared.insert(id)
+                    && (!matches!(ty, Type::Enum(_)) || is_forward(&ty)) =>
             {
-                if !matches!(ty, Type::Enum(_)) || is_forward(&ty) {
-                    self.definition_head(out, id, &ty)?;
-                    out.write_str(";\n\n")?;
-                }
+                self.definition_head(out, id, &ty)?;
+                out.write_str(";\n\n")?;
             }
             (Type::Typedef { name: "__builtin_va_list", .. }, _) => {}
             (Type::Typedef { .. }, Need::Declared) => {
