@@ -1,7 +1,7 @@
+mod helpers;
 mod hostile;
 mod programs;
 
-use super::maps::Map;
 use super::*;
 use oxbpf_isa::asm::{Syntax, assemble};
 use oxbpf_isa::kernel::MapType;
