@@ -46,7 +46,9 @@ impl Vector {
                     Ok(RawInsn::from_bytes(word.to_le_bytes(), ByteOrder::Little))
                 })
                 .collect::<Result<Vec<_>, String>>()?,
-            (None, Some(asm)) => assemble(&with_exit_label(asm), Syntax::Ubpf).map_err(|e| format!("{name}: {e}"))?,
+            (None, Some(asm)) => {
+                assemble(&with_exit_label(asm), Syntax::Ubpf).map_err(|e| format!("{name}: {e}"))?
+            }
             (None, None) => return Err(format!("{name}: neither asm nor raw")),
         };
         let memory = match section("mem") {

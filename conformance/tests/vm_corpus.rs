@@ -2,7 +2,7 @@
 //! missing, and a run ends in a value or a trap.
 
 use oxbpf::isa::kernel::ProgType;
-use oxbpf::object::{Object, PrepareOptions};
+use oxbpf::object::{LoadOptions, Object};
 use oxbpf::vm::{Config, Context, ContextLayout, Engine, Input, LinkError, Linker, Packet};
 use oxbpf_conformance::corpus;
 use std::collections::BTreeMap;
@@ -10,15 +10,18 @@ use std::collections::BTreeMap;
 #[test]
 fn corpus_programs_link_and_run() {
     let Some(objects) = corpus::objects() else { return };
+    let target = corpus::core_target("6.18");
+    let options = LoadOptions { target: target.as_ref(), ..LoadOptions::default() };
     let engine = Engine::new(Config::new().budget(200_000));
     let (mut linked, mut ended, mut trapped) = (0, 0, 0);
     let mut missing: BTreeMap<String, usize> = BTreeMap::new();
     for (name, path) in &objects {
         let bytes = std::fs::read(path).unwrap();
-        let Ok(object) = Object::parse(name, &bytes) else { continue };
+        let Ok(object) = Object::parse(bytes, name) else { continue };
         let mut linker: Linker<()> = Linker::new(&engine);
-        for program in object.programs(&PrepareOptions::default()) {
-            let Ok(program) = program else { continue };
+        for (entry, _) in object.programs() {
+            let Ok(loaded) = object.load(entry, &options) else { continue };
+            let program = loaded.program;
             let instance = match linker.instantiate(&program) {
                 Ok(instance) => instance,
                 Err(error) => {

@@ -6,11 +6,11 @@
 //! the seed.
 #![cfg(target_os = "linux")]
 
+use oxbpf::isa::insn::ByteOrder;
 use oxbpf::isa::insn::{
     AluOp, AtomicOp, Callee, Cond, EndianOp, Imm64, Insn, Operand, PacketBase, RawInsn, Reg, Size, Width,
     encode_all,
 };
-use oxbpf::isa::insn::ByteOrder;
 use oxbpf::isa::kernel::ProgType;
 use oxbpf::isa::program::Program;
 use oxbpf::vm::{Context, ContextLayout, Engine, Input, Linker, Packet, Vouched};
@@ -102,12 +102,10 @@ impl Dice {
                 AluOp::Lsh | AluOp::Rsh | AluOp::Arsh => {
                     Operand::Imm(self.below(width.bits() as usize) as i32)
                 }
-                AluOp::Div | AluOp::Mod | AluOp::Sdiv | AluOp::Smod => {
-                    Operand::Imm(match self.imm() {
-                        0 => 1,
-                        imm => imm,
-                    })
-                }
+                AluOp::Div | AluOp::Mod | AluOp::Sdiv | AluOp::Smod => Operand::Imm(match self.imm() {
+                    0 => 1,
+                    imm => imm,
+                }),
                 _ => Operand::Imm(self.imm()),
             },
         };
@@ -180,7 +178,12 @@ impl Dice {
                 let text: Vec<u8> = (0..8).map(|_| self.pick(b"0123456789-x aF")).collect();
                 let text = u64::from_le_bytes(text.try_into().unwrap());
                 insns.push(Insn::LdImm64 { dst: Reg::R1, imm: Imm64::Const(text) });
-                insns.push(Insn::Store { size: Size::Dw, base: Reg::R10, off: -64, src: Operand::Reg(Reg::R1) });
+                insns.push(Insn::Store {
+                    size: Size::Dw,
+                    base: Reg::R10,
+                    off: -64,
+                    src: Operand::Reg(Reg::R1),
+                });
                 self.frame(insns, Reg::R1, 64);
                 let base = self.pick(&[0, 8, 10, 16, 2]);
                 insns.extend([set(Reg::R2, 1 + self.below(8) as i32), set(Reg::R3, base)]);
@@ -205,7 +208,8 @@ impl Dice {
             _ => {
                 insns.push(Insn::Mov { width: Width::W64, dst: Reg::R1, src: Operand::Reg(Reg::R6) });
                 insns.push(set(Reg::R2, offset));
-                let flags = self.pick(&[0, 2, 4, 4, 3]) | if id == 11 { self.pick(&[0, 0, 0x20, 0x60]) } else { 0 };
+                let flags =
+                    self.pick(&[0, 2, 4, 4, 3]) | if id == 11 { self.pick(&[0, 0, 0x20, 0x60]) } else { 0 };
                 insns.extend([set(Reg::R3, self.pick(&[0, 77, 0x1234])), set(Reg::R4, self.imm())]);
                 insns.push(set(Reg::R5, flags));
             }
@@ -226,7 +230,12 @@ fn program(dice: &mut Dice) -> Vec<RawInsn> {
     let all = [Reg::R0, Reg::R1, Reg::R2, Reg::R3, Reg::R4, Reg::R5, Reg::R7, Reg::R8, Reg::R9];
     dice.fill(&mut insns, &all);
     for slot in 1..=SLOTS {
-        insns.push(Insn::Store { size: Size::Dw, base: Reg::R10, off: -8 * slot as i16, src: Operand::Imm(dice.imm()) });
+        insns.push(Insn::Store {
+            size: Size::Dw,
+            base: Reg::R10,
+            off: -8 * slot as i16,
+            src: Operand::Imm(dice.imm()),
+        });
     }
     for _ in 0..1 + dice.below(6) {
         let mut block = Vec::new();
@@ -253,12 +262,28 @@ fn program(dice: &mut Dice) -> Vec<RawInsn> {
     // Fold everything into the 32 bits that come back.
     for src in [Reg::R7, Reg::R8, Reg::R9, Reg::R1, Reg::R2] {
         insns.push(Insn::Alu { op: AluOp::Xor, width: Width::W64, dst: Reg::R0, src: Operand::Reg(src) });
-        insns.push(Insn::Alu { op: AluOp::Mul, width: Width::W64, dst: Reg::R0, src: Operand::Imm(0x0100_0193) });
+        insns.push(Insn::Alu {
+            op: AluOp::Mul,
+            width: Width::W64,
+            dst: Reg::R0,
+            src: Operand::Imm(0x0100_0193),
+        });
     }
     for slot in 1..=SLOTS {
-        insns.push(Insn::Load { size: Size::Dw, signed: false, dst: Reg::R1, base: Reg::R10, off: -8 * slot as i16 });
+        insns.push(Insn::Load {
+            size: Size::Dw,
+            signed: false,
+            dst: Reg::R1,
+            base: Reg::R10,
+            off: -8 * slot as i16,
+        });
         insns.push(Insn::Alu { op: AluOp::Xor, width: Width::W64, dst: Reg::R0, src: Operand::Reg(Reg::R1) });
-        insns.push(Insn::Alu { op: AluOp::Mul, width: Width::W64, dst: Reg::R0, src: Operand::Imm(0x0100_0193) });
+        insns.push(Insn::Alu {
+            op: AluOp::Mul,
+            width: Width::W64,
+            dst: Reg::R0,
+            src: Operand::Imm(0x0100_0193),
+        });
     }
     insns.push(Insn::Mov { width: Width::W64, dst: Reg::R1, src: Operand::Reg(Reg::R0) });
     insns.push(Insn::Alu { op: AluOp::Rsh, width: Width::W64, dst: Reg::R1, src: Operand::Imm(32) });
@@ -298,10 +323,8 @@ fn random_programs_end_as_in_the_kernel() {
         // SAFETY: the descriptor is ours and is closed once.
         unsafe { libc::close(fd) };
         let (kernel_ret, kernel_packet) = kernel.expect("a loaded program runs");
-        let program = Program {
-            prog_type: Some(ProgType::SchedCls),
-            ..Program::from_insns("random", insns.clone())
-        };
+        let program =
+            Program { prog_type: Some(ProgType::SchedCls), ..Program::from_insns("random", insns.clone()) };
         let mut linker: Linker<()> = Linker::new(&engine);
         let checked = linker.instantiate(&program).expect("what the kernel loads is well-formed");
         // SAFETY: the kernel's verifier has proven the program, which never reads its context.

@@ -76,7 +76,7 @@ impl ContextLayout {
             WideField { offset: 8, what: PacketPointer::Meta },
         ];
         // Only programs bound to a device may write rx_queue_index, which the verifier judges.
-        const WRITABLE: &[Range<u32>] = &[16..20];
+        const WRITABLE: &[Range<u32>] = &[Range { start: 16, end: 20 }];
         ContextLayout {
             size: 24,
             wide: Cow::Borrowed(WIDE),

@@ -1,5 +1,6 @@
 //! A program linked with its maps and functions, and runs of it.
 
+use super::Outcome;
 use super::context::ContextLayout;
 use super::engine::Engine;
 use super::input::{Input, Subject};
@@ -8,7 +9,6 @@ use super::lower::Lowered;
 use super::maps::Map;
 use super::run::{Linked, Run};
 use super::trap::{Trap, TrapKind};
-use super::Outcome;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;

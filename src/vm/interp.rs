@@ -116,8 +116,12 @@ fn exec<A: Access>(run: &mut Run<'_>, entry: u32, args: [u64; 5]) -> Result<u64,
                 fuel = tri!(run.refuel(fuel));
             }
             let prog = run.prog_ptr();
-            run.saved[run.depth] =
-                Saved { regs: [r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9], r[10]], pc, prog, may_goto };
+            run.saved[run.depth] = Saved {
+                regs: [r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9], r[10]],
+                pc,
+                prog,
+                may_goto,
+            };
             run.depth += 1;
             r[10] = run.memory.enter(run.depth);
             may_goto = MAY_GOTO;

@@ -13,6 +13,7 @@ use super::lower::{LinkError, Lowered, Resolve};
 use super::maps::{self, Creation, Map, MapShape};
 use super::run::{Linked, Run};
 use super::trap::Trap;
+use oxbpf_isa::kernel::MapType;
 use oxbpf_isa::program::{MapDef, ProgFlags, Program, SlotTarget};
 use std::any::TypeId;
 use std::collections::HashMap;
@@ -221,7 +222,12 @@ impl<T: 'static> Linker<T> {
             return Ok(map.clone());
         }
         let failed = |error| LinkError::Map { name: def.name.clone(), error };
-        let shape = MapShape::of(def).ok_or(LinkError::MapType { name: def.name.clone(), number: def.map_type })?;
+        let mut shape =
+            MapShape::of(def).ok_or(LinkError::MapType { name: def.name.clone(), number: def.map_type })?;
+        if shape.map_type == MapType::PerfEventArray && shape.max_entries == 0 {
+            // Loaders make one buffer for each CPU unless told otherwise.
+            shape.max_entries = self.engine.cpus();
+        }
         let creation = Creation {
             name: &def.name,
             id: self.next_id,

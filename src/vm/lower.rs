@@ -13,8 +13,7 @@ use super::context::ContextLayout;
 use super::maps::{CreateError, Errno};
 use super::op::{Code, Op, alu_code, jump_code};
 use oxbpf_isa::insn::{
-    AluOp, AtomicOp, Callee, DecodeError, EndianOp, Imm64, Insn, Operand, PacketBase, Reg, Size,
-    Width,
+    AluOp, AtomicOp, Callee, DecodeError, EndianOp, Imm64, Insn, Operand, PacketBase, Reg, Size, Width,
 };
 use oxbpf_isa::program::Program;
 use std::error::Error;
@@ -26,6 +25,9 @@ pub const STACK_SIZE: usize = 512;
 /// Helper numbers from here on are what loaders put where a reference could not be resolved; such
 /// calls stand in branches that are not meant to run, so they trap only when reached (libbpf).
 const POISON: i32 = 2_000_000_000;
+
+/// The helper number in place of an instruction whose CO-RE relocation found nothing (libbpf).
+const CORE_POISON: i32 = 0x0bad_2310;
 
 /// The tag of addresses of functions, above all addresses of memory.
 const FUNC_TAG: u64 = 0xbf00_0000 << 32;
@@ -291,9 +293,7 @@ impl Lowering<'_> {
                 }
             }
             Insn::Goto { off, .. } => Op { off: self.distance(slot, here, off)?, ..op(Code::Ja) },
-            Insn::MayGoto { off } => {
-                Op { off: self.distance(slot, here, off as i32)?, ..op(Code::MayGoto) }
-            }
+            Insn::MayGoto { off } => Op { off: self.distance(slot, here, off as i32)?, ..op(Code::MayGoto) },
             Insn::Jump { cond, width, dst, src, off } => {
                 let off = self.distance(slot, here, off as i32)?;
                 let (register, src, imm) = operand(src, width);
@@ -347,7 +347,7 @@ impl Lowering<'_> {
             Callee::Helper(id) => match self.resolve.helper(id) {
                 Some(_) if id == TAIL_CALL => Ok(op(Code::TailCall)),
                 Some(index) => Ok(Op { imm: index as i64, ..op(Code::CallHelper) }),
-                None if id >= POISON || self.resolve.trap_unknown() => Ok(trap(0, id)),
+                None if id >= POISON || id == CORE_POISON || self.resolve.trap_unknown() => Ok(trap(0, id)),
                 None => {
                     let name = self.resolve.helper_name(id);
                     Err(LinkError::UnknownHelper { insn: slot, id, name })

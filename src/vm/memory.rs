@@ -10,10 +10,10 @@
 //! Programs on other threads may change map values at the same time. Their plain accesses and ours
 //! then race as they do in the kernel: bytes may be torn, memory is always live.
 
+use super::MAX_FRAMES;
 use super::lower::STACK_SIZE;
 use super::run::Run;
 use super::trap::{AccessKind, Near, RegionKind, Trap, TrapKind};
-use super::MAX_FRAMES;
 use std::ptr;
 
 /// Bytes from one frame to the next: a gap as large as a frame lies between them, so that an

@@ -372,7 +372,11 @@ impl<'a> Run<'a> {
     #[inline(never)]
     pub fn tail_target(&mut self, handle: u64, index: u32) -> Result<Option<Arc<Linked>>, Trap> {
         let map = self.map(handle)?;
-        let Some(found) = super::helpers::tail::program_at(&*map, index).ok_or(TrapKind::NotAMap { handle })? else { return Ok(None) };
+        let Some(found) =
+            super::helpers::tail::program_at(&*map, index).ok_or(TrapKind::NotAMap { handle })?
+        else {
+            return Ok(None);
+        };
         // A program whose functions expect another state of the host, or whose proof speaks of another
         // context, cannot be gone to.
         Ok(Some(found).filter(|p| p.state == self.prog().state && p.accepts(&self.input)))

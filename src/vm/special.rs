@@ -37,14 +37,7 @@ fn kind_of(name: &str) -> Option<SpecialKind> {
     }
 }
 
-fn collect(
-    btf: &Btf,
-    id: TypeId,
-    offset: u32,
-    depth: usize,
-    left: &mut u32,
-    found: &mut Vec<SpecialField>,
-) {
+fn collect(btf: &Btf, id: TypeId, offset: u32, depth: usize, left: &mut u32, found: &mut Vec<SpecialField>) {
     if depth == 0 || found.len() >= MOST || *left == 0 {
         return;
     }
@@ -66,7 +59,8 @@ fn collect(
                 collect(btf, elem, offset, depth - 1, left, found);
             }
         }
-        Some((_, Type::Datasec(section))) => {
+        // A section without a size has no offsets either: nobody has filled them in.
+        Some((_, Type::Datasec(section))) if section.size != 0 => {
             for var in section.vars() {
                 if let Some(Type::Var { ty, .. }) = btf.ty(var.var) {
                     collect(btf, ty, offset.saturating_add(var.offset), depth - 1, left, found);

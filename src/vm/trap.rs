@@ -247,8 +247,7 @@ mod tests {
         assert_eq!(near(62), "load of 4 bytes at 0x1000 reaches past packet of 64 bytes, from offset 62");
         assert_eq!(near(-2), "load of 4 bytes at 0x1000 begins 2 bytes before packet of 64 bytes");
         let store = Near { kind: RegionKind::Packet, offset: 8, len: 64, writable: false };
-        let store =
-            TrapKind::Access { kind: AccessKind::Store, addr: 0x1000, size: 4, near: Some(store) };
+        let store = TrapKind::Access { kind: AccessKind::Store, addr: 0x1000, size: 4, near: Some(store) };
         let trap = Trap::new(store).at(&Arc::from("xdp"), 7);
         assert_eq!(
             trap.to_string(),

@@ -143,7 +143,8 @@ mod tests {
             [0x45, 0, 0, 0x73, 0, 0, 0x40, 0, 0x40, 0x11, 0xb8, 0x61, 0xc0, 0xa8, 0, 1, 0xc0, 0xa8, 0, 0xc7];
         assert_eq!(fold(partial(&header, 0)), 0xffff);
         let sum = u16::from_ne_bytes([header[10], header[11]]);
-        let word = |h: &[u8; 20], at: usize| u32::from_ne_bytes([h[at], h[at + 1], h[at + 2], h[at + 3]]) as u64;
+        let word =
+            |h: &[u8; 20], at: usize| u32::from_ne_bytes([h[at], h[at + 1], h[at + 2], h[at + 3]]) as u64;
         let old = word(&header, 16);
         header[16..].copy_from_slice(&[10, 1, 2, 3]);
         let new = word(&header, 16);

@@ -58,12 +58,7 @@ pub(super) fn set_null(run: &mut Run<'_>, at: u64) -> Result<(), Trap> {
 }
 
 /// Lends a callback a read-only dynptr over memory of the run.
-pub(super) fn lend<R>(
-    run: &mut Run<'_>,
-    data: u64,
-    size: u32,
-    f: impl FnOnce(&mut Run<'_>, u64) -> R,
-) -> R {
+pub(super) fn lend<R>(run: &mut Run<'_>, data: u64, size: u32, f: impl FnOnce(&mut Run<'_>, u64) -> R) -> R {
     let bytes = encode(data, size | READ_ONLY);
     let start = bytes.as_ptr().expose_provenance() as u64;
     run.memory.add(Region { start, len: 16, kind: RegionKind::Granted, writable: false });

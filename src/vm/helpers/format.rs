@@ -56,14 +56,20 @@ impl Spec {
 #[derive(Clone, Copy)]
 enum Kind {
     Signed(u32),
-    Unsigned { bits: u32, radix: Radix },
+    Unsigned {
+        bits: u32,
+        radix: Radix,
+    },
     Char,
     Str,
     Pointer,
     /// `%ps`, `%pS`, `%pB`: symbols.
     Symbol,
     /// `%pI4` and its kin: 4 or 16 bytes, with separators or without.
-    Address { bytes: usize, separators: bool },
+    Address {
+        bytes: usize,
+        separators: bool,
+    },
 }
 
 #[derive(Clone, Copy)]

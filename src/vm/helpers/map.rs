@@ -56,8 +56,7 @@ pub(super) fn update(run: &mut Run<'_>, [map, key, value, flags, _]: [u64; 5]) -
         return Err(TrapKind::Lock.into());
     }
     let shape = map.head().shape();
-    let (key, value) =
-        run.two((key, shape.key_size as u64), (value, shape.value_size as u64))?;
+    let (key, value) = run.two((key, shape.key_size as u64), (value, shape.value_size as u64))?;
     Ok(status(map.update(key, value, flags, cpu)))
 }
 

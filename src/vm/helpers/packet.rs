@@ -6,11 +6,11 @@
 //! means.
 
 use super::{EACCES, EFAULT, EINVAL, ENOMEM, ENOTSUPP, EPERM, Ret};
+use crate::vm::Redirect;
 use crate::vm::context::sk_buff;
 use crate::vm::input::{Packet, Subject};
 use crate::vm::run::Run;
 use crate::vm::trap::{AccessKind, Trap, TrapKind};
-use crate::vm::Redirect;
 use oxbpf_isa::kernel::ProgType;
 
 /// The largest packet (Linux `BPF_SKB_MAX_LEN`, about: a device's limit and one page).

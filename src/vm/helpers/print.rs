@@ -13,7 +13,7 @@ const MAX_LINE: usize = 1024;
 /// Arguments in memory, or the error for a bad number of them.
 fn arguments(run: &mut Run<'_>, data: u64, len: u64) -> Result<Result<Vec<u64>, u64>, Trap> {
     let len = len as u32 as u64;
-    if len % 8 != 0 || len > MAX_ARGS * 8 || (len != 0 && data == 0) {
+    if !len.is_multiple_of(8) || len > MAX_ARGS * 8 || (len != 0 && data == 0) {
         return Ok(Err(EINVAL));
     }
     let (words, _) = run.bytes(data, len, 0)?.as_chunks::<8>();

@@ -135,7 +135,7 @@ pub(super) fn drain(run: &mut Run<'_>, [handle, callback, context, flags, _]: [u
         let start = record.as_ptr().expose_provenance() as u64;
         let region = Region { start, len: len as u64, kind: RegionKind::Record, writable: false };
         run.memory.add(region);
-        let result = super::dynptr::lend(run, start, len as u32, |run, dynptr| {
+        let result = super::dynptr::lend(run, start, len, |run, dynptr| {
             run.call_function(callback, [dynptr, context, 0, 0, 0])
         });
         run.memory.remove(RegionKind::Record, start);

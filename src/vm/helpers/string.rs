@@ -24,12 +24,16 @@ fn parse(text: &[u8], flags: u64) -> Result<(bool, u64, usize), u64> {
     if digits.is_empty() {
         return Err(EINVAL);
     }
-    let is_hex = digits.len() > 2
-        && digits[0] == b'0'
-        && digits[1] | 0x20 == b'x'
-        && digits[2].is_ascii_hexdigit();
+    let is_hex =
+        digits.len() > 2 && digits[0] == b'0' && digits[1] | 0x20 == b'x' && digits[2].is_ascii_hexdigit();
     if base == 0 {
-        base = if is_hex { 16 } else if digits[0] == b'0' { 8 } else { 10 };
+        base = if is_hex {
+            16
+        } else if digits[0] == b'0' {
+            8
+        } else {
+            10
+        };
     }
     let prefixed = base == 16 && digits.len() > 1 && digits[0] == b'0' && digits[1] | 0x20 == b'x';
     let prefix = if prefixed { 2 } else { 0 };
@@ -77,9 +81,9 @@ pub(super) fn strtoul(run: &mut Run<'_>, [text, len, flags, out, _]: [u64; 5]) -
 pub(super) fn strncmp(run: &mut Run<'_>, [a, size, b, ..]: [u64; 5]) -> Ret {
     let size = size as u32 as u64;
     let a = run.copy(a, size)?;
-    let b = run.string(b, size as usize).ok_or_else(|| {
-        run.missed(b, 1, crate::vm::trap::AccessKind::HelperRead)
-    })?;
+    let b = run
+        .string(b, size as usize)
+        .ok_or_else(|| run.missed(b, 1, crate::vm::trap::AccessKind::HelperRead))?;
     for (i, &x) in a.iter().enumerate() {
         let y = b.get(i).copied().unwrap_or(0);
         if x != y {

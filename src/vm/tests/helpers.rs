@@ -39,7 +39,8 @@ fn printed(format: &str, args: &[u64], foreign: &[(u64, &[u8])]) -> Result<Strin
 #[test]
 fn formats_print_as_in_the_kernel() {
     const STRING: u64 = 0xffff_8880_0000_1000;
-    let foreign: &[(u64, &[u8])] = &[(STRING, b"hello\0"), (0x5000, &[192, 168, 0, 1, 0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x12])];
+    let foreign: &[(u64, &[u8])] =
+        &[(STRING, b"hello\0"), (0x5000, &[192, 168, 0, 1, 0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x12])];
     let minus = -5i64 as u64;
     let cases: &[(&str, &[u64], &str)] = &[
         ("plain 100%%\n", &[], "plain 100%\n"),
@@ -69,10 +70,12 @@ fn formats_print_as_in_the_kernel() {
 fn a_map_is_updated_found_and_emptied() {
     let hash = map_def("hash", MapType::Hash, 4, 8, 4);
     let setup = "*(u32 *)(r10 - 4) = 7\n*(u64 *)(r10 - 16) = 41\nr1 = map[fd:0]\nr2 = r10\nr2 += -4\nr3 = r10\nr3 += -16\nr4 = 0\ncall 2\nr1 = map[fd:0]\nr2 = r10\nr2 += -4\n";
-    let find = format!("{setup}call 1\nif r0 == 0 goto end\nr1 = *(u64 *)(r0 + 0)\nr1 += 1\n*(u64 *)(r0 + 0) = r1\nr0 = *(u64 *)(r0 + 0)\nend:\nexit");
-    assert_eq!(on(&find, &[hash.clone()], &mut []), 42);
+    let find = format!(
+        "{setup}call 1\nif r0 == 0 goto end\nr1 = *(u64 *)(r0 + 0)\nr1 += 1\n*(u64 *)(r0 + 0) = r1\nr0 = *(u64 *)(r0 + 0)\nend:\nexit"
+    );
+    assert_eq!(on(&find, std::slice::from_ref(&hash), &mut []), 42);
     let past = format!("{setup}call 1\nr0 = *(u64 *)(r0 + 4)\nexit");
-    let trap = run(&program_with(&past, &[hash.clone()])).unwrap_err();
+    let trap = run(&program_with(&past, std::slice::from_ref(&hash))).unwrap_err();
     let TrapKind::Access { near: Some(near), .. } = trap.kind() else { panic!("{trap}") };
     assert_eq!((near.kind, near.offset, near.len), (RegionKind::MapValue, 4, 8));
     let twice = format!("{setup}call 3\nr6 = r0\nr1 = map[fd:0]\nr2 = r10\nr2 += -4\ncall 3\nexit");
@@ -93,7 +96,10 @@ fn a_read_only_map_is_not_written() {
         flags: maps::flag::RDONLY_PROG,
         ..(*map_def(".rodata", MapType::Array, 4, 8, 1)).clone()
     });
-    assert_eq!(on("r1 = map[fd:0][0]+4\nr0 = *(u32 *)(r1 + 0)\nexit", &[rodata.clone()], &mut []), 0x0909_0909);
+    assert_eq!(
+        on("r1 = map[fd:0][0]+4\nr0 = *(u32 *)(r1 + 0)\nexit", std::slice::from_ref(&rodata), &mut []),
+        0x0909_0909
+    );
     let write = program_with("r1 = map[fd:0][0]+4\n*(u32 *)(r1 + 0) = 1\nexit", &[rodata]);
     let trap = run(&write).unwrap_err();
     assert!(trap.to_string().contains("in read-only map value"), "{trap}");
@@ -110,18 +116,23 @@ fn elements_are_visited() {
 #[test]
 fn records_go_to_the_host_or_nowhere() {
     let ring = map_def("ring", MapType::Ringbuf, 0, 0, 4096);
-    let reserve = "r1 = map[fd:0]\nr2 = 16\nr3 = 0\ncall 131\nif r0 == 0 goto end\nr1 = r0\n*(u64 *)(r1 + 8) = 5\n";
+    let reserve =
+        "r1 = map[fd:0]\nr2 = 16\nr3 = 0\ncall 131\nif r0 == 0 goto end\nr1 = r0\n*(u64 *)(r1 + 8) = 5\n";
     let mut linker: Linker<()> = Linker::new(&Engine::default());
     let submit = format!("{reserve}r2 = 0\ncall 132\nend:\nr0 = 0\nexit");
-    let submit = linker.instantiate(&program_with(&submit, &[ring.clone()])).unwrap();
+    let submit = linker.instantiate(&program_with(&submit, std::slice::from_ref(&ring))).unwrap();
     submit.run(&mut (), Input::none()).unwrap();
     let maps::MapKind::Ringbuf(records) = submit.maps()[0].kind() else { panic!() };
     assert_eq!(records.next_record().unwrap()[8..], 5u64.to_ne_bytes());
     let leave = format!("{reserve}end:\nr0 = 0\nexit");
-    linker.instantiate(&program_with(&leave, &[ring.clone()])).unwrap().run(&mut (), Input::none()).unwrap();
+    linker
+        .instantiate(&program_with(&leave, std::slice::from_ref(&ring)))
+        .unwrap()
+        .run(&mut (), Input::none())
+        .unwrap();
     assert_eq!(records.next_record(), None, "what the run left behind is discarded");
     let after = format!("{reserve}r6 = r1\nr2 = 0\ncall 132\nr0 = *(u64 *)(r6 + 0)\nend:\nexit");
-    let after = linker.instantiate(&program_with(&after, &[ring.clone()])).unwrap();
+    let after = linker.instantiate(&program_with(&after, std::slice::from_ref(&ring))).unwrap();
     assert!(matches!(after.run(&mut (), Input::none()).unwrap_err().kind(), TrapKind::Access { .. }));
     let bogus = program_with("r1 = r10\nr2 = 0\ncall 132\nexit", &[ring]);
     let trap = linker.instantiate(&bogus).unwrap().run(&mut (), Input::none()).unwrap_err();
@@ -206,7 +217,11 @@ fn redirects_are_told() {
 fn the_world_is_the_hosts() {
     let task = Task { uid: 5, gid: 6, numa_node: 2, ..Task::new(42, "comm") };
     let engine = Engine::new(
-        Config::new().clock(Arc::new(ManualClock::at(123))).task(task).cpus(4).random(Arc::new(Seeded::new(0))),
+        Config::new()
+            .clock(Arc::new(ManualClock::at(123)))
+            .task(task)
+            .cpus(4)
+            .random(Arc::new(Seeded::new(0))),
     );
     let mut linker: Linker<()> = Linker::new(&engine);
     let mut call = |id: u32| {
@@ -224,7 +239,9 @@ fn the_world_is_the_hosts() {
 
 #[test]
 fn numbers_are_iterated() {
-    let mut it = program("r1 = r10\nr1 += -8\nr2 = 3\nr3 = 6\ncall kfunc#1\nr6 = 0\nnext:\nr1 = r10\nr1 += -8\ncall kfunc#2\nif r0 == 0 goto end\nr1 = *(u32 *)(r0 + 0)\nr6 += r1\ngoto next\nend:\nr1 = r10\nr1 += -8\ncall kfunc#3\nr0 = r6\nexit");
+    let mut it = program(
+        "r1 = r10\nr1 += -8\nr2 = 3\nr3 = 6\ncall kfunc#1\nr6 = 0\nnext:\nr1 = r10\nr1 += -8\ncall kfunc#2\nif r0 == 0 goto end\nr1 = *(u32 *)(r0 + 0)\nr6 += r1\ngoto next\nend:\nr1 = r10\nr1 += -8\ncall kfunc#3\nr0 = r6\nexit",
+    );
     for (insn, name) in [(4, "bpf_iter_num_new"), (8, "bpf_iter_num_next"), (15, "bpf_iter_num_destroy")] {
         it.kfuncs.push(oxbpf_isa::program::KfuncRef {
             insn,

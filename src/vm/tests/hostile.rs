@@ -143,7 +143,12 @@ fn prepared_call(dice: &Dice, maps: usize, entries: &[usize], insns: &mut Vec<In
         let add = Insn::Alu { op: AluOp::Add, width: Width::W64, dst, src: Operand::Imm(off) };
         [mov(dst, Operand::Reg(Reg::R10)), add]
     };
-    insns.push(Insn::Store { size: Size::Dw, base: Reg::R10, off: -16, src: Operand::Imm(dice.below(4) as i32) });
+    insns.push(Insn::Store {
+        size: Size::Dw,
+        base: Reg::R10,
+        off: -16,
+        src: Operand::Imm(dice.below(4) as i32),
+    });
     if dice.below(3) < 2 {
         insns.push(Insn::LdImm64 { dst: Reg::R1, imm: Imm64::MapFd(dice.below(maps) as i32) });
         insns.extend(frame(Reg::R2, -16));
@@ -158,7 +163,10 @@ fn prepared_call(dice: &Dice, maps: usize, entries: &[usize], insns: &mut Vec<In
     }
     if dice.below(4) == 0 {
         let dst = dice.pick(&[Reg::R2, Reg::R2, Reg::R3]);
-        insns.push(Insn::LdImm64 { dst, imm: Imm64::Func(dice.pick(entries) as i32 - insns.len() as i32 - 1) });
+        insns.push(Insn::LdImm64 {
+            dst,
+            imm: Imm64::Func(dice.pick(entries) as i32 - insns.len() as i32 - 1),
+        });
     }
     insns.push(Insn::Call(Callee::Helper(dice.pick(super::super::helpers::ALL).0)));
     // What came back is kept where loads and stores look for addresses.
@@ -192,8 +200,8 @@ fn random_program(dice: &Dice) -> Program {
         let target = (at as i32 + 1 + off) as usize;
         starts[target] - starts[at] - 1
     };
-    for at in 0..insns.len() {
-        match &mut insns[at] {
+    for (at, insn) in insns.iter_mut().enumerate() {
+        match insn {
             Insn::Jump { off, .. } | Insn::MayGoto { off } => *off = relink(at, *off as i32) as i16,
             Insn::Goto { off, .. } => *off = relink(at, *off),
             Insn::Call(Callee::Subprog(off)) => *off = relink(at, *off),

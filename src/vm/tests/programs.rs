@@ -11,7 +11,9 @@ fn a_call_changes_r0_alone() {
 
 #[test]
 fn eight_frames_and_no_more() {
-    let text = |depth| format!("r1 = {depth}\ncall f\nexit\nf:\nif r1 == 0 goto end\nr1 -= 1\ncall f\nend:\nr0 = 7\nexit");
+    let text = |depth| {
+        format!("r1 = {depth}\ncall f\nexit\nf:\nif r1 == 0 goto end\nr1 -= 1\ncall f\nend:\nr0 = 7\nexit")
+    };
     assert_eq!(run(&program(&text(6))).unwrap(), 7);
     assert!(matches!(trap(&text(7)), TrapKind::CallDepth));
 }
@@ -34,7 +36,10 @@ fn a_trap_names_instruction_and_region() {
     let trap = instance.run(&mut (), Input::memory(&mut memory)).unwrap_err();
     assert_eq!(trap.place(), Some(&Place { program: Arc::from("test"), insn: 3 }));
     assert!(trap.to_string().ends_with("reaches past granted memory of 8 bytes, from offset 6"), "{trap}");
-    assert!(matches!(super::trap("r0 = *(u8 *)(r0 + 0)\nexit"), TrapKind::Access { near: None, addr: 0, .. }));
+    assert!(matches!(
+        super::trap("r0 = *(u8 *)(r0 + 0)\nexit"),
+        TrapKind::Access { near: None, addr: 0, .. }
+    ));
 }
 
 #[test]
@@ -61,7 +66,8 @@ fn budget_and_cancellation_stop_a_loop() {
 
 #[test]
 fn instructions_are_counted() {
-    let program = program("r1 = 10\nagain:\nr1 -= 1\nif r1 != 0 goto again\ncall f\nexit\nf:\nr0 = 1 ll\nexit");
+    let program =
+        program("r1 = 10\nagain:\nr1 -= 1\nif r1 != 0 goto again\ncall f\nexit\nf:\nr0 = 1 ll\nexit");
     let mut linker: Linker<()> = Linker::new(&Engine::default());
     let outcome = linker.instantiate(&program).unwrap().run(&mut (), Input::none()).unwrap();
     assert_eq!((outcome.ret, outcome.insns), (1, 1 + 20 + 1 + 2 + 1));
@@ -156,7 +162,9 @@ fn the_end_of_the_packet_holds() {
 #[test]
 fn classic_packet_loads() {
     // R6 is the context, as in programs converted from classic BPF.
-    let program = program("r6 = r1\nr0 = *(u16 *)skb[12]\nr7 = r0\nr2 = 2\nr0 = *(u8 *)skb[r2 + 1]\nr7 <<= 8\nr0 |= r7\nr0 = *(u32 *)skb[58]\nexit");
+    let program = program(
+        "r6 = r1\nr0 = *(u16 *)skb[12]\nr7 = r0\nr2 = 2\nr0 = *(u8 *)skb[r2 + 1]\nr7 <<= 8\nr0 |= r7\nr0 = *(u32 *)skb[58]\nexit",
+    );
     let mut linker: Linker<()> = Linker::new(&Engine::default());
     let instance = linker.instantiate(&program).unwrap();
     let mut packet = Packet::new(&(0..64).collect::<Vec<u8>>());
@@ -173,7 +181,9 @@ fn tail_calls_go_thirty_three_deep() {
     let progs = map_def("progs", MapType::ProgArray, 4, 4, 2);
     let counts = map_def("counts", MapType::Array, 4, 8, 1);
     let count = "r6 = r1\nr1 = map[fd:1][0]+0\nr2 = *(u64 *)(r1 + 0)\nr2 += 1\n*(u64 *)(r1 + 0) = r2\n";
-    let text = format!("{count}r1 = r6\nr2 = map[fd:0]\nr3 = 1\ncall 12\nr1 = map[fd:1][0]+0\nr0 = *(u64 *)(r1 + 0)\nexit");
+    let text = format!(
+        "{count}r1 = r6\nr2 = map[fd:0]\nr3 = 1\ncall 12\nr1 = map[fd:1][0]+0\nr0 = *(u64 *)(r1 + 0)\nexit"
+    );
     let program = program_with(&text, &[progs, counts]);
     let mut linker: Linker<()> = Linker::new(&Engine::default());
     let instance = linker.instantiate(&program).unwrap();
@@ -186,7 +196,10 @@ fn tail_calls_go_thirty_three_deep() {
 #[test]
 fn a_tail_call_from_a_subprogram_returns_to_its_caller() {
     let progs = map_def("progs", MapType::ProgArray, 4, 4, 1);
-    let caller = program_with("call f\nr0 += 1\nexit\nf:\nr2 = map[fd:0]\nr3 = 0\ncall 12\nr0 = 500\nexit", &[progs.clone()]);
+    let caller = program_with(
+        "call f\nr0 += 1\nexit\nf:\nr2 = map[fd:0]\nr3 = 0\ncall 12\nr0 = 500\nexit",
+        std::slice::from_ref(&progs),
+    );
     let target = Program { name: "target".into(), ..program("r0 = 40\nexit") };
     for proven in [false, true] {
         let mut linker: Linker<()> = Linker::new(&Engine::default());
@@ -247,7 +260,8 @@ fn host_functions_are_typed_and_see_memory() {
 #[test]
 fn one_instance_runs_on_many_threads() {
     let map = map_def("counts", MapType::Array, 4, 8, 1);
-    let program = program_with("r1 = map[fd:0][0]+0\nr2 = 1\nlock *(u64 *)(r1 + 0) += r2\nr0 = 0\nexit", &[map]);
+    let program =
+        program_with("r1 = map[fd:0][0]+0\nr2 = 1\nlock *(u64 *)(r1 + 0) += r2\nr0 = 0\nexit", &[map]);
     let mut linker: Linker<()> = Linker::new(&Engine::default());
     let instance = linker.instantiate(&program).unwrap();
     let runs = AtomicU32::new(0);
