@@ -2,9 +2,10 @@
 
 use super::events::TraceSink;
 use super::maps::Settings;
+use super::run::Parts;
 use super::task::{Clock, Random, Seeded, SystemClock, Task};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What becomes of calls to functions that the linker does not have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -123,21 +124,50 @@ impl fmt::Debug for Config {
 }
 
 /// Settings shared by linkers and instances. Clones are the same engine.
-#[derive(Clone, Debug)]
-pub struct Engine(Arc<Config>);
+#[derive(Clone)]
+pub struct Engine(Arc<Shared>);
+
+struct Shared {
+    config: Config,
+    /// Stacks of runs that have ended, for the next.
+    pool: Mutex<Vec<Parts>>,
+}
+
+/// How many stacks of ended runs are kept.
+const POOL: usize = 16;
 
 impl Engine {
     pub fn new(config: Config) -> Engine {
-        Engine(Arc::new(config))
+        Engine(Arc::new(Shared { config, pool: Mutex::default() }))
     }
 
     pub fn config(&self) -> &Config {
-        &self.0
+        &self.0.config
     }
 
     /// The number of CPUs.
     pub fn cpus(&self) -> u32 {
-        self.0.maps.cpus
+        self.0.config.maps.cpus
+    }
+
+    /// A stack for a run.
+    pub(crate) fn take_parts(&self) -> Parts {
+        let parts = self.0.pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        parts.unwrap_or_else(Parts::new)
+    }
+
+    /// Takes the stack of a run that has ended.
+    pub(crate) fn give_parts(&self, parts: Parts) {
+        let mut pool = self.0.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        if pool.len() < POOL {
+            pool.push(parts);
+        }
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Engine").field(&self.0.config).finish()
     }
 }
 

@@ -7,11 +7,11 @@ use super::input::{Input, Subject};
 use super::linker::Group;
 use super::lower::Lowered;
 use super::maps::Map;
-use super::run::{Linked, Parts, Run};
+use super::run::{Linked, Run};
 use super::trap::{Trap, TrapKind};
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// A program ready to run.
 ///
@@ -23,17 +23,12 @@ pub struct Instance<T> {
     linked: Arc<Linked>,
     /// The programs it may come to through arrays.
     group: Group,
-    /// Stacks of runs that have ended, for the next.
-    pool: Arc<Mutex<Vec<Parts>>>,
     state: PhantomData<fn(T)>,
 }
 
-/// How many stacks of ended runs are kept.
-const POOL: usize = 16;
-
 impl<T: 'static> Instance<T> {
     pub(crate) fn new(engine: Engine, linked: Arc<Linked>, group: Group) -> Instance<T> {
-        Instance { engine, linked, group, pool: Arc::default(), state: PhantomData }
+        Instance { engine, linked, group, state: PhantomData }
     }
 
     /// The program's name.
@@ -72,13 +67,9 @@ impl<T: 'static> Instance<T> {
         if !self.linked.accepts(&input) {
             return Err(TrapKind::Unsupported("a context that the proof does not speak of").into());
         }
-        let parts = self.pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let parts = parts.unwrap_or_else(Parts::new);
+        let parts = self.engine.take_parts();
         let (result, parts) = Run::new(&self.engine, self.linked.clone(), data, input, parts).finish();
-        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
-        if pool.len() < POOL {
-            pool.push(parts);
-        }
+        self.engine.give_parts(parts);
         result
     }
 
@@ -131,7 +122,6 @@ impl<T> Clone for Instance<T> {
             engine: self.engine.clone(),
             linked: self.linked.clone(),
             group: self.group.clone(),
-            pool: self.pool.clone(),
             state: PhantomData,
         }
     }

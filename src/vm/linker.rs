@@ -13,6 +13,7 @@ use super::lower::{LinkError, Lowered, Resolve};
 use super::maps::{self, Creation, Map, MapShape};
 use super::run::{Linked, Run};
 use super::trap::Trap;
+use oxbpf_isa::kernel::MapType;
 use oxbpf_isa::program::{MapDef, ProgFlags, Program, SlotTarget};
 use std::any::TypeId;
 use std::collections::HashMap;
@@ -20,52 +21,64 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A function that programs call.
-#[derive(Clone)]
-pub(crate) enum Func {
-    /// One of the machine's own.
-    Own(OwnFn),
-    Host(Arc<HostFn>),
-}
-
 /// The form of the machine's own helpers.
 pub(crate) type OwnFn = fn(&mut Run<'_>, [u64; 5]) -> Result<u64, Trap>;
 
-impl Func {
-    #[inline]
-    pub fn call(&self, run: &mut Run<'_>, args: [u64; 5]) -> Result<u64, Trap> {
-        match self {
-            Func::Own(f) => f(run, args),
-            Func::Host(f) => f(run, args),
-        }
-    }
-}
-
 /// Every function that programs linked together may call.
+///
+/// A function is known by its index: the machine's own helpers come first, then its kernel functions,
+/// then those of the host.
 #[derive(Clone, Default)]
 pub(crate) struct Table {
-    pub funcs: Vec<Func>,
-    helpers: HashMap<i32, u32>,
+    /// Whether the machine's own functions are there.
+    own: bool,
+    host: Vec<Arc<HostFn>>,
+    /// Helpers of the host by number; none where one was taken away.
+    helpers: HashMap<i32, Option<u32>>,
     kfuncs: HashMap<String, u32>,
 }
 
+const FIRST_KFUNC: usize = helpers::ALL.len();
+const FIRST_HOST: usize = FIRST_KFUNC + helpers::KFUNCS.len();
+
 impl Table {
     pub fn helper(&self, id: i32) -> Option<u32> {
-        self.helpers.get(&id).copied()
+        match self.helpers.get(&id) {
+            Some(&index) => index,
+            None if self.own => {
+                helpers::ALL.binary_search_by_key(&id, |row| row.0).ok().map(|index| index as u32)
+            }
+            None => None,
+        }
     }
 
-    fn push(&mut self, func: Func) -> u32 {
-        self.funcs.push(func);
-        self.funcs.len() as u32 - 1
+    fn kfunc(&self, name: &str) -> Option<u32> {
+        let own = || helpers::KFUNCS.iter().position(|row| row.0 == name).filter(|_| self.own);
+        let index = self.kfuncs.get(name).copied();
+        index.or_else(|| own().map(|index| (FIRST_KFUNC + index) as u32))
+    }
+
+    fn push(&mut self, func: Arc<HostFn>) -> u32 {
+        self.host.push(func);
+        (FIRST_HOST + self.host.len() - 1) as u32
+    }
+
+    /// Calls the function with this index.
+    #[inline]
+    pub fn call(&self, index: usize, run: &mut Run<'_>, args: [u64; 5]) -> Result<u64, Trap> {
+        match helpers::ALL.get(index) {
+            Some(&(_, _, own)) => own(run, args),
+            None => match helpers::KFUNCS.get(index - FIRST_KFUNC) {
+                Some(&(_, own)) => own(run, args),
+                None => self.host[index - FIRST_HOST](run, args),
+            },
+        }
     }
 }
 
 impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Table")
-            .field("helpers", &self.helpers.len())
-            .field("kfuncs", &self.kfuncs.len())
-            .finish()
+        f.debug_struct("Table").field("own", &self.own).field("host", &self.host.len()).finish()
     }
 }
 
@@ -131,15 +144,7 @@ impl<T: 'static> Linker<T> {
     /// A linker with every helper of the kernel that the machine has.
     pub fn new(engine: &Engine) -> Linker<T> {
         let mut linker = Linker::bare(engine);
-        let table = Arc::make_mut(&mut linker.table);
-        for &(id, _, func) in helpers::ALL {
-            let index = table.push(Func::Own(func));
-            table.helpers.insert(id, index);
-        }
-        for &(name, func) in helpers::KFUNCS {
-            let index = table.push(Func::Own(func));
-            table.kfuncs.insert(name.to_owned(), index);
-        }
+        Arc::make_mut(&mut linker.table).own = true;
         linker
     }
 
@@ -167,22 +172,22 @@ impl<T: 'static> Linker<T> {
     /// or a result of either.
     pub fn func<A>(&mut self, id: i32, func: impl IntoFunc<T, A>) -> &mut Self {
         let table = Arc::make_mut(&mut self.table);
-        let index = table.push(Func::Host(func.into_func().0));
-        table.helpers.insert(id, index);
+        let index = table.push(func.into_func().0);
+        table.helpers.insert(id, Some(index));
         self
     }
 
     /// Makes a function of the host the kernel function with this name.
     pub fn kfunc<A>(&mut self, name: &str, func: impl IntoFunc<T, A>) -> &mut Self {
         let table = Arc::make_mut(&mut self.table);
-        let index = table.push(Func::Host(func.into_func().0));
+        let index = table.push(func.into_func().0);
         table.kfuncs.insert(name.to_owned(), index);
         self
     }
 
     /// Takes a helper away.
     pub fn remove(&mut self, id: i32) -> &mut Self {
-        Arc::make_mut(&mut self.table).helpers.remove(&id);
+        Arc::make_mut(&mut self.table).helpers.insert(id, None);
         self
     }
 
@@ -217,8 +222,12 @@ impl<T: 'static> Linker<T> {
             return Ok(map.clone());
         }
         let failed = |error| LinkError::Map { name: def.name.clone(), error };
-        let shape =
+        let mut shape =
             MapShape::of(def).ok_or(LinkError::MapType { name: def.name.clone(), number: def.map_type })?;
+        if shape.map_type == MapType::PerfEventArray && shape.max_entries == 0 {
+            // Loaders make one buffer for each CPU unless told otherwise.
+            shape.max_entries = self.engine.cpus();
+        }
         let creation = Creation {
             name: &def.name,
             id: self.next_id,
@@ -374,7 +383,7 @@ impl Resolve for Binding<'_> {
     }
 
     fn kfunc(&self, name: &str) -> Option<u32> {
-        self.table.kfuncs.get(name).copied()
+        self.table.kfunc(name)
     }
 
     fn trap_unknown(&self) -> bool {

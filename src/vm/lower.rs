@@ -26,6 +26,9 @@ pub const STACK_SIZE: usize = 512;
 /// calls stand in branches that are not meant to run, so they trap only when reached (libbpf).
 const POISON: i32 = 2_000_000_000;
 
+/// The helper number in place of an instruction whose CO-RE relocation found nothing (libbpf).
+const CORE_POISON: i32 = 0x0bad_2310;
+
 /// The tag of addresses of functions, above all addresses of memory.
 const FUNC_TAG: u64 = 0xbf00_0000 << 32;
 
@@ -344,7 +347,7 @@ impl Lowering<'_> {
             Callee::Helper(id) => match self.resolve.helper(id) {
                 Some(_) if id == TAIL_CALL => Ok(op(Code::TailCall)),
                 Some(index) => Ok(Op { imm: index as i64, ..op(Code::CallHelper) }),
-                None if id >= POISON || self.resolve.trap_unknown() => Ok(trap(0, id)),
+                None if id >= POISON || id == CORE_POISON || self.resolve.trap_unknown() => Ok(trap(0, id)),
                 None => {
                     let name = self.resolve.helper_name(id);
                     Err(LinkError::UnknownHelper { insn: slot, id, name })

@@ -296,10 +296,10 @@ impl<'a> Run<'a> {
 
     #[inline]
     pub fn call_helper(&mut self, index: usize, args: [u64; 5]) -> Result<u64, Trap> {
-        let func: *const super::linker::Func = &self.prog().table.funcs[index];
+        let table: *const Table = &*self.prog().table;
         // SAFETY: the table belongs to a program that the run keeps; it is never changed once a
         // program is linked against it.
-        unsafe { &*func }.call(self, args)
+        unsafe { &*table }.call(index, self, args)
     }
 
     /// The map that a handle means.

@@ -59,7 +59,8 @@ fn collect(btf: &Btf, id: TypeId, offset: u32, depth: usize, left: &mut u32, fou
                 collect(btf, elem, offset, depth - 1, left, found);
             }
         }
-        Some((_, Type::Datasec(section))) => {
+        // A section without a size has no offsets either: nobody has filled them in.
+        Some((_, Type::Datasec(section))) if section.size != 0 => {
             for var in section.vars() {
                 if let Some(Type::Var { ty, .. }) = btf.ty(var.var) {
                     collect(btf, ty, offset.saturating_add(var.offset), depth - 1, left, found);

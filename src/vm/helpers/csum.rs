@@ -17,13 +17,18 @@ fn add16(a: u16, b: u16) -> u16 {
     sum + carry as u16
 }
 
-/// The sum of bytes as 16-bit words in memory order, not folded.
+/// The sum of bytes as words in memory order, folded to 32 bits. Which of its two forms a sum of zero
+/// takes depends on the width of the additions: they are 64 bits wide, as on the kernel's x86-64.
 fn partial(bytes: &[u8], seed: u32) -> u32 {
-    let (words, rest) = bytes.as_chunks::<2>();
-    let sum: u64 = words.iter().map(|&w| u16::from_ne_bytes(w) as u64).sum();
-    let last = rest.first().map_or(0, |&b| u16::from_ne_bytes([b, 0]) as u64);
-    let sum = sum + last;
-    add(add(sum as u32, (sum >> 32) as u32), seed)
+    let (words, rest) = bytes.as_chunks::<8>();
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    let words = words.iter().chain([&last]).map(|&w| u64::from_ne_bytes(w));
+    let sum = words.fold(seed as u64, |sum, word| {
+        let (sum, carry) = sum.overflowing_add(word);
+        sum + carry as u64
+    });
+    add((sum >> 32) as u32, sum as u32)
 }
 
 /// Folds a sum to 16 bits.

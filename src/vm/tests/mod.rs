@@ -1,3 +1,4 @@
+mod helpers;
 mod hostile;
 mod programs;
 
