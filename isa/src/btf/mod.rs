@@ -11,6 +11,8 @@ mod layout;
 mod raw;
 mod read;
 pub mod show;
+#[cfg(test)]
+mod tests;
 mod types;
 mod write;
 

@@ -1,16 +1,19 @@
 //! Whether a path of the object exists in a candidate type of the target, and where it leads there.
 
 use super::access::{Access, MAX_STEPS, Step, is_flexible};
-use super::{CoreError, CoreKind, essential_name, matches};
+use super::{Bounds, CoreError, CoreKind, essential_name, matches};
 use crate::btf::layout::MAX_DEPTH;
 use crate::btf::read::Btf;
 use crate::btf::types::{FuncProto, Kind, Type, TypeId};
+use core::cell::Cell;
 
 /// The path `ours` in the type `id` of the target; `None` when the type has no such field, value
 /// or shape.
 pub(super) fn fit(local: &Btf, ours: &Access, target: &Btf, id: TypeId) -> Result<Option<Access>, CoreError> {
     let mut theirs = Access::at(id);
     let mut id = id;
+    let steps = Cell::new(0);
+    let bounds = Bounds::new(&steps);
     for (nth, step) in ours.steps.iter().enumerate() {
         id = target.resolve(id).ok_or(CoreError::Type { id })?;
         match &step.name {
@@ -21,7 +24,7 @@ pub(super) fn fit(local: &Btf, ours: &Access, target: &Btf, id: TypeId) -> Resul
                     theirs
                 }));
             }
-            Some(_) => match find_member(local, step, target, id, &mut theirs, MAX_DEPTH)? {
+            Some(_) => match find_member(local, step, target, id, &mut theirs, bounds)? {
                 Search::Found(next) => id = next,
                 Search::Missing | Search::Incompatible => return Ok(None),
             },
@@ -53,9 +56,11 @@ pub(super) fn fit_type(
     target: &Btf,
     id: TypeId,
 ) -> Result<bool, CoreError> {
+    let steps = Cell::new(0);
+    let bounds = Bounds::new(&steps);
     match kind {
-        CoreKind::TypeMatches => matches::types_match(local, ours, target, id, false, MAX_DEPTH),
-        _ => types_compatible(local, ours, target, id, MAX_DEPTH),
+        CoreKind::TypeMatches => matches::types_match(local, ours, target, id, false, bounds),
+        _ => types_compatible(local, ours, target, id, bounds),
     }
 }
 
@@ -79,14 +84,15 @@ fn find_member(
     target: &Btf,
     id: TypeId,
     theirs: &mut Access,
-    depth: usize,
+    bounds: Bounds<'_>,
 ) -> Result<Search, CoreError> {
-    let depth = depth.checked_sub(1).ok_or(CoreError::TooDeep)?;
+    let bounds = bounds.deeper()?;
     let (id, ty) = target.resolved(id).ok_or(CoreError::Type { id })?;
     let Some(composite) = ty.composite() else { return Ok(Search::Missing) };
     let ours = local.ty(step.ty).and_then(|t| t.composite()).and_then(|c| c.member(step.index as usize));
     let ours = ours.ok_or(CoreError::Access)?;
     for (index, member) in composite.members().enumerate() {
+        bounds.step()?;
         if theirs.raw_len == MAX_STEPS {
             return Err(CoreError::TooDeep);
         }
@@ -94,7 +100,7 @@ fn find_member(
         theirs.bit_offset = before.wrapping_add(member.bit_offset);
         theirs.raw_len += 1;
         if member.name.is_empty() {
-            match find_member(local, step, target, member.ty, theirs, depth)? {
+            match find_member(local, step, target, member.ty, theirs, bounds)? {
                 Search::Missing => {}
                 found => return Ok(found),
             }
@@ -160,7 +166,7 @@ fn types_compatible(
     ours: TypeId,
     target: &Btf,
     theirs: TypeId,
-    level: usize,
+    bounds: Bounds<'_>,
 ) -> Result<bool, CoreError> {
     let (mut ours, mut theirs) = (ours, theirs);
     let kinds = |ours, theirs| Some(kinds_compatible(local.kind(ours)?, target.kind(theirs)?));
@@ -182,7 +188,7 @@ fn types_compatible(
                 (ours, theirs) = (*x, *y);
             }
             (Type::FuncProto(p), Type::FuncProto(q)) => {
-                if !params_compatible(local, p, target, q, level)? {
+                if !params_compatible(local, p, target, q, bounds)? {
                     return Ok(false);
                 }
                 (ours, theirs) = (p.ret, q.ret);
@@ -198,16 +204,17 @@ fn params_compatible(
     ours: &FuncProto<'_>,
     target: &Btf,
     theirs: &FuncProto<'_>,
-    level: usize,
+    bounds: Bounds<'_>,
 ) -> Result<bool, CoreError> {
     if ours.params().len() != theirs.params().len() {
         return Ok(false);
     }
-    let level = level.checked_sub(1).ok_or(CoreError::TooDeep)?;
+    let bounds = bounds.deeper()?;
     for (a, b) in ours.params().zip(theirs.params()) {
+        bounds.step()?;
         let a = local.resolve(a.ty).ok_or(CoreError::Type { id: a.ty })?;
         let b = target.resolve(b.ty).ok_or(CoreError::Type { id: b.ty })?;
-        if !types_compatible(local, a, target, b, level)? {
+        if !types_compatible(local, a, target, b, bounds)? {
             return Ok(false);
         }
     }

@@ -60,9 +60,7 @@ impl<'a> Header<'a> {
         }
         self.types(out)?;
         if self.relocatable {
-            out.write_str(concat!(
-                "#ifndef BPF_NO_PRESERVE_ACCESS_INDEX\n#pragma clang attribute pop\n#endif\n"
-            ))?;
+            out.write_str("#ifndef BPF_NO_PRESERVE_ACCESS_INDEX\n#pragma clang attribute pop\n#endif\n")?;
         }
         if let Some(guard) = self.guard {
             writeln!(out, "\n#endif /* {guard} */")?;
