@@ -194,7 +194,8 @@ fn answers_go_into_instructions() {
     let (ldxw, ldxdw, stw, movk, addx, ja) = (0x61, 0x79, 0x62, 0xb7, 0x0f, 0x05);
     let poison = [RawInsn::new(0x85, 0, 0, 0, BAD_RELOCATION)];
     let sized = Resolution { orig_size: 4, new_size: 8, ..answer(4, 8) };
-    let cases: [([RawInsn; 1], Resolution, Result<[RawInsn; 1], PatchError>); 12] = [
+    type Case = ([RawInsn; 1], Resolution, Result<[RawInsn; 1], PatchError>);
+    let cases: [Case; 12] = [
         (load(ldxw, 4), answer(4, 8), Ok(load(ldxw, 8))),
         (load(ldxw, 4), sized, Ok(load(ldxdw, 8))),
         (load(stw, 4), answer(4, 8), Ok(load(stw, 8))),
