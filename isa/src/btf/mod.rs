@@ -12,6 +12,8 @@ mod layout;
 mod raw;
 mod read;
 pub mod show;
+#[cfg(test)]
+mod tests;
 mod types;
 pub mod value;
 mod write;

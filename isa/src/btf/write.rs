@@ -176,6 +176,8 @@ impl BtfBuilder {
         Ok(id)
     }
 
+    /// Appends a type. Those with elements store their own name before those of the elements, as
+    /// compilers do.
     fn add(
         &mut self,
         name: &str,
@@ -260,6 +262,7 @@ impl BtfBuilder {
         members: &[Member<'_>],
     ) -> Result<TypeId, BuildError> {
         let flag = members.iter().any(|m| m.bit_size != 0);
+        self.string(name)?;
         let mut words = Vec::with_capacity(3 * members.len());
         for (index, m) in members.iter().enumerate() {
             if flag && (m.bit_offset >> 24 != 0 || m.bit_size > 0xff) {
@@ -278,6 +281,7 @@ impl BtfBuilder {
         signed: bool,
         values: &[(&str, i32)],
     ) -> Result<TypeId, BuildError> {
+        self.string(name)?;
         let mut words = Vec::with_capacity(2 * values.len());
         for &(name, value) in values {
             words.extend([self.string(name)?, value as u32]);
@@ -293,6 +297,7 @@ impl BtfBuilder {
         signed: bool,
         values: &[(&str, i64)],
     ) -> Result<TypeId, BuildError> {
+        self.string(name)?;
         let mut words = Vec::with_capacity(3 * values.len());
         for &(name, value) in values {
             words.extend([self.string(name)?, value as u32, (value >> 32) as u32]);

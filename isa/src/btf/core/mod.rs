@@ -19,8 +19,10 @@ pub use target::CoreTarget;
 pub use value::Resolution;
 
 use super::ext::ExtCore;
+use super::layout::MAX_DEPTH;
 use super::read::Btf;
 use super::types::TypeId;
+use core::cell::Cell;
 use core::fmt;
 
 /// What a relocation asks (Linux uapi `bpf_core_relo_kind`).
@@ -115,7 +117,7 @@ pub enum CoreError {
     Ambiguous,
     /// The question cannot be asked of an array element or of this bit field.
     Unanswerable,
-    /// The types nest deeper than is allowed.
+    /// The types nest deeper or in more ways than is allowed.
     TooDeep,
 }
 
@@ -134,6 +136,35 @@ impl fmt::Display for CoreError {
 }
 
 impl core::error::Error for CoreError {}
+
+/// How far a comparison of types may still go. Types made to nest in each other many times have
+/// few levels and no end of paths, so the steps are counted as well.
+#[derive(Clone, Copy)]
+struct Bounds<'a> {
+    levels: usize,
+    steps: &'a Cell<u32>,
+}
+
+impl<'a> Bounds<'a> {
+    /// Steps for one candidate. The comparisons that kernels need take some thousands.
+    const STEPS: u32 = 1 << 20;
+
+    fn new(steps: &'a Cell<u32>) -> Bounds<'a> {
+        steps.set(Bounds::STEPS);
+        Bounds { levels: MAX_DEPTH, steps }
+    }
+
+    /// One level and one step further.
+    fn deeper(self) -> Result<Bounds<'a>, CoreError> {
+        self.step()?;
+        Ok(Bounds { levels: self.levels.checked_sub(1).ok_or(CoreError::TooDeep)?, ..self })
+    }
+
+    fn step(self) -> Result<(), CoreError> {
+        self.steps.set(self.steps.get().checked_sub(1).ok_or(CoreError::TooDeep)?);
+        Ok(())
+    }
+}
 
 /// Answers one relocation of an object whose types are `local`.
 ///

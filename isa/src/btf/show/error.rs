@@ -1,9 +1,9 @@
-//! What can keep types and values from being shown.
+//! What can keep types from being shown.
 
 use crate::btf::types::TypeId;
 use core::fmt;
 
-/// Why types, or values of them, cannot be shown.
+/// Why types cannot be shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum ShowError {
@@ -21,8 +21,6 @@ pub enum ShowError {
     NoValue { id: TypeId },
     /// A member of the struct overlaps another, reaches past the end, or starts inside a byte.
     Layout { id: TypeId },
-    /// A value of the type has more bytes than there are.
-    Short { id: TypeId, need: usize, have: usize },
 }
 
 impl fmt::Display for ShowError {
@@ -35,9 +33,6 @@ impl fmt::Display for ShowError {
             ShowError::TooLarge { id } => write!(f, "the text grows too large at type {id}"),
             ShowError::NoValue { id } => write!(f, "type {id} is not the type of a value"),
             ShowError::Layout { id } => write!(f, "the members of type {id} do not fit in C"),
-            ShowError::Short { id, need, have } => {
-                write!(f, "a value of type {id} needs {need} bytes, has {have}")
-            }
         }
     }
 }

@@ -84,7 +84,7 @@ impl<'a> Printer<'a> {
         let at = m.bit_offset as u64;
         let natural = match m.bit_size as u64 {
             0 if layout.packed => next.next_multiple_of(8),
-            0 => next.next_multiple_of(8 * self.align(m.ty).ok_or(ShowError::NoValue { id: m.ty })? as u64),
+            0 => next.next_multiple_of(8 * self.align(m.ty)? as u64),
             _ if layout.packed => next,
             bits if next / size == (next + bits - 1) / size => next,
             _ => next.next_multiple_of(size),

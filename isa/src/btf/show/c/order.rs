@@ -84,8 +84,8 @@ fn needs(btf: &Btf, need: Need, id: TypeId, mut push: impl FnMut(Need, TypeId)) 
             }
         }
         Type::Typedef { target, .. } if need == Need::Whole => {
-            push(Need::Declared, id);
             push(Need::Whole, target);
+            push(Need::Declared, id);
         }
         Type::Typedef { target, .. } | Type::Ptr(target) => push(Need::Declared, target),
         Type::Const(t) | Type::Volatile(t) | Type::Restrict(t) | Type::TypeTag { target: t, .. } => {

@@ -15,7 +15,7 @@ use core::fmt::Write;
 /// Pieces of text that one call may write: members, parameters, gaps and levels of types. A
 /// kernel needs about half a million; types made to nest in each other many times would have no end
 /// of them.
-const MAX_PIECES: u32 = 1 << 24;
+const MAX_PIECES: u32 = 1 << 22;
 
 /// Bodies and prototypes within each other; each takes some hundred bytes of stack.
 const MAX_NESTING: usize = 100;
@@ -101,6 +101,7 @@ impl<'a> Printer<'a> {
                 out.write_str(";\n\n")?;
                 self.declared.insert(id);
             }
+<<<<<<< HEAD
             (Type::Struct(_) | Type::Union(_) | Type::Fwd { .. } | Type::Enum(_), Need::Declared)
                 if alone
                     && !ty.name().is_empty()
@@ -109,6 +110,15 @@ impl<'a> Printer<'a> {
             {
                 self.definition_head(out, id, &ty)?;
                 out.write_str(";\n\n")?;
+=======
+            (Type::Struct(_) | Type::Union(_) | Type::Fwd { .. } | Type::Enum(_), Need::Declared) => {
+                // An enumeration is declared by its values, unless it has none.
+                let by_tag = !matches!(ty, Type::Enum(_)) || is_forward(&ty);
+                if alone && by_tag && !ty.name().is_empty() && self.declared.insert(id) {
+                    self.definition_head(out, id, &ty)?;
+                    out.write_str(";\n\n")?;
+                }
+>>>>>>> btf
             }
             (Type::Typedef { name: "__builtin_va_list", .. }, _) => {}
             (Type::Typedef { .. }, Need::Declared) => {
@@ -138,34 +148,44 @@ impl<'a> Printer<'a> {
         Ok(())
     }
 
-    /// How C lays out a struct or union.
+    /// How C lays out a struct or union; each is looked at once.
     pub fn layout(&mut self, id: TypeId) -> Result<CLayout, ShowError> {
+        self.layout_within(id, 0)
+    }
+
+    fn layout_within(&mut self, id: TypeId, depth: usize) -> Result<CLayout, ShowError> {
         if let Some(known) = self.layouts.get(&id) {
             return Ok(*known);
         }
+        if depth > MAX_NESTING {
+            return Err(ShowError::TooDeep { id });
+        }
         let btf = self.btf;
         let c = btf.ty(id).and_then(|t| t.composite()).ok_or(ShowError::NoType { id })?;
-        let layout = btf.c_layout(c, |ty| self.align(ty)).ok_or(ShowError::NoValue { id })?;
+        let mut fault = ShowError::NoValue { id };
+        let align = |ty| self.align_within(ty, depth + 1).map_err(|e| fault = e).ok();
+        let layout = btf.c_layout(c, align).ok_or(fault)?;
         self.layouts.insert(id, layout);
         Ok(layout)
     }
 
-    /// The alignment of a type in the C that is written, where the parts of structs are known.
-    pub fn align(&self, mut id: TypeId) -> Option<u32> {
+    /// The alignment of a type in the C that is written.
+    pub fn align(&mut self, id: TypeId) -> Result<u32, ShowError> {
+        self.align_within(id, 0)
+    }
+
+    fn align_within(&mut self, mut id: TypeId, depth: usize) -> Result<u32, ShowError> {
         for _ in 0..MAX_DEPTH {
-            let (resolved, ty) = self.btf.resolved(id)?;
+            let (resolved, ty) = self.btf.resolved(id).ok_or(ShowError::NoValue { id })?;
             match ty {
                 Type::Array { elem, .. } => id = elem,
                 Type::Struct(_) | Type::Union(_) => {
-                    return match self.layouts.get(&resolved) {
-                        Some(known) => Some(known.align),
-                        None => self.btf.align_of(resolved),
-                    };
+                    return Ok(self.layout_within(resolved, depth)?.align);
                 }
-                ty => return scalar_align(&ty),
+                ty => return scalar_align(&ty).ok_or(ShowError::NoValue { id }),
             }
         }
-        None
+        Err(ShowError::TooDeep { id })
     }
 
     /// Writes the declaration of something; `depth` counts the bodies and prototypes around it.
@@ -205,14 +225,11 @@ impl<'a> Printer<'a> {
                 Type::Ptr(t) => {
                     let q = core::mem::take(&mut qualifiers);
                     let (words, tags) = (q.words(true), q.tags);
-                    around = match around.is_empty() && tags.is_empty() {
-                        true => format!("*{}", words.trim_end()),
-                        false => format!(
-                            "*{words}{}{}{around}",
-                            tags.trim_start(),
-                            if tags.is_empty() { "" } else { " " }
-                        ),
+                    around = match words.trim_end() {
+                        "" if tags.is_empty() => format!("*{around}"),
+                        words => format!("*{} {around}", join(words, tags.trim_start())),
                     };
+                    around.truncate(around.trim_end().len());
                     t
                 }
                 Type::Array { elem, len, .. } => {
@@ -339,6 +356,11 @@ impl<'a> Printer<'a> {
             _ => self.declaration(out, id, "", 0),
         }
     }
+}
+
+/// Both with a space before each that is not empty.
+fn join(words: &str, tags: &str) -> String {
+    [words, tags].iter().filter(|w| !w.is_empty()).map(|w| format!(" {w}")).collect()
 }
 
 /// In brackets where the declarator so far is a pointer, which binds less than what follows.
