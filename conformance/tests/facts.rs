@@ -169,12 +169,15 @@ fn printed(reg: CtxReg) -> String {
     }
 }
 
+/// Access and resulting type by offset and size.
+type Cells<'a> = BTreeMap<(i32, u32), (&'a str, &'a str)>;
+
 #[test]
 fn contexts_are_what_kernels_allow() {
     for version in ["6.1", "6.12", "6.18"] {
         let Some(text) = golden(&format!("ctx-{version}.tsv")) else { return };
         let model = model(version);
-        let mut listed: BTreeMap<&str, BTreeMap<(i32, u32), (&str, &str)>> = BTreeMap::new();
+        let mut listed: BTreeMap<&str, Cells<'_>> = BTreeMap::new();
         for line in text.lines() {
             let row: Vec<&str> = line.split('\t').collect();
             let cell = (row[1].parse().unwrap(), row[2].parse().unwrap());

@@ -4,7 +4,6 @@
 //! Whether the kernel would accept the types of an object is more than is checked here; that is a
 //! question for the verifier.
 
-mod budget;
 pub mod core;
 mod error;
 mod ext;

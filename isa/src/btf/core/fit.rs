@@ -1,12 +1,7 @@
 //! Whether a path of the object exists in a candidate type of the target, and where it leads there.
 
 use super::access::{Access, MAX_STEPS, Step, is_flexible};
-<<<<<<< HEAD
-use super::{CoreError, CoreKind, essential_name, matches};
-use crate::btf::budget::Budget;
-=======
 use super::{Bounds, CoreError, CoreKind, essential_name, matches};
->>>>>>> btf
 use crate::btf::layout::MAX_DEPTH;
 use crate::btf::read::Btf;
 use crate::btf::types::{FuncProto, Kind, Type, TypeId};
@@ -17,12 +12,8 @@ use core::cell::Cell;
 pub(super) fn fit(local: &Btf, ours: &Access, target: &Btf, id: TypeId) -> Result<Option<Access>, CoreError> {
     let mut theirs = Access::at(id);
     let mut id = id;
-<<<<<<< HEAD
-    let mut budget = Budget::new();
-=======
     let steps = Cell::new(0);
     let bounds = Bounds::new(&steps);
->>>>>>> btf
     for (nth, step) in ours.steps.iter().enumerate() {
         id = target.resolve(id).ok_or(CoreError::Type { id })?;
         match &step.name {
@@ -33,11 +24,7 @@ pub(super) fn fit(local: &Btf, ours: &Access, target: &Btf, id: TypeId) -> Resul
                     theirs
                 }));
             }
-<<<<<<< HEAD
-            Some(_) => match find_member(local, step, target, id, &mut theirs, (MAX_DEPTH, &mut budget))? {
-=======
             Some(_) => match find_member(local, step, target, id, &mut theirs, bounds)? {
->>>>>>> btf
                 Search::Found(next) => id = next,
                 Search::Missing | Search::Incompatible => return Ok(None),
             },
@@ -72,15 +59,8 @@ pub(super) fn fit_type(
     let steps = Cell::new(0);
     let bounds = Bounds::new(&steps);
     match kind {
-<<<<<<< HEAD
-        CoreKind::TypeMatches => {
-            matches::types_match(local, ours, target, id, false, (MAX_DEPTH, &mut Budget::new()))
-        }
-        _ => types_compatible(local, ours, target, id, (MAX_DEPTH, &mut Budget::new())),
-=======
         CoreKind::TypeMatches => matches::types_match(local, ours, target, id, false, bounds),
         _ => types_compatible(local, ours, target, id, bounds),
->>>>>>> btf
     }
 }
 
@@ -104,11 +84,7 @@ fn find_member(
     target: &Btf,
     id: TypeId,
     theirs: &mut Access,
-<<<<<<< HEAD
-    (depth, budget): (usize, &mut Budget),
-=======
     bounds: Bounds<'_>,
->>>>>>> btf
 ) -> Result<Search, CoreError> {
     let bounds = bounds.deeper()?;
     let (id, ty) = target.resolved(id).ok_or(CoreError::Type { id })?;
@@ -116,23 +92,15 @@ fn find_member(
     let ours = local.ty(step.ty).and_then(|t| t.composite()).and_then(|c| c.member(step.index as usize));
     let ours = ours.ok_or(CoreError::Access)?;
     for (index, member) in composite.members().enumerate() {
-<<<<<<< HEAD
-        if theirs.raw_len == MAX_STEPS || budget.visit().is_none() {
-=======
         bounds.step()?;
         if theirs.raw_len == MAX_STEPS {
->>>>>>> btf
             return Err(CoreError::TooDeep);
         }
         let before = theirs.bit_offset;
         theirs.bit_offset = before.wrapping_add(member.bit_offset);
         theirs.raw_len += 1;
         if member.name.is_empty() {
-<<<<<<< HEAD
-            match find_member(local, step, target, member.ty, theirs, (depth, &mut *budget))? {
-=======
             match find_member(local, step, target, member.ty, theirs, bounds)? {
->>>>>>> btf
                 Search::Missing => {}
                 found => return Ok(found),
             }
@@ -198,11 +166,7 @@ fn types_compatible(
     ours: TypeId,
     target: &Btf,
     theirs: TypeId,
-<<<<<<< HEAD
-    (level, budget): (usize, &mut Budget),
-=======
     bounds: Bounds<'_>,
->>>>>>> btf
 ) -> Result<bool, CoreError> {
     let (mut ours, mut theirs) = (ours, theirs);
     let kinds = |ours, theirs| Some(kinds_compatible(local.kind(ours)?, target.kind(theirs)?));
@@ -224,11 +188,7 @@ fn types_compatible(
                 (ours, theirs) = (*x, *y);
             }
             (Type::FuncProto(p), Type::FuncProto(q)) => {
-<<<<<<< HEAD
-                if !params_compatible(local, p, target, q, (level, &mut *budget))? {
-=======
                 if !params_compatible(local, p, target, q, bounds)? {
->>>>>>> btf
                     return Ok(false);
                 }
                 (ours, theirs) = (p.ret, q.ret);
@@ -244,28 +204,17 @@ fn params_compatible(
     ours: &FuncProto<'_>,
     target: &Btf,
     theirs: &FuncProto<'_>,
-<<<<<<< HEAD
-    (level, budget): (usize, &mut Budget),
-=======
     bounds: Bounds<'_>,
->>>>>>> btf
 ) -> Result<bool, CoreError> {
     if ours.params().len() != theirs.params().len() {
         return Ok(false);
     }
     let bounds = bounds.deeper()?;
     for (a, b) in ours.params().zip(theirs.params()) {
-<<<<<<< HEAD
-        budget.visit().ok_or(CoreError::TooDeep)?;
-        let a = local.resolve(a.ty).ok_or(CoreError::Type { id: a.ty })?;
-        let b = target.resolve(b.ty).ok_or(CoreError::Type { id: b.ty })?;
-        if !types_compatible(local, a, target, b, (level, &mut *budget))? {
-=======
         bounds.step()?;
         let a = local.resolve(a.ty).ok_or(CoreError::Type { id: a.ty })?;
         let b = target.resolve(b.ty).ok_or(CoreError::Type { id: b.ty })?;
         if !types_compatible(local, a, target, b, bounds)? {
->>>>>>> btf
             return Ok(false);
         }
     }

@@ -1,12 +1,7 @@
 //! Whether a type of the target matches a type of the object in shape: names, kinds, sizes of
 //! integers, and every member that the object's type has (libbpf `bpf_core_types_match`).
 
-<<<<<<< HEAD
-use super::{CoreError, essential_name};
-use crate::btf::budget::Budget;
-=======
 use super::{Bounds, CoreError, essential_name};
->>>>>>> btf
 use crate::btf::layout::MAX_DEPTH;
 use crate::btf::read::Btf;
 use crate::btf::types::{Composite, Enum, Type, TypeId};
@@ -18,17 +13,9 @@ pub(super) fn types_match(
     target: &Btf,
     theirs: TypeId,
     behind_pointer: bool,
-<<<<<<< HEAD
-    (level, budget): (usize, &mut Budget),
-) -> Result<bool, CoreError> {
-    if level == 0 || budget.visit().is_none() {
-        return Err(CoreError::TooDeep);
-    }
-=======
     bounds: Bounds<'_>,
 ) -> Result<bool, CoreError> {
     let bounds = bounds.deeper()?;
->>>>>>> btf
     let (mut ours, mut theirs, mut behind_pointer) = (ours, theirs, behind_pointer);
     for _ in 0..MAX_DEPTH {
         let (_, a) = local.resolved(ours).ok_or(CoreError::Type { id: ours })?;
@@ -47,11 +34,7 @@ pub(super) fn types_match(
                 return Ok(matches!(a, Type::Union(_)) == *is_union);
             }
             (Type::Struct(x), Type::Struct(y)) | (Type::Union(x), Type::Union(y)) => {
-<<<<<<< HEAD
-                return members_match(local, *x, target, *y, (level, budget));
-=======
                 return members_match(local, *x, target, *y, bounds);
->>>>>>> btf
             }
             (Type::Int { size: x, encoding: e, .. }, Type::Int { size: y, encoding: f, .. }) => {
                 return Ok(x == y && e.is_signed() == f.is_signed());
@@ -71,11 +54,7 @@ pub(super) fn types_match(
                     return Ok(false);
                 }
                 for (x, y) in p.params().zip(q.params()) {
-<<<<<<< HEAD
-                    if !types_match(local, x.ty, target, y.ty, behind_pointer, (level - 1, &mut *budget))? {
-=======
                     if !types_match(local, x.ty, target, y.ty, behind_pointer, bounds)? {
->>>>>>> btf
                         return Ok(false);
                     }
                 }
@@ -116,28 +95,19 @@ fn members_match(
     ours: Composite<'_>,
     target: &Btf,
     theirs: Composite<'_>,
-<<<<<<< HEAD
-    (level, budget): (usize, &mut Budget),
-=======
     bounds: Bounds<'_>,
->>>>>>> btf
 ) -> Result<bool, CoreError> {
     if ours.len() > theirs.len() {
         return Ok(false);
     }
     for m in ours.members() {
         let mut found = false;
-<<<<<<< HEAD
-        for n in theirs.members().filter(|n| names_match(m.name, n.name)) {
-            if types_match(local, m.ty, target, n.ty, false, (level - 1, &mut *budget))? {
-=======
         for n in theirs.members() {
             bounds.step()?;
             if !names_match(m.name, n.name) {
                 continue;
             }
             if types_match(local, m.ty, target, n.ty, false, bounds)? {
->>>>>>> btf
                 found = true;
                 break;
             }

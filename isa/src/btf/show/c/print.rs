@@ -101,16 +101,6 @@ impl<'a> Printer<'a> {
                 out.write_str(";\n\n")?;
                 self.declared.insert(id);
             }
-<<<<<<< HEAD
-            (Type::Struct(_) | Type::Union(_) | Type::Fwd { .. } | Type::Enum(_), Need::Declared)
-                if alone
-                    && !ty.name().is_empty()
-                    && self.declared.insert(id)
-                    && (!matches!(ty, Type::Enum(_)) || is_forward(&ty)) =>
-            {
-                self.definition_head(out, id, &ty)?;
-                out.write_str(";\n\n")?;
-=======
             (Type::Struct(_) | Type::Union(_) | Type::Fwd { .. } | Type::Enum(_), Need::Declared) => {
                 // An enumeration is declared by its values, unless it has none.
                 let by_tag = !matches!(ty, Type::Enum(_)) || is_forward(&ty);
@@ -118,7 +108,6 @@ impl<'a> Printer<'a> {
                     self.definition_head(out, id, &ty)?;
                     out.write_str(";\n\n")?;
                 }
->>>>>>> btf
             }
             (Type::Typedef { name: "__builtin_va_list", .. }, _) => {}
             (Type::Typedef { .. }, Need::Declared) => {
