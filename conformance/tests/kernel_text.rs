@@ -77,8 +77,8 @@ fn kernel_text_equals_the_kernels_log() {
     assert!(accepted > 1000 && different.is_empty());
 }
 
-/// Loads each form after instructions that give every register a value. Most are refused; what the
-/// kernel printed of them before counts.
+/// Loads forms after instructions that give every register a value: all that decode, and some of the
+/// others. Most are refused; what the kernel printed of them before counts.
 #[test]
 fn kernel_text_of_every_form_equals_the_kernels_log() {
     let oracle = match Oracle::open() {
@@ -90,7 +90,11 @@ fn kernel_text_of_every_form_equals_the_kernels_log() {
     let mut slots: Vec<RawInsn> = vec![RawInsn::new(0xbf, 6, 1, 0, 0)];
     slots.extend([0, 2, 3, 4, 5, 7, 8, 9].map(|reg| RawInsn::new(0xb7, reg, 0, 0, 0)));
     let at = slots.len();
-    for form in forms() {
+    for (nth, form) in forms().enumerate() {
+        let is_insn = Insn::decode(&form).is_ok();
+        if !is_insn && nth % 7 != 0 {
+            continue;
+        }
         slots.truncate(at);
         slots.extend(&form);
         slots.extend([RawInsn::new(0xb7, 0, 0, 0, 0), RawInsn::new(0x95, 0, 0, 0, 0)]);
@@ -102,13 +106,13 @@ fn kernel_text_of_every_form_equals_the_kernels_log() {
         else {
             continue;
         };
-        // The address of a kernel variable is the kernel's secret.
-        if form[0].code == 0x18 && form[0].src == 3 {
+        // The address of a kernel variable is the kernel's secret, and the names of its functions
+        // are those of its build.
+        if matches!((form[0].code, form[0].src), (0x18, 3) | (0x85, 2)) {
             continue;
         }
         let mut log = String::new();
         Kernel.log(&mut log, at, &form, &names).unwrap();
-        let is_insn = Insn::decode(&form).is_ok();
         *if is_insn { &mut decodable } else { &mut others } += 1;
         let mut strict = String::new();
         Kernel.any(&mut strict, at, &form, &names).unwrap();

@@ -1,6 +1,7 @@
 //! Instructions as text against llvm-objdump, and back to bytes in every dialect: over the corpus,
 //! over every form of instruction, and over the vectors of bpf_conformance.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -56,7 +57,7 @@ fn llvm_text_equals_objdumps() {
         println!("skipped: llvm-objdump-19 is not installed");
         return;
     }
-    let (mut compared, mut unknown, mut different, mut opened) = (0, 0, Vec::new(), 0);
+    let (mut compared, mut with_v4, mut no_insn, mut different, mut opened) = (0, 0, 0, Vec::new(), 0);
     for (name, path) in &objects {
         let Some(object) = open(path) else {
             println!("{name} does not open");
@@ -64,6 +65,7 @@ fn llvm_text_equals_objdumps() {
         };
         opened += 1;
         let theirs = objdump(path, &[]).unwrap();
+        let with_processor = OnceCell::new();
         for (index, slots) in code(&object) {
             let section = &object.elf().sections[index].name;
             let names = SectionNames::of(&object, index);
@@ -71,9 +73,16 @@ fn llvm_text_equals_objdumps() {
             while at < slots.len() {
                 let mut ours = String::new();
                 let taken = Llvm.any(&mut ours, at, &slots[at..], &names).unwrap();
-                match theirs.get(&(section.clone(), at)).map(String::as_str) {
-                    Some("<unknown>") => unknown += 1,
-                    Some(text) if text == ours => compared += 1,
+                let insn = Insn::decode(&slots[at..]);
+                let theirs = if insn.is_ok_and(|insn| needs_processor(&insn)) {
+                    with_v4 += 1;
+                    with_processor.get_or_init(|| objdump(path, &["--mcpu=v4"]).unwrap())
+                } else {
+                    &theirs
+                };
+                match theirs.get(&(section.clone(), at)) {
+                    Some(text) if *text == ours => compared += 1,
+                    Some(text) if insn.is_err() && text == "<unknown>" => no_insn += 1,
                     text => different.push(format!("{name} {section} {at}: {ours:?} for {text:?}")),
                 }
                 at += taken;
@@ -84,12 +93,12 @@ fn llvm_text_equals_objdumps() {
         println!("{line}");
     }
     println!(
-        "llvm text: {compared} instructions of {opened} of {} objects are equal, {} differ; besides, \
-         llvm-objdump does not decode {unknown} by default",
+        "llvm text: {compared} instructions of {opened} of {} objects are equal, {with_v4} of them with \
+         --mcpu=v4, {} differ; {no_insn} decode neither here nor there",
         objects.len(),
         different.len()
     );
-    assert!(compared > 100_000 && unknown < compared / 1000 && different.is_empty());
+    assert!(compared > 100_000 && different.is_empty());
 }
 
 /// Whether LLVM 19 decodes this: it has no loads that acquire and no stores that release.
@@ -97,11 +106,13 @@ fn known_to_llvm_19(insn: &Insn) -> bool {
     !matches!(insn, Insn::LoadAcquire { .. } | Insn::StoreRelease { .. })
 }
 
-/// Whether llvm-objdump decodes this only when it is told of a processor that has all atomics.
+/// Whether llvm-objdump decodes this only when it is told of a processor that has all atomics. By
+/// default it does not know most of those on four bytes, and shows the add that fetches as one that
+/// does not.
 fn needs_processor(insn: &Insn) -> bool {
     match insn {
         Insn::Atomic { op: AtomicOp::Add, fetch: false, .. } => false,
-        Insn::Atomic { fetch, size, .. } => *fetch || *size == Size::W,
+        Insn::Atomic { size, .. } => *size == Size::W,
         _ => false,
     }
 }

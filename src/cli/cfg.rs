@@ -92,7 +92,7 @@ fn show(
     }
     table.write(out, 2)?;
     for fault in &cfg.faults {
-        writeln!(out, "  fault: {fault:?}")?;
+        writeln!(out, "  fault: {fault}")?;
     }
     for block in cfg.unreachable() {
         writeln!(out, "  not reached: block {block}")?;

@@ -18,6 +18,7 @@ use crate::insn::{Callee, DecodeError, Imm64, Insn, RawInsn};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec;
 use alloc::vec::Vec;
+use core::fmt;
 use walk::{NONE, Walk};
 
 /// The index of a block.
@@ -91,6 +92,42 @@ pub enum CfgFault {
     RunsOn { at: usize },
 }
 
+impl CfgFault {
+    /// The slot of the instruction at fault.
+    pub const fn at(self) -> usize {
+        match self {
+            CfgFault::Decode { at, .. }
+            | CfgFault::JumpOutside { at, .. }
+            | CfgFault::JumpAcross { at, .. }
+            | CfgFault::IntoWide { at, .. }
+            | CfgFault::CallOutside { at, .. }
+            | CfgFault::RunsOn { at } => at,
+        }
+    }
+}
+
+impl fmt::Display for CfgFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "insn {}: ", self.at())?;
+        match *self {
+            CfgFault::Decode { error, .. } => error.fmt(f),
+            CfgFault::JumpOutside { to, .. } => {
+                write!(f, "the jump leads to slot {to}, outside of the program")
+            }
+            CfgFault::JumpAcross { to, .. } => write!(f, "the jump leads to slot {to}, in another function"),
+            CfgFault::IntoWide { to, .. } => {
+                write!(f, "slot {to}, where this leads, is the second half of a 64-bit immediate load")
+            }
+            CfgFault::CallOutside { to, .. } => {
+                write!(f, "the function called, at slot {to}, is outside of the program")
+            }
+            CfgFault::RunsOn { .. } => {
+                write!(f, "control runs on past the end of the function, expected exit or a jump")
+            }
+        }
+    }
+}
+
 /// The control flow of a program.
 #[derive(Clone, Debug)]
 pub struct Cfg {
@@ -126,7 +163,7 @@ impl Cfg {
         };
         cfg.build_blocks(slots.len(), &code);
         cfg.walk_functions();
-        cfg.faults.sort_by_key(fault_place);
+        cfg.faults.sort_by_key(|fault| fault.at());
         cfg
     }
 
@@ -315,15 +352,4 @@ fn find_functions(
         .map(|(at, target, by_address)| Call { at, to: index(target), by_address })
         .collect();
     (functions, calls)
-}
-
-fn fault_place(fault: &CfgFault) -> usize {
-    match *fault {
-        CfgFault::Decode { at, .. }
-        | CfgFault::JumpOutside { at, .. }
-        | CfgFault::JumpAcross { at, .. }
-        | CfgFault::IntoWide { at, .. }
-        | CfgFault::CallOutside { at, .. }
-        | CfgFault::RunsOn { at } => at,
-    }
 }

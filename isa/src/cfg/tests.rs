@@ -49,6 +49,8 @@ fn faults_stand_beside_the_graph() {
         ]
     );
     assert_eq!(g.unreachable().count(), 2);
+    assert_eq!(format!("{}", g.faults[0]), "insn 0: the jump leads to slot 10, outside of the program");
+    assert_eq!(format!("{}", g.faults[3]), "insn 5: unknown opcode ff");
 }
 
 #[test]
