@@ -7,6 +7,7 @@
 pub mod core;
 mod error;
 mod ext;
+mod index;
 mod layout;
 mod raw;
 mod read;
@@ -19,6 +20,7 @@ mod write;
 
 pub use error::{BtfError, Problem, Section};
 pub use ext::{BtfExt, ExtCore, ExtFunc, ExtLine, SectionInfo};
+pub use index::NameIndex;
 pub use layout::MAX_DEPTH;
 pub use read::Btf;
 pub use types::{

@@ -65,8 +65,8 @@ impl Btf {
     /// Finds where each record begins, then checks all of them, since a record may name a later one.
     fn index_records(&mut self, types: Range<usize>) -> Result<(), BtfError> {
         let (mut at, mut seen) = (types.start, Extremes::default());
-        // Kernels have 40 bytes a record; hostile input may have 12 and grows the table instead.
-        self.records.reserve(types.len() / 36);
+        // Kernels have 25 bytes a record; other input grows the table, to at most a third of its bytes.
+        self.records.reserve(types.len() / 25);
         while at < types.end {
             let id = TypeId(self.first_id + self.records.len() as u32);
             let err = |offset, problem| BtfError { section: Section::Types, offset, id: Some(id), problem };

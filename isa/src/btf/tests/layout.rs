@@ -79,3 +79,21 @@ fn views_tell_what_was_written() {
     assert_eq!(btf.find("list", Kind::Union), None, "the kind counts");
     assert_eq!(btf.find("lis", Kind::Struct), None, "the whole name counts");
 }
+
+#[test]
+fn the_index_finds_what_a_search_finds() {
+    let btf = alloc::sync::Arc::new(every_kind(ByteOrder::Big).unwrap().build().unwrap());
+    let index = NameIndex::new(btf.clone());
+    for (_, ty) in btf.types() {
+        let (name, kind) = (ty.name(), ty.kind());
+        if !name.is_empty() {
+            assert_eq!(index.find(name, kind), btf.find(name, kind));
+            assert_eq!(
+                index.find_all(name).collect::<alloc::vec::Vec<_>>(),
+                btf.find_own(name).collect::<alloc::vec::Vec<_>>()
+            );
+        }
+    }
+    assert_eq!(index.find("absent", Kind::Struct), None);
+    assert_eq!(index.find("", Kind::Ptr), None, "what has no name cannot be found by it");
+}
