@@ -39,6 +39,9 @@ impl Run<'_> {
         if self.depth + 1 == MAX_FRAMES {
             return Err(TrapKind::CallDepth.into());
         }
+        if self.fuel <= 0 {
+            self.fuel = self.refuel(self.fuel)?;
+        }
         let prog = self.prog_ptr();
         self.depth += 1;
         let result = self.exec(entry, args);

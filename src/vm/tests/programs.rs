@@ -87,6 +87,16 @@ fn loops_call_back() {
 }
 
 #[test]
+fn the_budget_holds_in_callbacks() {
+    let program = program("r1 = 0x800000\nr2 = func[pc+5]\nr3 = 0\nr4 = 0\ncall 181\nexit\nr0 = 0\nexit");
+    let mut linker: Linker<()> = Linker::new(&Engine::default());
+    let instance = linker.instantiate(&program).unwrap();
+    let trap = instance.run(&mut (), Input::none().budget(100_000)).unwrap_err();
+    assert!(matches!(trap.kind(), TrapKind::Budget { .. }), "{trap}");
+    assert_eq!(instance.run(&mut (), Input::none()).unwrap().ret, 0x80_0000);
+}
+
+#[test]
 fn exceptions_end_the_program() {
     let mut thrower = program("call f\nr0 = 1\nexit\nf:\nr1 = 77\ncall kfunc#5\nr0 = 2\nexit");
     thrower.kfuncs.push(oxbpf_isa::program::KfuncRef {
