@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 fn corpus_programs_link_and_run() {
     let Some(objects) = corpus::objects() else { return };
     let target = corpus::core_target("6.18");
-    let options = LoadOptions { target: target.as_ref() };
+    let options = LoadOptions { target: target.as_ref(), ..LoadOptions::default() };
     let engine = Engine::new(Config::new().budget(200_000));
     let (mut linked, mut ended, mut trapped) = (0, 0, 0);
     let mut missing: BTreeMap<String, usize> = BTreeMap::new();
