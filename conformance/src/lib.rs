@@ -12,4 +12,5 @@ pub mod forms;
 pub mod fuzz;
 #[cfg(target_os = "linux")]
 pub mod oracle;
+pub mod plugin;
 pub mod vectors;

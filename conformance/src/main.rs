@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: oxbpf-conformance facts [--check]";
+const USAGE: &str = "usage: oxbpf-conformance facts [--check]
+       oxbpf-conformance plugin [MEMORY IN HEX] [--engine interp] [--elf] <PROGRAM IN HEX";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -10,9 +11,29 @@ fn main() -> ExitCode {
     match args.as_slice() {
         ["facts"] => facts(false),
         ["facts", "--check"] => facts(true),
+        ["plugin", rest @ ..] => plugin(rest),
         _ => {
             eprintln!("{USAGE}");
             ExitCode::from(2)
+        }
+    }
+}
+
+/// Runs one program as bpf_conformance asks.
+fn plugin(args: &[&str]) -> ExitCode {
+    let mut input = String::new();
+    let result = match std::io::Read::read_to_string(&mut std::io::stdin(), &mut input) {
+        Ok(_) => oxbpf_conformance::plugin::run(args, &input),
+        Err(error) => Err(error.to_string()),
+    };
+    match result {
+        Ok(value) => {
+            println!("{value:x}");
+            ExitCode::SUCCESS
+        }
+        Err(reason) => {
+            eprintln!("{reason}");
+            ExitCode::FAILURE
         }
     }
 }

@@ -53,3 +53,56 @@ fn every_vector_gives_its_result() {
     println!("{} of {} vectors", vectors.len() - wrong.len(), vectors.len());
     assert!(wrong.is_empty() && vectors.len() >= 313, "{}", wrong.join("\n"));
 }
+
+/// One call of the plugin, as the suite's runner makes it.
+fn call(memory: &[u8], program: &[u8], elf: bool) -> Result<u64, String> {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x} ")).collect::<String>();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_oxbpf-conformance"));
+    command.arg("plugin");
+    if !memory.is_empty() {
+        command.arg(hex(memory));
+    }
+    command.args(["--engine", "interp"]);
+    if elf {
+        command.arg("--elf");
+    }
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(hex(program).as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().trim().to_owned();
+    match output.status.success() {
+        true => u64::from_str_radix(&text(output.stdout), 16).map_err(|e| e.to_string()),
+        false => Err(text(output.stderr)),
+    }
+}
+
+fn code(vector: &Vector) -> Vec<u8> {
+    vector.insns.iter().flat_map(|i| i.to_bytes(oxbpf::isa::insn::ByteOrder::Little)).collect()
+}
+
+#[test]
+fn every_vector_gives_its_result_through_the_plugin() {
+    let Some(vectors) = vectors::all() else { return };
+    let (mut right, mut wrong) = (0, Vec::new());
+    for vector in vectors.iter().flatten() {
+        let found = call(&vector.memory, &code(vector), false);
+        match found.as_ref().ok() == vector.result.as_ref() {
+            true => right += 1,
+            false => wrong.push(format!("{}: {found:x?}, expected {:x?}", vector.name, vector.result)),
+        }
+    }
+    println!("{right} of {} vectors through the plugin", vectors.len());
+    assert!(wrong.is_empty() && right >= 313, "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_plugin_prints_hexadecimal_and_reasons() {
+    // r0 = *(u8 *)(r1 + 1); exit
+    let program = [0x71, 0x10, 1, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
+    assert_eq!(call(&[1, 0xab], &program, false), Ok(0xab));
+    assert!(call(&[1], &program, false).unwrap_err().contains("load"));
+    assert!(call(&[], &[0x95], false).is_err() && call(&[], b"\x7fELF", true).is_err());
+}

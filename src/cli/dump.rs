@@ -3,10 +3,12 @@
 use super::style::{Ink, Paint, Table};
 use super::{CliError, Status, input};
 use crate::object::{Input, Object, RelocTarget, SectionKind};
+use clap::ValueEnum;
 use oxbpf_isa::btf::core::CoreKind;
+use oxbpf_isa::btf::show::{Raw, c};
 use oxbpf_isa::program::{MapDef, SlotTarget};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Show sections, programs, maps, externs and relocations of an object.
 ///
@@ -31,9 +33,41 @@ pub(super) struct Args {
     /// What instructions refer to, and what depends on the kernel's types.
     #[arg(long)]
     relocs: bool,
+    /// The types, of an object or of a BTF file, and nothing else: as a C header, or record by record.
+    #[arg(long, value_enum, value_name = "FORM", num_args = 0..=1, default_missing_value = "c")]
+    btf: Option<BtfForm>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum BtfForm {
+    /// A header that compiles.
+    C,
+    /// A line for each type, as `bpftool btf dump` writes it.
+    Raw,
+}
+
+/// Writes types alone.
+fn types(path: &Path, form: BtfForm, out: &mut dyn Write) -> Result<(), CliError> {
+    let btf = input::types(path)?;
+    match form {
+        BtfForm::Raw => write!(out, "{}", Raw(&btf))?,
+        BtfForm::C => {
+            let mut text = String::new();
+            let header = c::Header::new(&btf).guard("__VMLINUX_H__").relocatable();
+            header.write(&mut text).map_err(|e| CliError::input(path.display(), e))?;
+            out.write_all(text.as_bytes())?;
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Status, CliError> {
+    if let Some(form) = args.btf {
+        for path in &args.files {
+            types(path, form, out)?;
+        }
+        return Ok(Status::Fine);
+    }
     for path in &args.files {
         let Input::Object(object) = input::code(path)? else {
             return Err(CliError::input(path.display(), "expected an ELF object"));
