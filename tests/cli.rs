@@ -229,3 +229,13 @@ fn dis_and_asm_are_inverse() {
         std::fs::remove_file(&path).unwrap();
     }
 }
+
+#[test]
+fn types_are_dumped_alone() {
+    let header = oxbpf(&["dump", "--btf", "examples/biosize.bpf.o"]);
+    let header = String::from_utf8(header.stdout).unwrap();
+    assert!(header.contains("struct hist {") && header.contains("#ifndef __VMLINUX_H__"), "{header}");
+    let raw = oxbpf(&["dump", "--btf=raw", "examples/biosize.bpf.o"]);
+    let raw = String::from_utf8(raw.stdout).unwrap();
+    assert!(raw.starts_with("[1] ") && raw.contains("STRUCT 'hist' size=80 vlen=1"), "{raw}");
+}

@@ -34,7 +34,7 @@ pub(super) struct Args {
     #[arg(long)]
     relocs: bool,
     /// The types, of an object or of a BTF file, and nothing else: as a C header, or record by record.
-    #[arg(long, value_enum, value_name = "FORM", num_args = 0..=1, default_missing_value = "c")]
+    #[arg(long, value_enum, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "c")]
     btf: Option<BtfForm>,
 }
 
