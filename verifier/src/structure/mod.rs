@@ -10,10 +10,12 @@
 
 mod flow;
 mod functions;
+mod graph;
 mod references;
 
 pub use flow::Marks;
 pub use functions::Subprog;
+pub use graph::{Graph, Successors};
 
 use crate::report::{Fault, Finding};
 use alloc::vec::Vec;

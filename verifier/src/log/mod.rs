@@ -1,0 +1,171 @@
+//! The log, in the kernel's words.
+//!
+//! At level 1 it holds the path at hand, and is cut back when another is taken up; at level 2 it
+//! holds everything. At level 0 nothing is written and nothing is formatted.
+
+mod show;
+
+use crate::explore::{Backtrack, Chain};
+use crate::state::State;
+use crate::verdict::Stats;
+use alloc::string::String;
+use core::fmt::{self, Write};
+use oxbpf_isa::program::Program;
+
+/// What was written so far, and what changed since a state was last printed.
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    level: u32,
+    text: String,
+    regs: u16,
+    slots: u64,
+    /// Where the line of the instruction at hand begins and ends.
+    line_start: usize,
+    line_len: usize,
+    line_end: usize,
+}
+
+impl Log {
+    pub fn new(level: u32) -> Log {
+        Log { level, ..Log::default() }
+    }
+
+    #[inline]
+    pub fn on(&self) -> bool {
+        self.level & 3 != 0
+    }
+
+    #[inline]
+    pub fn verbose(&self) -> bool {
+        self.level & 2 != 0
+    }
+
+    pub fn into_text(self) -> String {
+        self.text
+    }
+
+    pub fn line(&mut self, text: fmt::Arguments<'_>) {
+        if self.on() {
+            // Writing to a string does not fail.
+            let _ = self.text.write_fmt(text);
+        }
+    }
+
+    pub fn mark(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Another path is taken up: at level 1 only that one is kept.
+    pub fn rewind(&mut self, mark: usize) {
+        if !self.verbose() {
+            self.text.truncate(mark);
+        }
+    }
+
+    pub fn safe(&mut self, announced: bool, from: i64, at: u32) {
+        if announced {
+            self.line(format_args!("\nfrom {from} to {at}: safe\n"));
+        } else {
+            self.line(format_args!("{at}: safe\n"));
+        }
+    }
+
+    #[inline]
+    pub fn scratch(&mut self, reg: usize) {
+        self.regs |= 1 << reg;
+    }
+
+    #[inline]
+    pub fn scratch_slot(&mut self, _current: bool, spi: usize) {
+        self.slots |= 1 << (spi & 63);
+    }
+
+    pub fn scratch_all(&mut self) {
+        (self.regs, self.slots) = (u16::MAX, u64::MAX);
+    }
+
+    pub fn cycle(&mut self, what: &str, chain: &Chain) {
+        if !self.verbose() {
+            return;
+        }
+        self.line(format_args!("SCC {what} ("));
+        for (i, callsite) in chain.callsites.iter().enumerate() {
+            let comma = if i > 0 { "," } else { "" };
+            self.line(format_args!("{comma}{callsite}"));
+        }
+        let comma = if chain.callsites.is_empty() { "" } else { "," };
+        self.line(format_args!("{comma}{})\n", chain.scc));
+    }
+
+    pub fn stack_liveness(&mut self, chain: &[u32], start: u32, rounds: u32) {
+        if !self.verbose() {
+            return;
+        }
+        self.line(format_args!("("));
+        for callsite in chain {
+            self.line(format_args!("{callsite},"));
+        }
+        self.line(format_args!("{start}) live stack update done in {rounds} iterations\n"));
+    }
+
+    pub fn mark_precise(&mut self, frame: usize, last: i64, first: u32, subsequent: i64) {
+        if self.verbose() {
+            self.line(format_args!(
+                "mark_precise: frame{frame}: last_idx {last} first_idx {first} subseq_idx {subsequent} \n"
+            ));
+        }
+    }
+
+    pub fn propagating(&mut self, frame: usize, bt: &Backtrack) {
+        if !self.verbose() || bt.regs[frame] == 0 && bt.slots[frame] == 0 {
+            return;
+        }
+        let mut first = true;
+        for r in (0..11).filter(|r| bt.regs[frame] >> r & 1 == 1) {
+            match first {
+                true => self.line(format_args!("frame {frame}: propagating r{r}")),
+                false => self.line(format_args!(",r{r}")),
+            }
+            first = false;
+        }
+        for spi in (0..64).filter(|s| bt.slots[frame] >> s & 1 == 1) {
+            let off = -8 * (spi + 1);
+            match first {
+                true => self.line(format_args!("frame {frame}: propagating fp{off}")),
+                false => self.line(format_args!(",fp{off}")),
+            }
+            first = false;
+        }
+        self.line(format_args!("\n"));
+    }
+
+    pub fn masks(&mut self, bt: &Backtrack, frame: usize) {
+        self.line(format_args!("regs="));
+        let mut comma = "";
+        for r in (0..11).filter(|r| bt.regs[frame] >> r & 1 == 1) {
+            self.line(format_args!("{comma}r{r}"));
+            comma = ",";
+        }
+        self.line(format_args!(" stack="));
+        let mut comma = "";
+        for spi in (0..64).filter(|s| bt.slots[frame] >> s & 1 == 1) {
+            self.line(format_args!("{comma}{}", -8 * (spi + 1)));
+            comma = ",";
+        }
+    }
+
+    pub fn parent_state(&mut self, frame: usize, bt: &Backtrack, state: &State, program: &Program) {
+        self.line(format_args!("mark_precise: frame{frame}: parent state "));
+        self.masks(bt, frame);
+        self.line(format_args!(": "));
+        self.state(state, frame, true, program);
+    }
+
+    /// The last line of a log that is kept.
+    pub fn closing(&mut self, stats: &Stats) {
+        self.line(format_args!(
+            "processed {} insns (limit 1000000) max_states_per_insn {} total_states {} peak_states {} mark_read 0\n",
+            stats.insns, stats.max_states_per_insn, stats.total_states, stats.peak_states
+        ));
+    }
+}
