@@ -128,7 +128,7 @@ fn judge(
         loaded.prog_type = prog_type.parse().ok().and_then(ProgType::from_number);
         loaded.expected_attach_type = attach.parse().ok().and_then(AttachType::from_number);
         loaded.flags = ProgFlags(flags.parse().unwrap_or(0));
-        let level = if errno == 0 { 0 } else { 1 };
+        let level = if errno == 0 { 0 } else { 4 };
         let started = std::time::Instant::now();
         let judged = catch_unwind(AssertUnwindSafe(|| verify_logged(&loaded, model, level)));
         let took = started.elapsed();

@@ -2,7 +2,7 @@
 
 use crate::explore::{Function, Stop, Walker};
 use crate::log::Log;
-use crate::report::Fault;
+use crate::report::{Fault, Finding};
 use crate::structure::{self, Graph, Marks, Structure};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -152,7 +152,7 @@ pub fn verify_logged(program: &Program, model: &KernelModel, level: u32) -> (Jud
     };
     if let Verdict::Reject(fault) = &verdict {
         let text = alloc::format!("{fault}");
-        if !text.is_empty() {
+        if !text.is_empty() && !log.has_said() {
             log.line(format_args!("{text}\n"));
         }
     }
@@ -165,6 +165,9 @@ fn judge(program: &Program, model: &KernelModel, structure: &Structure, stats: &
     let Some(prog) = model.prog(prog_type) else { return Verdict::Unknown(Feature::ProgramType) };
     if structure.exception_callback.is_some() {
         return Verdict::Unknown(Feature::Exceptions);
+    }
+    if let Some(finding) = void_function(program, structure) {
+        return Verdict::Reject(Fault::of(finding));
     }
     let kind = kind_of(program, prog_type, prog);
     if let Some(verdict) = crate::transfer::check_maps(program, structure, model, &kind) {
@@ -190,6 +193,29 @@ fn judge(program: &Program, model: &KernelModel, structure: &Structure, stats: &
         },
         Err((stop, at)) => said(stop, at),
     }
+}
+
+/// LD_ABS and tail calls end a function with a number, so it must return one (Linux
+/// `check_btf_func`).
+fn void_function(program: &Program, structure: &Structure) -> Option<Finding> {
+    let btf = program.btf.as_ref()?;
+    for subprog in structure.subprogs.iter().skip(1) {
+        let func = program.funcs.iter().find(|f| f.insn as usize == subprog.start)?;
+        let Some(Type::Func { proto, .. }) = btf.ty(func.type_id) else { continue };
+        let Some(Type::FuncProto(proto)) = btf.ty(proto) else { continue };
+        let is_number = match btf.resolved(proto.ret) {
+            Some((_, Type::Int { size, .. })) => size <= 8,
+            Some((_, Type::Enum(_))) => true,
+            _ => false,
+        };
+        if !is_number && subprog.has_ld_abs {
+            return Some(Finding::LdAbsReturn);
+        }
+        if !is_number && subprog.has_tail_call {
+            return Some(Finding::TailCallReturn);
+        }
+    }
+    None
 }
 
 fn said(stop: Stop, at: usize) -> Verdict {

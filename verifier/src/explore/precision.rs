@@ -15,6 +15,8 @@ use oxbpf_isa::insn::{AtomicOp, Callee, Insn, Operand, Reg as R};
 
 /// R1 to R5.
 const ARGS: u16 = 0x3e;
+/// The helper that leaves for another program.
+const TAIL_CALL: i32 = 12;
 /// A register or slot among those linked, packed into ten bits; six of them and their number.
 const LINKED_BITS: u32 = 10;
 pub(crate) const MAX_LINKED: usize = 6;
@@ -433,7 +435,9 @@ impl Walker<'_> {
         if bt.regs[bt.frame] & ARGS != 0 {
             return bug;
         }
-        sync_linked(0, bt);
+        if callee == Callee::Helper(TAIL_CALL) && subsequent != i64::from(at) + 1 {
+            return enter(bt);
+        }
         Ok(Trail::Goes)
     }
 

@@ -23,6 +23,10 @@ pub(crate) struct Log {
     line_start: usize,
     line_len: usize,
     line_end: usize,
+    /// The finding stands in the log already.
+    said: bool,
+    /// The record of the source line written last.
+    last_source: Option<usize>,
 }
 
 impl Log {
@@ -35,6 +39,12 @@ impl Log {
         self.level & 3 != 0
     }
 
+    /// Whether anything is written at all, such as messages.
+    #[inline]
+    pub fn any(&self) -> bool {
+        self.level != 0
+    }
+
     #[inline]
     pub fn verbose(&self) -> bool {
         self.level & 2 != 0
@@ -45,10 +55,20 @@ impl Log {
     }
 
     pub fn line(&mut self, text: fmt::Arguments<'_>) {
-        if self.on() {
+        if self.level != 0 {
             // Writing to a string does not fail.
             let _ = self.text.write_fmt(text);
         }
+    }
+
+    /// Writes a finding that more lines follow.
+    pub fn said(&mut self, text: fmt::Arguments<'_>) {
+        self.line(text);
+        self.said = true;
+    }
+
+    pub fn has_said(&self) -> bool {
+        self.said
     }
 
     pub fn mark(&self) -> usize {
@@ -63,6 +83,9 @@ impl Log {
     }
 
     pub fn safe(&mut self, announced: bool, from: i64, at: u32) {
+        if !self.on() {
+            return;
+        }
         if announced {
             self.line(format_args!("\nfrom {from} to {at}: safe\n"));
         } else {

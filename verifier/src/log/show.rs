@@ -31,7 +31,7 @@ impl Names for KernelNames<'_> {
 impl Log {
     /// Prints a frame of a state; all of it, or what was touched.
     pub fn state(&mut self, state: &State, frame: usize, all: bool, program: &Program) {
-        if !self.on() {
+        if !self.any() {
             return;
         }
         let f = &state.frames[frame];
@@ -188,6 +188,7 @@ impl Walker<'_> {
         if self.log.regs != 0 || self.log.slots != 0 {
             self.log.touched(&self.cur, self.program);
         }
+        self.log_source(at);
         self.log.line_start = self.log.text.len();
         let text = self.insn_text(at);
         self.log.line(format_args!("{at}: {text}\n"));
@@ -197,6 +198,25 @@ impl Walker<'_> {
 
     pub(crate) fn log_state(&mut self) {
         self.log.touched(&self.cur, self.program);
+    }
+
+    /// The line of the source an instruction comes from, unless it was written last.
+    pub(crate) fn log_source(&mut self, at: u32) {
+        if !self.log.any() {
+            return;
+        }
+        let after = self.program.lines.partition_point(|l| l.insn <= at);
+        let Some(index) = after.checked_sub(1) else { return };
+        if self.log.last_source == Some(index) {
+            return;
+        }
+        let Some(btf) = &self.program.btf else { return };
+        let line = self.program.lines[index];
+        let text = |off| btf.str_bytes(off).map(|b| String::from_utf8_lossy(b).into_owned()).unwrap_or_default();
+        let (source, file) = (text(line.line_text), text(line.file_name));
+        let file = file.rsplit('/').next().unwrap_or_default();
+        self.log.last_source = Some(index);
+        self.log.line(format_args!("; {} @ {file}:{}\n", source.trim_start(), line.line()));
     }
 
     fn insn_text(&self, at: u32) -> String {
@@ -216,10 +236,9 @@ impl Walker<'_> {
     }
 
     pub(crate) fn log_infinite_loop(&mut self, old: StateId, at: u32) {
-        if !self.log.on() {
-            return;
-        }
-        self.log.line(format_args!("infinite loop detected at insn {at}\ncur state:"));
+        self.log_source(at);
+        self.log.said(format_args!("infinite loop detected at insn {at}\n"));
+        self.log.line(format_args!("cur state:"));
         self.log.state(&self.cur, self.cur.curframe(), true, self.program);
         self.log.line(format_args!("old state:"));
         let mut log = core::mem::take(&mut self.log);

@@ -181,12 +181,15 @@ findings! {
     "E0212" EINVAL LdAbsInCallback = "packet load in a callback",
         "cannot use BPF_LD_[ABS|IND] within callback",
         "A packet load can end the program, which a callback cannot.";
+    "E0213" E2BIG FrameDepth { frames: usize } = "too many frames on a path",
+        "the call stack of {frames} frames is too deep",
+        "Calls may nest eight deep.";
     "E0301" EINVAL InvalidHelper { name: String, id: i32 } = "unknown helper",
         "invalid func {name}#{id}",
         "The kernel has no helper with this number. A declaration that was never resolved calls \
         number -1 or a relocation poison.";
     "E0302" EINVAL HelperNotForProgram { name: &'static str, id: i32 } = "helper not for this program type",
-        "program of this type cannot use helper {name}#{id}",
+        "program of this type cannot use helper bpf_{name}#{id}",
         "The kernel has the helper, but not for programs of this type or attach point.";
     "E0303" EINVAL HelperNeedsGpl = "helper needs a GPL-compatible licence",
         "cannot call GPL-restricted function from non-GPL compatible program",
@@ -455,6 +458,9 @@ findings! {
     "E0912" EINVAL LdAbsReturn = "packet load in a function",
         "LD_ABS is only allowed in functions that return 'int'.",
         "A packet load can end the function with 0, so the function must return a number.";
+    "E0913" EINVAL TailCallReturn = "tail call in a function",
+        "tail_call is only allowed in functions that return 'int'.",
+        "A tail call ends the function with a number, so the function must return one.";
 }
 
 impl Finding {

@@ -50,16 +50,16 @@ impl Ids {
         true
     }
 
-    /// Scalars without an id are taken as having one of their own.
+    /// A scalar without an id is linked to none; a new one is taken as having one of its own.
     fn check_scalar(&mut self, old: u32, cur: u32) -> bool {
-        let mut or_fresh = |id: u32| {
-            if id != 0 {
-                return id;
-            }
+        if old == 0 {
+            return true;
+        }
+        let mut cur = cur;
+        if cur == 0 {
             self.fresh += 1;
-            self.fresh
-        };
-        let (old, cur) = (or_fresh(old), or_fresh(cur));
+            cur = self.fresh;
+        }
         self.check(old, cur)
     }
 }
@@ -90,7 +90,10 @@ fn reg_safe(old: &Reg, cur: &Reg, ids: &mut Ids, exact: Exact) -> bool {
             if !old.precise && exact == Exact::Not {
                 return true;
             }
-            if old.id & ADD_CONST != cur.id & ADD_CONST || old.id & ADD_CONST != 0 && old.off != cur.off {
+            // A scalar that stood alone is covered however the new one is linked.
+            if old.id != 0 && old.id & ADD_CONST != cur.id & ADD_CONST
+                || old.id & ADD_CONST != 0 && old.off != cur.off
+            {
                 return false;
             }
             cur.num.is_within(&old.num) && ids.check_scalar(old.id, cur.id)

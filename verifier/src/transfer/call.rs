@@ -89,6 +89,9 @@ impl Walker<'_> {
         if proto.flags.contains(HelperFlags::CHANGES_PKT) {
             self.forget_packets();
         }
+        if id == TAIL_CALL && self.cur.curframe() > 0 {
+            return self.leave_by_tail_call();
+        }
         Ok(Next::Straight)
     }
 

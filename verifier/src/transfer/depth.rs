@@ -77,7 +77,7 @@ impl Chain<'_> {
                 continue;
             }
             if self.frames.len() >= MAX_FRAMES {
-                return Err((Finding::CallDepth { frames: MAX_FRAMES + 1 }.into(), at));
+                return Err((Finding::CallDepth { frames: MAX_FRAMES }.into(), at));
             }
             self.visit(callee, counted, in_tail)?;
         }

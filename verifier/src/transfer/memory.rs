@@ -192,7 +192,7 @@ impl Walker<'_> {
                 }
                 self.set_unknown(into);
             }
-            Kind::Ctx if reg.mods == Mods::NONE => self.ctx_access(r, off, size, way, into)?,
+            Kind::Ctx if reg.mods == Mods::NONE => self.ctx_access(r, off, size, way, into, signed)?,
             Kind::Stack => {
                 self.stack_bounds(r, off, i64::from(size), way)?;
                 match way {
@@ -385,12 +385,23 @@ impl Walker<'_> {
         }
     }
 
-    fn ctx_access(&mut self, r: usize, off: i32, size: u32, way: Way, into: Option<usize>) -> Judged<()> {
+    #[allow(clippy::too_many_arguments)]
+    fn ctx_access(
+        &mut self,
+        r: usize,
+        off: i32,
+        size: u32,
+        way: Way,
+        into: Option<usize>,
+        signed: bool,
+    ) -> Judged<()> {
         let reg = *self.cur.reg(r);
         self.pointer_offset(&reg, r)?;
         let found = match self.model.ctx_access(&self.kind, off, size, way == Way::Write) {
+            // Pointers are not sign-extended.
+            Ok(found) if signed && found.reg != CtxReg::Scalar => return Err(self.bad_ctx(off, size)),
             Ok(found) => found,
-            Err(CtxRefusal::Invalid) => return Err(Finding::CtxAccess { off, size }.into()),
+            Err(CtxRefusal::Invalid) => return Err(self.bad_ctx(off, size)),
             Err(CtxRefusal::TypedByBtf | CtxRefusal::OfTarget) => return Err(Stop::Unknown(Feature::KernelTypes)),
             Err(_) => return Err(Stop::Unknown(Feature::Context)),
         };
@@ -416,6 +427,15 @@ impl Walker<'_> {
         }
         *self.cur.reg_mut(dst) = reg;
         Ok(())
+    }
+
+    /// The kernel names the line of the source after the message here.
+    fn bad_ctx(&mut self, off: i32, size: u32) -> Stop {
+        let finding = Finding::CtxAccess { off, size };
+        self.log.said(format_args!("{finding}\n"));
+        let at = self.at;
+        self.log_source(at);
+        finding.into()
     }
 
     /// Pointers whose offset must be known, and mostly zero (Linux `__check_ptr_off_reg`).

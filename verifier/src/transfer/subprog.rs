@@ -159,7 +159,7 @@ impl Walker<'_> {
     fn push_frame(&mut self, subprog: usize) -> Judged<()> {
         let frames = self.cur.frames.len();
         if frames >= MAX_FRAMES {
-            return Err(Finding::CallDepth { frames: frames + 1 }.into());
+            return Err(Finding::FrameDepth { frames: frames + 1 }.into());
         }
         let mut frame = Frame::new(self.at, frames, subprog as u32);
         frame.in_async_callback = false;
@@ -309,6 +309,15 @@ impl Walker<'_> {
             }
         }
         Ok(to)
+    }
+
+    /// A tail call that succeeds ends a function with any number.
+    pub(super) fn leave_by_tail_call(&mut self) -> Judged<Next> {
+        let at = self.at;
+        self.push_path(at + 1, at)?;
+        *self.cur.reg_mut(0) = Reg::unknown();
+        let to = self.leave()?;
+        Ok(Next::To(to))
     }
 
     /// A packet load outside the packet ends a function with 0.
