@@ -1,4 +1,7 @@
 //! The verifier's verdicts on real objects against what Linux 6.18 said of them.
+//!
+//! `OXBPF_ONLY` is a part of the names of the objects to look at, and `OXBPF_LOG` a program whose
+//! whole log is printed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -128,7 +131,8 @@ fn judge(
         loaded.prog_type = prog_type.parse().ok().and_then(ProgType::from_number);
         loaded.expected_attach_type = attach.parse().ok().and_then(AttachType::from_number);
         loaded.flags = ProgFlags(flags.parse().unwrap_or(0));
-        let level = if errno == 0 { 0 } else { 4 };
+        let wanted = std::env::var("OXBPF_LOG").is_ok_and(|p| p == *program);
+        let level = if wanted { 2 } else if errno == 0 { 0 } else { 4 };
         let started = std::time::Instant::now();
         let judged = catch_unwind(AssertUnwindSafe(|| verify_logged(&loaded, model, level)));
         let took = started.elapsed();
@@ -140,6 +144,9 @@ fn judge(
             tally.false_reject += 1;
             continue;
         };
+        if wanted {
+            println!("BEGIN {program}\n{log}END");
+        }
         let accepted = errno == 0;
         match &judgement.verdict {
             Verdict::Unknown(feature) => {
@@ -165,6 +172,7 @@ fn judge(
                 tally.rejected += 1;
                 let lines: Vec<&str> = log.lines().collect();
                 let ours = lines.len().checked_sub(2).map_or("", |n| lines[n]);
+                let ours = &ours.replace('\t', " ");
                 let same = ours == last;
                 tally.messages += same as u32;
                 if !same {

@@ -182,6 +182,7 @@ impl<'p> Walker<'p> {
         self.cur.first_insn = self.at;
         self.from = -1;
         self.step_open = false;
+        self.log.scratch_all();
         let result = self.enter(subprog).and_then(|()| self.explore()).map_err(|stop| (stop, self.at as usize));
         self.kept.clear();
         self.free.clear();

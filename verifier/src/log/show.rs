@@ -18,6 +18,8 @@ use oxbpf_isa::program::{MapDef, Program};
 
 /// Where what changed is written.
 const COLUMN: usize = 40;
+/// Behind longer instructions it is written at the next multiple of this.
+const TAB: usize = 8;
 
 struct KernelNames<'a>(&'a KernelModel);
 
@@ -92,7 +94,7 @@ impl Log {
             if self.text.ends_with('\n') {
                 self.text.pop();
             }
-            let width = COLUMN.saturating_sub(self.line_len.saturating_sub(1)).max(1);
+            let width = (self.line_len + TAB / 2).max(COLUMN).next_multiple_of(TAB) - self.line_len - 1;
             self.line(format_args!("{:width$};", ""));
         } else {
             let insn = state.insn;
@@ -207,7 +209,11 @@ impl Walker<'_> {
         }
         let after = self.program.lines.partition_point(|l| l.insn <= at);
         let Some(index) = after.checked_sub(1) else { return };
-        if self.log.last_source == Some(index) {
+        let same = |old: usize| {
+            let (a, b) = (&self.program.lines[old], &self.program.lines[index]);
+            a.file_name == b.file_name && a.line_text == b.line_text && a.line() == b.line()
+        };
+        if self.log.last_source.is_some_and(same) {
             return;
         }
         let Some(btf) = &self.program.btf else { return };
