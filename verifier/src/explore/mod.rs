@@ -53,6 +53,8 @@ pub(crate) enum Next {
     Straight,
     /// To this slot.
     To(u32),
+    /// Back from a function to this slot.
+    Back(u32),
     /// The path ends.
     End,
 }
@@ -183,6 +185,11 @@ impl<'p> Walker<'p> {
         self.from = -1;
         self.step_open = false;
         self.log.scratch_all();
+        self.log.forget_source();
+        if subprog > 0 && self.log.any() {
+            let name = self.subprog_name(subprog);
+            self.log.line(format_args!("Validating {name}() func#{subprog}...\n"));
+        }
         let result = self.enter(subprog).and_then(|()| self.explore()).map_err(|stop| (stop, self.at as usize));
         self.kept.clear();
         self.free.clear();
@@ -223,9 +230,9 @@ impl<'p> Walker<'p> {
             if self.log.on() {
                 self.log_insn(at);
             }
-            self.from = at as i64;
             self.stack_live.begin(at);
             let next = self.step()?;
+            self.from = at as i64;
             self.stack_live.commit(&self.cur);
             match next {
                 Next::Straight => {
@@ -233,6 +240,10 @@ impl<'p> Walker<'p> {
                     self.at = at + if let Slot::Insn(i) = insn { i.slots() as u32 } else { 1 };
                 }
                 Next::To(to) => self.at = to,
+                Next::Back(to) => {
+                    self.at = to;
+                    announce = true;
+                }
                 Next::End => {
                     announce = !self.end_path()?;
                     if !announce {

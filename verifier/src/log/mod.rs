@@ -67,6 +67,11 @@ impl Log {
         self.said = true;
     }
 
+    /// The next instruction's source line is written whatever it is.
+    pub fn forget_source(&mut self) {
+        self.last_source = None;
+    }
+
     pub fn has_said(&self) -> bool {
         self.said
     }

@@ -5,7 +5,7 @@
 //! touched, behind the instruction from the fortieth column on.
 
 use super::Log;
-use crate::domain::{Dialect as Numbers, write_signed};
+use crate::domain::{Dialect as Numbers, write_signed, write_unsigned};
 use crate::explore::{Backtrack, Walker};
 use crate::state::{ADD_CONST, Byte, Kind, Reg, State, StateId};
 use alloc::borrow::Cow;
@@ -20,6 +20,15 @@ use oxbpf_isa::program::{MapDef, Program};
 const COLUMN: usize = 40;
 /// Behind longer instructions it is written at the next multiple of this.
 const TAB: usize = 8;
+
+/// An unsigned number as the log writes it.
+struct Hex(u64);
+
+impl core::fmt::Display for Hex {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write_unsigned(f, self.0)
+    }
+}
 
 struct KernelNames<'a>(&'a KernelModel);
 
@@ -85,7 +94,9 @@ impl Log {
             self.line(format_args!(" async_cb"));
         }
         self.line(format_args!("\n"));
-        (self.regs, self.slots) = (0, 0);
+        if !all {
+            (self.regs, self.slots) = (0, 0);
+        }
     }
 
     /// What an instruction touched, behind it if nothing was written since.
@@ -150,8 +161,8 @@ fn reg_text(reg: &Reg, frame: usize, program: &Program) -> String {
             if !map.name.is_empty() {
                 field(&mut out, &format!("map={}", map.name));
             }
-            field(&mut out, &format!("ks={}", map.key_size));
-            field(&mut out, &format!("vs={}", map.value_size));
+            field(&mut out, &format!("ks={}", Hex(u64::from(map.key_size))));
+            field(&mut out, &format!("vs={}", Hex(u64::from(map.value_size))));
         }
     }
     if !reg.is_scalar() && reg.off != 0 {
@@ -160,10 +171,10 @@ fn reg_text(reg: &Reg, frame: usize, program: &Program) -> String {
         field(&mut out, &text);
     }
     if reg.is_packet() {
-        field(&mut out, &format!("r={}", reg.a as i32));
+        field(&mut out, &format!("r={}", Hex(i64::from(reg.a as i32) as u64)));
     }
     if reg.kind == Kind::Mem {
-        field(&mut out, &format!("sz={}", reg.a));
+        field(&mut out, &format!("sz={}", Hex(u64::from(reg.a))));
     }
     if reg.num.is_const() {
         if reg.num.const_value() != Some(0) {

@@ -206,7 +206,7 @@ impl Walker<'_> {
         }
         if self.cur.curframe() > 0 {
             let to = self.leave()?;
-            return Ok(Next::To(to));
+            return Ok(Next::Back(to));
         }
         self.return_code()?;
         Ok(Next::End)

@@ -165,6 +165,7 @@ impl Walker<'_> {
         frame.in_async_callback = false;
         frame.async_entry = self.cur.cur().async_entry;
         self.cur.frames.push(Rc::new(frame));
+        self.log.scratch_all();
         Ok(())
     }
 
