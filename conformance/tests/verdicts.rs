@@ -130,7 +130,7 @@ fn judge(
         };
         loaded.prog_type = prog_type.parse().ok().and_then(ProgType::from_number);
         loaded.expected_attach_type = attach.parse().ok().and_then(AttachType::from_number);
-        loaded.flags = ProgFlags(flags.parse().unwrap_or(0));
+        loaded.flags = ProgFlags(loaded.flags.0 | flags.parse::<u32>().unwrap_or(0));
         let wanted = std::env::var("OXBPF_LOG").is_ok_and(|p| p == *program);
         let level = if wanted { 2 } else if errno == 0 { 0 } else { 4 };
         let started = std::time::Instant::now();

@@ -3,7 +3,7 @@
 use crate::explore::{Function, Stop, Walker};
 use crate::log::Log;
 use crate::report::{Fault, Finding};
-use crate::structure::{self, Graph, Marks, Structure};
+use crate::structure::{self, Graph, Structure};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -177,9 +177,7 @@ fn judge(program: &Program, model: &KernelModel, structure: &Structure, stats: &
         Callee::Helper(id) => model.helper_for(&kind, id as u32).ok().map(|h| h.proto.arity() as u32),
         _ => None,
     };
-    let graph = Graph::new(&structure.insns, &structure.subprogs, args, |at| {
-        structure.marks[at].has(Marks::CALLS_BACK)
-    });
+    let graph = Graph::new(&structure.insns, &structure.subprogs, args);
     let functions = functions(program, structure, model, &kind);
     let mut walker =
         Walker::new(program, model, structure, graph, kind, prog, functions, core::mem::take(log));

@@ -44,18 +44,16 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// Computes all of it. `args` gives the number of arguments that a call of a helper reads, and
-    /// `calls_back` the slots whose helper calls a function of the program.
+    /// Computes all of it. `args` gives the number of arguments that a call of a helper reads.
     pub fn new(
         insns: &[Slot],
         subprogs: &[Subprog],
         args: impl Fn(Callee, usize) -> Option<u32>,
-        calls_back: impl Fn(usize) -> bool,
     ) -> Graph {
         let successors: Vec<Successors> = (0..insns.len()).map(|at| successors(insns, at)).collect();
         let (postorder, postorder_start) = postorder(&successors, subprogs);
         let live = live(insns, &successors, &postorder, args);
-        let scc = components(&successors, calls_back);
+        let scc = components(&successors);
         Graph { successors, postorder, postorder_start, live, scc }
     }
 }
@@ -184,7 +182,7 @@ fn live(
 }
 
 /// Tarjan's algorithm, with the numbers the kernel gives.
-fn components(successors: &[Successors], calls_back: impl Fn(usize) -> bool) -> Vec<u32> {
+fn components(successors: &[Successors]) -> Vec<u32> {
     const DONE: u32 = u32::MAX;
     let count = successors.len();
     let (mut pre, mut low, mut scc) = (vec![0u32; count], vec![0u32; count], vec![0u32; count]);
@@ -215,8 +213,7 @@ fn components(successors: &[Successors], calls_back: impl Fn(usize) -> bool) -> 
                 continue;
             }
             let is_cycle = stack.last() != Some(&at)
-                || successors[at].get().contains(&(at as u32))
-                || calls_back(at);
+                || successors[at].get().contains(&(at as u32));
             while let Some(member) = stack.pop() {
                 low[member] = DONE;
                 if is_cycle {

@@ -94,9 +94,7 @@ impl Walker<'_> {
         }
         let arg = self.resolve_value_arg(arg, id, seen);
         let nullable = arg.flags.contains(ArgFlags::NULLABLE);
-        if reg.is_null() && nullable {
-            self.mark_precise(r)?;
-        } else {
+        if !(reg.is_null() && nullable) {
             self.argument_type(&reg, r, &arg)?;
             self.argument_offset(&reg, r, &arg)?;
         }

@@ -16,6 +16,7 @@ use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use oxbpf_isa::btf::{Btf, Type, TypeId};
+use oxbpf_isa::kernel::ProgType;
 
 const FIND_VMA: i32 = 180;
 const LOOP: i32 = 181;
@@ -76,9 +77,12 @@ impl Walker<'_> {
                 params.push(Param::Scalar);
                 continue;
             };
-            if tagged_ctx >> n & 1 == 1 || self.is_context(btf, to) {
+            if self.is_context(btf, to) || tagged_ctx >> n & 1 == 1 && self.may_be_context(btf, to) {
                 params.push(Param::Ctx);
                 continue;
+            }
+            if tagged_ctx >> n & 1 == 1 {
+                return Err(unknown);
             }
             if let Some((_, Type::Struct(s))) = btf.resolved(to) {
                 if s.name == "bpf_dynptr" {
@@ -91,9 +95,25 @@ impl Walker<'_> {
         Ok(params)
     }
 
+    /// What a parameter tagged as the context may also be declared as a pointer to.
+    fn may_be_context(&self, btf: &Btf, to: TypeId) -> bool {
+        match btf.resolved(to) {
+            Some((_, Type::Void)) => true,
+            Some((_, Type::Int { size: 8, .. })) => {
+                matches!(self.prog.prog_type, ProgType::RawTracepoint | ProgType::RawTracepointWritable)
+            }
+            Some((_, Type::Struct(s))) => self.prog.prog_type == ProgType::PerfEvent && s.name == "pt_regs",
+            _ => false,
+        }
+    }
+
     /// Whether a pointer to this is the program's context.
     fn is_context(&self, btf: &Btf, to: TypeId) -> bool {
-        let context = self.prog.context;
+        let context = match self.prog.prog_type {
+            ProgType::RawTracepoint | ProgType::RawTracepointWritable => "bpf_raw_tracepoint_args",
+            ProgType::Kprobe => "bpf_user_pt_regs_t",
+            _ => self.prog.context,
+        };
         let mut id = btf.skip_modifiers(to);
         for _ in 0..8 {
             match btf.ty(id) {

@@ -654,7 +654,7 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
     HelperRecord {
         id: 69, name: "fib_lookup", span: Span::since(KernelVersion::new(4, 18)), known: Known::Measured,
         protos: &[
-            HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Mem), Arg::new(ArgKind::ConstSize), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x1)),
+            HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x8)), Arg::new(ArgKind::ConstSize), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x1)),
         ],
         uses: &[
             HelperUse { who: Selector::new(0x58, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 18)), proto: 0 },
@@ -952,7 +952,7 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
     HelperRecord {
         id: 101, name: "sysctl_get_name", span: Span::since(KernelVersion::new(5, 2)), known: Known::Measured,
         protos: &[
-            HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Mem), Arg::new(ArgKind::ConstSize), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::NONE),
+            HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x8)), Arg::new(ArgKind::ConstSize), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::NONE),
         ],
         uses: &[
             HelperUse { who: Selector::new(0x800000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 2)), proto: 0 },
@@ -1129,7 +1129,7 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
     HelperRecord {
         id: 119, name: "read_branch_records", span: Span::since(KernelVersion::new(5, 6)), known: Known::Measured,
         protos: &[
-            HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x1)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x1)),
+            HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x9)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x1)),
         ],
         uses: &[
             HelperUse { who: Selector::new(0x80, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 6)), proto: 0 },
@@ -1397,7 +1397,7 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
     HelperRecord {
         id: 147, name: "d_path", span: Span::since(KernelVersion::new(5, 10)), known: Known::Measured,
         protos: &[
-            HelperProto::new(&[Arg::new(ArgKind::BtfId).of("path"), Arg::new(ArgKind::Mem), Arg::new(ArgKind::ConstSizeOrZero)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x200)),
+            HelperProto::new(&[Arg::new(ArgKind::BtfId).of("path"), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x8)), Arg::new(ArgKind::ConstSizeOrZero)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x200)),
         ],
         uses: &[
             HelperUse { who: Selector::new(0xa4000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 10)), proto: 0 },
@@ -1416,7 +1416,7 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
     HelperRecord {
         id: 149, name: "snprintf_btf", span: Span::since(KernelVersion::new(5, 10)), known: Known::Measured,
         protos: &[
-            HelperProto::new(&[Arg::new(ArgKind::Mem), Arg::new(ArgKind::ConstSize), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2)), Arg::new(ArgKind::ConstSize), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::NONE),
+            HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x8)), Arg::new(ArgKind::ConstSize), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2)), Arg::new(ArgKind::ConstSize), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::NONE),
         ],
         uses: &[
             HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 10)), proto: 0 },
@@ -1570,7 +1570,7 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
     HelperRecord {
         id: 165, name: "snprintf", span: Span::since(KernelVersion::new(5, 13)), known: Known::Measured,
         protos: &[
-            HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x1)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::ConstStr), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x3)), Arg::new(ArgKind::ConstSizeOrZero)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x1)),
+            HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x9)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::ConstStr), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x3)), Arg::new(ArgKind::ConstSizeOrZero)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x1)),
         ],
         uses: &[
             HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 13)), proto: 0 },
@@ -1708,7 +1708,7 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
     HelperRecord {
         id: 179, name: "kallsyms_lookup_name", span: Span::since(KernelVersion::new(5, 16)), known: Known::Measured,
         protos: &[
-            HelperProto::new(&[Arg::new(ArgKind::Mem), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::Anything), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x1c)).sized(8)], Ret::new(RetKind::Integer), HelperFlags::NONE),
+            HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x8)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::Anything), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x1c)).sized(8)], Ret::new(RetKind::Integer), HelperFlags::NONE),
         ],
         uses: &[
             HelperUse { who: Selector::new(0x80000000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 16)), proto: 0 },
@@ -1945,7 +1945,7 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
     HelperRecord {
         id: 204, name: "tcp_raw_gen_syncookie_ipv4", span: Span::since(KernelVersion::new(6, 0)), known: Known::Measured,
         protos: &[
-            HelperProto::new(&[Arg::new(ArgKind::Mem).sized(20), Arg::new(ArgKind::Mem), Arg::new(ArgKind::ConstSizeOrZero)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x5)),
+            HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2)).sized(20), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2)), Arg::new(ArgKind::ConstSizeOrZero)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x5)),
         ],
         uses: &[
             HelperUse { who: Selector::new(0x58, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 0)), proto: 0 },
@@ -1954,7 +1954,7 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
     HelperRecord {
         id: 205, name: "tcp_raw_gen_syncookie_ipv6", span: Span::since(KernelVersion::new(6, 0)), known: Known::Measured,
         protos: &[
-            HelperProto::new(&[Arg::new(ArgKind::Mem).sized(40), Arg::new(ArgKind::Mem), Arg::new(ArgKind::ConstSizeOrZero)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x5)),
+            HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2)).sized(40), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2)), Arg::new(ArgKind::ConstSizeOrZero)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x5)),
         ],
         uses: &[
             HelperUse { who: Selector::new(0x58, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 0)), proto: 0 },
@@ -1963,7 +1963,7 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
     HelperRecord {
         id: 206, name: "tcp_raw_check_syncookie_ipv4", span: Span::since(KernelVersion::new(6, 0)), known: Known::Measured,
         protos: &[
-            HelperProto::new(&[Arg::new(ArgKind::Mem).sized(20), Arg::new(ArgKind::Mem).sized(20)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x5)),
+            HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2)).sized(20), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2)).sized(20)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x5)),
         ],
         uses: &[
             HelperUse { who: Selector::new(0x58, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 0)), proto: 0 },
@@ -1972,7 +1972,7 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
     HelperRecord {
         id: 207, name: "tcp_raw_check_syncookie_ipv6", span: Span::since(KernelVersion::new(6, 0)), known: Known::Measured,
         protos: &[
-            HelperProto::new(&[Arg::new(ArgKind::Mem).sized(40), Arg::new(ArgKind::Mem).sized(20)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x5)),
+            HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2)).sized(40), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2)).sized(20)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x5)),
         ],
         uses: &[
             HelperUse { who: Selector::new(0x58, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 0)), proto: 0 },
