@@ -7,6 +7,7 @@
 //! handed on to their callers. The walk's order decides what is known when, so it is the kernel's.
 
 use super::Walker;
+use crate::log::Log;
 use crate::state::{MAX_FRAMES, State};
 use crate::structure::{Graph, Marks, Structure, Successors};
 use alloc::vec;
@@ -175,9 +176,8 @@ impl StackLiveness {
         }
     }
 
-    /// Brings the functions on the path up to date; gives for each that changed its callsites, its
-    /// first slot and the number of rounds that took.
-    fn finish(&mut self, state: &State, order: &[u32], successors: &[Successors], mut told: impl FnMut(&[u32], u32, u32)) {
+    /// Brings the functions on the path up to date.
+    fn finish(&mut self, state: &State, order: &[u32], successors: &[Successors], log: &mut Log) {
         self.current = None;
         for frame in (0..state.frames.len()).rev() {
             let at = self.instance(state, frame);
@@ -195,7 +195,7 @@ impl StackLiveness {
                 let mut changed = false;
                 for &insn in order {
                     for frame in 0..instance.frames.len() {
-                        changed |= update(instance, frame, insn, successors);
+                        changed |= update(instance, frame, insn, successors, log);
                     }
                 }
                 if !changed {
@@ -204,7 +204,7 @@ impl StackLiveness {
             }
             instance.updated = false;
             instance.dropped = false;
-            told(&instance.callsites, instance.start, rounds);
+            log.stack_liveness(&instance.callsites, instance.start, rounds);
             if frame > 0 {
                 let start = instance.start;
                 let Some(&callsite) = instance.callsites.last() else { continue };
@@ -248,7 +248,13 @@ impl StackLiveness {
 }
 
 /// Recomputes what is live before an instruction; whether that changed.
-fn update(instance: &mut Instance, frame: usize, insn: u32, successors: &[Successors]) -> bool {
+fn update(
+    instance: &mut Instance,
+    frame: usize,
+    insn: u32,
+    successors: &[Successors],
+    log: &mut Log,
+) -> bool {
     if instance.frames[frame].is_none() {
         return false;
     }
@@ -267,16 +273,20 @@ fn update(instance: &mut Instance, frame: usize, insn: u32, successors: &[Succes
     let live = after & !masks.must_write | masks.may_read;
     let all = all | masks.must_write;
     let changed = live != masks.live || all != masks.must_write_all;
+    let old = (masks.live, masks.must_write_all);
     masks.live = live;
     masks.must_write_all = all;
+    if changed && log.verbose() {
+        let place = (&instance.callsites[..], instance.start, frame, insn);
+        log.mask_change(place, "live", old.0, live);
+        log.mask_change(place, "written", old.1, all);
+    }
     changed
 }
 
 impl Walker<'_> {
-    pub(super) fn finish_stack_liveness(&mut self) {
-        let log = &mut self.log;
-        self.stack_live.finish(&self.cur, &self.graph.postorder, &self.graph.successors, |chain, start, rounds| {
-            log.stack_liveness(chain, start, rounds);
-        });
+    pub(crate) fn finish_stack_liveness(&mut self) {
+        let (order, successors) = (&self.graph.postorder, &self.graph.successors);
+        self.stack_live.finish(&self.cur, order, successors, &mut self.log);
     }
 }

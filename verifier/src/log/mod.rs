@@ -136,6 +136,32 @@ impl Log {
         self.line(format_args!("{start}) live stack update done in {rounds} iterations\n"));
     }
 
+    /// What became live, or surely written, before an instruction of a function called along a
+    /// chain, and what ceased to be.
+    pub fn mask_change(&mut self, place: (&[u32], u32, usize, u32), what: &str, old: u64, new: u64) {
+        if old == new {
+            return;
+        }
+        let (chain, start, frame, insn) = place;
+        self.line(format_args!("("));
+        for callsite in chain {
+            self.line(format_args!("{callsite},"));
+        }
+        self.line(format_args!("{start}) frame {frame} insn {insn} "));
+        for (sign, slots) in [('+', new & !old), ('-', old & !new)] {
+            if slots == 0 {
+                continue;
+            }
+            self.line(format_args!("{sign}{what} "));
+            let mut comma = "";
+            for spi in (0..64).filter(|s| slots >> s & 1 == 1) {
+                self.line(format_args!("{comma}{}", -8 * (spi + 1)));
+                comma = ",";
+            }
+        }
+        self.line(format_args!("\n"));
+    }
+
     pub fn mark_precise(&mut self, frame: usize, last: i64, first: u32, subsequent: i64) {
         if self.verbose() {
             self.line(format_args!(

@@ -297,6 +297,7 @@ impl Walker<'_> {
 
     /// Returns from a function; where the path goes on.
     pub(super) fn leave(&mut self) -> Judged<u32> {
+        self.finish_stack_liveness();
         let r0 = *self.cur.reg(0);
         if r0.kind == Kind::Stack {
             return Err(Finding::ReturnsStack.into());
