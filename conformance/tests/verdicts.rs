@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use oxbpf::isa::kernel::{AttachType, KernelModel, KernelVersion, ProgType};
+use oxbpf::isa::kernel::{AttachType, KernelModel, KernelVersion, ProgType, sections};
 use oxbpf::isa::program::ProgFlags;
 use oxbpf::object::{LoadOptions, Loaded, Object};
 use oxbpf_conformance::corpus;
@@ -131,6 +131,11 @@ fn judge(
         loaded.prog_type = prog_type.parse().ok().and_then(ProgType::from_number);
         loaded.expected_attach_type = attach.parse().ok().and_then(AttachType::from_number);
         loaded.flags = ProgFlags(loaded.flags.0 | flags.parse::<u32>().unwrap_or(0));
+        // The table's flags leave out what the loader takes from the section's name.
+        let named = sections::lookup(loaded.section.trim_start_matches('?'));
+        if named.is_some_and(|s| s.def.flags.contains(sections::SectionFlags::SLEEPABLE)) {
+            loaded.flags.0 |= ProgFlags::SLEEPABLE;
+        }
         let wanted = std::env::var("OXBPF_LOG").is_ok_and(|p| p == *program);
         let level = if wanted { 2 } else if errno == 0 { 0 } else { 4 };
         let started = std::time::Instant::now();

@@ -112,6 +112,8 @@ pub struct FuncInfo {
     pub insn: u32,
     /// BTF_KIND_FUNC in [`Program::btf`].
     pub type_id: TypeId,
+    /// Judged as a static function whatever its type's linkage says: its symbol is hidden.
+    pub hidden: bool,
 }
 
 /// Which line of the source an instruction comes from.

@@ -130,7 +130,7 @@ impl Object {
                 let moved = info
                     .records
                     .iter()
-                    .filter_map(|r| Some(FuncInfo { insn: shift(r.insn_off)?, type_id: r.type_id }));
+                    .filter_map(|r| Some(FuncInfo { insn: shift(r.insn_off)?, type_id: r.type_id, hidden: f.hidden }));
                 funcs.extend(moved);
             }
             for info in self.ext.lines.iter().filter(|s| own(s.name)) {

@@ -265,7 +265,8 @@ fn functions(program: &Program, structure: &Structure, model: &KernelModel, kind
             Type::Func { linkage, .. } => Some(linkage),
             _ => None,
         });
-        functions[n].global = n > 0 && linkage == Some(Linkage::Global);
+        let hidden = func.is_some_and(|f| f.hidden);
+        functions[n].global = n > 0 && linkage == Some(Linkage::Global) && !hidden;
     }
     // What a function calls moves packets for its callers too.
     let mut changed = true;

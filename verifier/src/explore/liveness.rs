@@ -177,7 +177,7 @@ impl StackLiveness {
     }
 
     /// Brings the functions on the path up to date.
-    fn finish(&mut self, state: &State, order: &[u32], successors: &[Successors], log: &mut Log) {
+    fn finish(&mut self, state: &State, order: &[u32], successors: &[Successors], marks: &[Marks], log: &mut Log) {
         self.current = None;
         for frame in (0..state.frames.len()).rev() {
             let at = self.instance(state, frame);
@@ -195,7 +195,7 @@ impl StackLiveness {
                 let mut changed = false;
                 for &insn in order {
                     for frame in 0..instance.frames.len() {
-                        changed |= update(instance, frame, insn, successors, log);
+                        changed |= update(instance, frame, insn, successors, marks, log);
                     }
                 }
                 if !changed {
@@ -253,6 +253,7 @@ fn update(
     frame: usize,
     insn: u32,
     successors: &[Successors],
+    marks: &[Marks],
     log: &mut Log,
 ) -> bool {
     if instance.frames[frame].is_none() {
@@ -269,6 +270,7 @@ fn update(
             all &= masks.must_write_all;
         }
     }
+    let start = instance.start;
     let Some(masks) = instance.masks_mut(frame, insn) else { return false };
     let live = after & !masks.must_write | masks.may_read;
     let all = all | masks.must_write;
@@ -276,7 +278,8 @@ fn update(
     let old = (masks.live, masks.must_write_all);
     masks.live = live;
     masks.must_write_all = all;
-    if changed && log.verbose() {
+    let notable = masks.may_read != 0 || masks.must_write != 0 || insn == start;
+    if log.verbose() && changed && (notable || marks[insn as usize].has(Marks::PRUNE)) {
         let place = (&instance.callsites[..], instance.start, frame, insn);
         log.mask_change(place, "live", old.0, live);
         log.mask_change(place, "written", old.1, all);
@@ -287,6 +290,6 @@ fn update(
 impl Walker<'_> {
     pub(crate) fn finish_stack_liveness(&mut self) {
         let (order, successors) = (&self.graph.postorder, &self.graph.successors);
-        self.stack_live.finish(&self.cur, order, successors, &mut self.log);
+        self.stack_live.finish(&self.cur, order, successors, &self.structure.marks, &mut self.log);
     }
 }

@@ -158,6 +158,7 @@ impl Log {
                 self.line(format_args!("{comma}{}", -8 * (spi + 1)));
                 comma = ",";
             }
+            self.line(format_args!(" "));
         }
         self.line(format_args!("\n"));
     }
