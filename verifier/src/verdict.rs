@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use oxbpf_isa::btf::{Linkage, Type};
 use oxbpf_isa::insn::Callee;
-use oxbpf_isa::kernel::{HelperFlags, KernelModel, ProgKind};
+use oxbpf_isa::kernel::{HelperFlags, KernelModel, ProgFlags as Of, ProgKind};
 use oxbpf_isa::program::{Program, ProgFlags};
 
 /// Whether a kernel would take a program.
@@ -186,6 +186,10 @@ fn judge(program: &Program, model: &KernelModel, structure: &Structure, stats: &
     *log = core::mem::take(&mut walker.log);
     match verdict {
         Ok(()) => match crate::transfer::check_depth(&walker.functions, structure, prog, stats) {
+            // Whether the target exists and may be attached to is not judged.
+            Ok(()) if prog.flags.contains(Of::NEEDS_TARGET) || prog.flags.contains(Of::BTF_CTX) => {
+                Verdict::Unknown(Feature::KernelTypes)
+            }
             Ok(()) => Verdict::Accept,
             Err((stop, at)) => said(stop, at),
         },
@@ -251,7 +255,6 @@ fn kind_of(program: &Program, prog_type: oxbpf_isa::kernel::ProgType, prog: &oxb
         Some(default) if attach.number() == 0 && !prog.attach.has(attach) => default,
         _ => attach,
     };
-    use oxbpf_isa::kernel::ProgFlags as Of;
     let sleepable = program.flags.has(ProgFlags::SLEEPABLE) || prog.flags.contains(Of::ALWAYS_SLEEPABLE);
     ProgKind::new(prog_type).attached_to(attach).with_sleepable(sleepable)
 }

@@ -161,8 +161,8 @@ fn reg_text(reg: &Reg, frame: usize, program: &Program) -> String {
             if !map.name.is_empty() {
                 field(&mut out, &format!("map={}", map.name));
             }
-            field(&mut out, &format!("ks={}", Hex(u64::from(map.key_size))));
-            field(&mut out, &format!("vs={}", Hex(u64::from(map.value_size))));
+            field(&mut out, &format!("ks={}", map.key_size));
+            field(&mut out, &format!("vs={}", map.value_size));
         }
     }
     if !reg.is_scalar() && reg.off != 0 {

@@ -55,7 +55,7 @@ impl Chain<'_> {
         if subprog > 0 && s.has_tail_call && before >= MAX_BEFORE_TAIL_CALL {
             return Err((Finding::TailCallStack { bytes: before }.into(), s.start));
         }
-        let own = self.functions[subprog].stack_depth.max(1).next_multiple_of(16);
+        let own = self.functions[subprog].stack_depth.next_multiple_of(16);
         let own_is_private = self.private && own >= PRIVATE_MIN && !in_tail;
         let depth = if own_is_private { own } else { before + own };
         let counted = if own_is_private { before } else { before + own };

@@ -192,7 +192,14 @@ impl Walker<'_> {
     fn call_global(&mut self, subprog: usize) -> Judged<Next> {
         let name = self.subprog_name(subprog);
         let invalid = || Stop::from(Finding::GlobalArgs { subprog, name: name.clone() });
-        let params = self.params(subprog)?;
+        let params = match self.params(subprog) {
+            Ok(params) => params,
+            Err(Stop::Reject(finding)) => {
+                self.log.line(format_args!("{finding}\n"));
+                return Err(invalid());
+            }
+            Err(unknown) => return Err(unknown),
+        };
         for (n, param) in params.into_iter().enumerate() {
             let r = n + 1;
             let reg = *self.cur.reg(r);
@@ -208,7 +215,10 @@ impl Walker<'_> {
                         self.log.line(format_args!("arg#{n} expects pointer to ctx\n"));
                         return Err(invalid());
                     }
-                    self.pointer_offset(&reg, r)?;
+                    if let Err(Stop::Reject(finding)) = self.pointer_offset(&reg, r) {
+                        self.log.line(format_args!("{finding}\n"));
+                        return Err(invalid());
+                    }
                 }
                 Param::Memory { size, nullable } => self.global_memory(r, size, nullable, &invalid)?,
             }
