@@ -690,7 +690,7 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
     HelperRecord {
         id: 73, name: "lwt_push_encap", span: Span::since(KernelVersion::new(4, 18)), known: Known::Measured,
         protos: &[
-            HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Anything), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2))], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x8)),
+            HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Anything), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2)), Arg::new(ArgKind::ConstSize)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x8)),
         ],
         uses: &[
             HelperUse { who: Selector::new(0x1400, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 18)), proto: 0 },
@@ -699,7 +699,7 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
     HelperRecord {
         id: 74, name: "lwt_seg6_store_bytes", span: Span::since(KernelVersion::new(4, 18)), known: Known::Measured,
         protos: &[
-            HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Anything), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2))], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x8)),
+            HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Anything), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2)), Arg::new(ArgKind::ConstSize)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x8)),
         ],
         uses: &[
             HelperUse { who: Selector::new(0x80000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 18)), proto: 0 },
@@ -717,7 +717,7 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
     HelperRecord {
         id: 76, name: "lwt_seg6_action", span: Span::since(KernelVersion::new(4, 18)), known: Known::Measured,
         protos: &[
-            HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Anything), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2))], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x8)),
+            HelperProto::new(&[Arg::new(ArgKind::Ctx), Arg::new(ArgKind::Anything), Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0x2)), Arg::new(ArgKind::ConstSize)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x8)),
         ],
         uses: &[
             HelperUse { who: Selector::new(0x80000, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(4, 18)), proto: 0 },
@@ -1826,7 +1826,7 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
     HelperRecord {
         id: 191, name: "copy_from_user_task", span: Span::since(KernelVersion::new(5, 18)), known: Known::Measured,
         protos: &[
-            HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0xc)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::Anything), Arg::new(ArgKind::BtfId).of("task_struct")], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x3)),
+            HelperProto::new(&[Arg::new(ArgKind::Mem).with(ArgFlags::from_bits(0xc)), Arg::new(ArgKind::ConstSizeOrZero), Arg::new(ArgKind::Anything), Arg::new(ArgKind::BtfId).of("task_struct"), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x3)),
         ],
         uses: &[
             HelperUse { who: Selector::new(0xa50200a4, u64::MAX), need: Privilege::None, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 18)), proto: 0 },
