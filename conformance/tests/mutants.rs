@@ -56,31 +56,37 @@ fn mutants_are_judged_as_the_kernel_judges_them() {
     else {
         return;
     };
-    let number = |name: &str, default: u64| {
-        std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
-    };
+    let number =
+        |name: &str, default: u64| std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default);
     let (mut left, mut random) = (number("OXBPF_MUTANTS", 2000), Random(number("OXBPF_SEED", 1) | 1));
     let model = KernelModel::measured(KernelVersion::new(6, 18)).unwrap();
     let wanted = std::env::var("OXBPF_LOG").unwrap_or_default();
     let (program_name, only) = match wanted.split_once(' ') {
-        Some((name, rest)) => (name, Some(rest.split(' ').filter_map(|n| n.parse::<i64>().ok()).collect::<Vec<_>>())),
+        Some((name, rest)) => {
+            (name, Some(rest.split(' ').filter_map(|n| n.parse::<i64>().ok()).collect::<Vec<_>>()))
+        }
         None => ("", None),
     };
-    let of_interest = |r: &&Vec<String>| r[6] == "0" && r[5] == "0" && (only.is_none() || r[1] == program_name);
+    let of_interest =
+        |r: &&Vec<String>| r[6] == "0" && r[5] == "0" && (only.is_none() || r[1] == program_name);
     let rows: Vec<_> = rows.iter().filter(of_interest).collect();
-    let (mut agree, mut unknown, mut false_accept, mut false_reject, mut counts, mut accepts) = (0, 0, 0, 0, 0, 0);
+    let (mut agree, mut unknown, mut false_accept, mut false_reject, mut counts, mut accepts) =
+        (0, 0, 0, 0, 0, 0);
     while left > 0 {
         let row = rows[random.below(rows.len() as u64) as usize];
         let Some((_, path)) = objects.iter().find(|(name, _)| *name == row[0]) else { continue };
         if row[7].parse::<u64>().is_ok_and(|n| n > 20_000) {
             continue;
         }
-        let Ok(object) = Object::parse(std::fs::read(path).unwrap(), &corpus::object_name(path)) else { continue };
+        let Ok(object) = Object::parse(std::fs::read(path).unwrap(), &corpus::object_name(path)) else {
+            continue;
+        };
         let Some((entry, _)) = object.programs().find(|(_, f)| f.name == row[1]) else { continue };
         let Ok(loaded) = object.load(entry, &LoadOptions { target: Some(&target) }) else { continue };
         let mut program = loaded.program;
         // Types of functions are not given to the kernel, so none may be needed.
-        let calls = program.insns.iter().any(|i| i.code == 0x85 && i.src != 0 || i.is_ldimm64() && i.src == 4);
+        let calls =
+            program.insns.iter().any(|i| i.code == 0x85 && i.src != 0 || i.is_ldimm64() && i.src == 4);
         if calls || !loaded.unresolved.is_empty() {
             continue;
         }
@@ -112,7 +118,10 @@ fn mutants_are_judged_as_the_kernel_judges_them() {
             .filter(|(_, m)| !m.is_ldimm64())
             .collect();
         let mutants = match &only {
-            Some(one) => vec![(one[0] as usize, RawInsn::new(one[1] as u8, one[2] as u8, one[3] as u8, one[4] as i16, one[5] as i32))],
+            Some(one) => vec![(
+                one[0] as usize,
+                RawInsn::new(one[1] as u8, one[2] as u8, one[3] as u8, one[4] as i16, one[5] as i32),
+            )],
             None => mutants,
         };
         left = if only.is_some() { 0 } else { left.saturating_sub(20) };

@@ -117,7 +117,9 @@ fn judge(
         return (tally, notes);
     };
     for row in rows {
-        let [_, program, _, prog_type, attach, flags, errno, insns, total, _, last] = &row[..] else { continue };
+        let [_, program, _, prog_type, attach, flags, errno, insns, total, _, last] = &row[..] else {
+            continue;
+        };
         let Ok(errno) = errno.parse::<i32>() else { continue };
         if errno != 0 && (last.is_empty() || last == "-") {
             continue;
@@ -137,7 +139,13 @@ fn judge(
             loaded.flags.0 |= ProgFlags::SLEEPABLE;
         }
         let wanted = std::env::var("OXBPF_LOG").is_ok_and(|p| p == *program);
-        let level = if wanted { 2 } else if errno == 0 { 0 } else { 4 };
+        let level = if wanted {
+            2
+        } else if errno == 0 {
+            0
+        } else {
+            4
+        };
         let started = std::time::Instant::now();
         let judged = catch_unwind(AssertUnwindSafe(|| verify_logged(&loaded, model, level)));
         let took = started.elapsed();
@@ -167,7 +175,10 @@ fn judge(
                 tally.states += (judgement.stats.total_states.to_string() == *total) as u32;
                 if !same {
                     let ours = judgement.stats.insns;
-                    notes.push(format!("count {program}: {ours} for {insns} (states {} for {total})", judgement.stats.total_states));
+                    notes.push(format!(
+                        "count {program}: {ours} for {insns} (states {} for {total})",
+                        judgement.stats.total_states
+                    ));
                 } else if judgement.stats.total_states.to_string() != *total {
                     notes.push(format!("states {program}: {} for {total}", judgement.stats.total_states));
                 }

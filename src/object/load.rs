@@ -127,10 +127,9 @@ impl Object {
             let section = &self.elf.sections[f.section].name;
             let own = |name| self.btf.as_ref().and_then(|b| b.str(name)) == Some(section);
             for info in self.ext.funcs.iter().filter(|s| own(s.name)) {
-                let moved = info
-                    .records
-                    .iter()
-                    .filter_map(|r| Some(FuncInfo { insn: shift(r.insn_off)?, type_id: r.type_id, hidden: f.hidden }));
+                let moved = info.records.iter().filter_map(|r| {
+                    Some(FuncInfo { insn: shift(r.insn_off)?, type_id: r.type_id, hidden: f.hidden })
+                });
                 funcs.extend(moved);
             }
             for info in self.ext.lines.iter().filter(|s| own(s.name)) {

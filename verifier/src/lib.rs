@@ -11,6 +11,8 @@ mod log;
 pub mod report;
 mod state;
 pub mod structure;
+#[cfg(test)]
+mod tests;
 mod transfer;
 mod verdict;
 

@@ -10,7 +10,7 @@ use core::fmt;
 use oxbpf_isa::btf::{Linkage, Type};
 use oxbpf_isa::insn::Callee;
 use oxbpf_isa::kernel::{HelperFlags, KernelModel, ProgFlags as Of, ProgKind};
-use oxbpf_isa::program::{Program, ProgFlags};
+use oxbpf_isa::program::{ProgFlags, Program};
 
 /// Whether a kernel would take a program.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -57,12 +57,8 @@ pub enum Feature {
     FormatStrings,
     /// Prototypes of global functions.
     GlobalFunctions,
-    /// Tail calls out of functions.
-    TailCallsInSubprogs,
     /// Exceptions.
     Exceptions,
-    /// A privilege beyond those taken for granted.
-    Privilege,
 }
 
 impl Feature {
@@ -85,9 +81,7 @@ impl Feature {
             Feature::MapContents => "map-contents",
             Feature::FormatStrings => "format-strings",
             Feature::GlobalFunctions => "global-functions",
-            Feature::TailCallsInSubprogs => "tail-calls-in-subprogs",
             Feature::Exceptions => "exceptions",
-            Feature::Privilege => "privilege",
         }
     }
 }
@@ -111,9 +105,7 @@ impl fmt::Display for Feature {
             Feature::MapContents => "the contents of a constant map are not known",
             Feature::FormatStrings => "format strings have no model yet",
             Feature::GlobalFunctions => "this prototype of a global function has no model yet",
-            Feature::TailCallsInSubprogs => "tail calls out of functions have no model yet",
             Feature::Exceptions => "exceptions have no model yet",
-            Feature::Privilege => "the program needs a privilege that is not modelled",
         })
     }
 }
@@ -160,7 +152,13 @@ pub fn verify_logged(program: &Program, model: &KernelModel, level: u32) -> (Jud
     (Judgement { verdict, stats }, log.into_text())
 }
 
-fn judge(program: &Program, model: &KernelModel, structure: &Structure, stats: &mut Stats, log: &mut Log) -> Verdict {
+fn judge(
+    program: &Program,
+    model: &KernelModel,
+    structure: &Structure,
+    stats: &mut Stats,
+    log: &mut Log,
+) -> Verdict {
     let Some(prog_type) = program.prog_type else { return Verdict::Unknown(Feature::ProgramType) };
     let Some(prog) = model.prog(prog_type) else { return Verdict::Unknown(Feature::ProgramType) };
     if structure.exception_callback.is_some() {
@@ -239,7 +237,9 @@ fn walk_all(walker: &mut Walker<'_>) -> Result<(), (Stop, usize)> {
             }
             walker.walk(n)?;
             let name = walker.subprog_name(n);
-            walker.log.line(format_args!("Func#{n} ('{name}') is safe for any args that match its prototype\n"));
+            walker
+                .log
+                .line(format_args!("Func#{n} ('{name}') is safe for any args that match its prototype\n"));
             walker.functions[n].verified = true;
             found = true;
         }
@@ -249,7 +249,11 @@ fn walk_all(walker: &mut Walker<'_>) -> Result<(), (Stop, usize)> {
     }
 }
 
-fn kind_of(program: &Program, prog_type: oxbpf_isa::kernel::ProgType, prog: &oxbpf_isa::kernel::ProgRecord) -> ProgKind {
+fn kind_of(
+    program: &Program,
+    prog_type: oxbpf_isa::kernel::ProgType,
+    prog: &oxbpf_isa::kernel::ProgRecord,
+) -> ProgKind {
     let attach = program.expected_attach_type.unwrap_or(oxbpf_isa::kernel::AttachType::CgroupInetIngress);
     let attach = match prog.attach_default {
         Some(default) if attach.number() == 0 && !prog.attach.has(attach) => default,
@@ -260,7 +264,12 @@ fn kind_of(program: &Program, prog_type: oxbpf_isa::kernel::ProgType, prog: &oxb
 }
 
 /// What is known of the functions before the walk.
-fn functions(program: &Program, structure: &Structure, model: &KernelModel, kind: &ProgKind) -> Vec<Function> {
+fn functions(
+    program: &Program,
+    structure: &Structure,
+    model: &KernelModel,
+    kind: &ProgKind,
+) -> Vec<Function> {
     let mut functions: Vec<Function> = structure.subprogs.iter().map(|_| Function::default()).collect();
     for (n, subprog) in structure.subprogs.iter().enumerate() {
         let func = program.funcs.iter().find(|f| f.insn as usize == subprog.start);

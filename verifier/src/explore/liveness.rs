@@ -56,12 +56,13 @@ impl Instance {
     }
 
     fn note_writes(&mut self, insn: u32, writes: &[u64; MAX_FRAMES]) {
-        let Some(seen) = insn.checked_sub(self.start).and_then(|at| self.write_seen.get(at as usize)).copied()
+        let Some(seen) =
+            insn.checked_sub(self.start).and_then(|at| self.write_seen.get(at as usize)).copied()
         else {
             return;
         };
-        for frame in 0..self.frames.len() {
-            let mut slots = writes[frame];
+        for (frame, &slots) in writes.iter().enumerate().take(self.frames.len()) {
+            let mut slots = slots;
             if slots == 0 && !seen {
                 continue;
             }
@@ -177,7 +178,14 @@ impl StackLiveness {
     }
 
     /// Brings the functions on the path up to date.
-    fn finish(&mut self, state: &State, order: &[u32], successors: &[Successors], marks: &[Marks], log: &mut Log) {
+    fn finish(
+        &mut self,
+        state: &State,
+        order: &[u32],
+        successors: &[Successors],
+        marks: &[Marks],
+        log: &mut Log,
+    ) {
         self.current = None;
         for frame in (0..state.frames.len()).rev() {
             let at = self.instance(state, frame);

@@ -23,12 +23,12 @@ use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec;
 use alloc::vec::Vec;
+pub(crate) use cycles::Chain;
 use cycles::Cycles;
 use liveness::StackLiveness;
 use oxbpf_isa::insn::Insn;
 use oxbpf_isa::kernel::{KernelModel, ProgKind, ProgRecord};
 use oxbpf_isa::program::{ProgFlags, Program};
-pub(crate) use cycles::Chain;
 pub(crate) use precision::{Backtrack, Linked, MAX_LINKED, pack};
 
 /// Why a walk ends early.
@@ -190,7 +190,8 @@ impl<'p> Walker<'p> {
             let name = self.subprog_name(subprog);
             self.log.line(format_args!("Validating {name}() func#{subprog}...\n"));
         }
-        let result = self.enter(subprog).and_then(|()| self.explore()).map_err(|stop| (stop, self.at as usize));
+        let result =
+            self.enter(subprog).and_then(|()| self.explore()).map_err(|stop| (stop, self.at as usize));
         self.kept.clear();
         self.free.clear();
         self.pending.clear();
@@ -288,16 +289,16 @@ impl<'p> Walker<'p> {
 
     /// Notes something about the current instruction in the history of the path.
     pub fn push_step(&mut self, access: Access, linked: u64) {
-        if self.step_open {
-            if let Some(step) = self.cur.history.last_mut() {
-                if access.stack.is_some() {
-                    step.access.stack = access.stack;
-                }
-                step.access.src_is_stack |= access.src_is_stack;
-                step.access.dst_is_stack |= access.dst_is_stack;
-                step.linked = linked;
-                return;
+        if self.step_open
+            && let Some(step) = self.cur.history.last_mut()
+        {
+            if access.stack.is_some() {
+                step.access.stack = access.stack;
             }
+            step.access.src_is_stack |= access.src_is_stack;
+            step.access.dst_is_stack |= access.dst_is_stack;
+            step.linked = linked;
+            return;
         }
         self.cur.history.push(Step { at: self.at, from: self.from as u32, access, linked });
         self.step_open = true;

@@ -60,7 +60,8 @@ pub(crate) struct Linked {
 pub(crate) fn pack(linked: &[Linked]) -> u64 {
     let mut packed = 0u64;
     for l in linked.iter().rev() {
-        packed = packed << LINKED_BITS | u64::from(l.frame) | u64::from(l.index) << 3 | u64::from(l.is_reg) << 9;
+        packed =
+            packed << LINKED_BITS | u64::from(l.frame) | u64::from(l.index) << 3 | u64::from(l.is_reg) << 9;
     }
     packed << 4 | linked.len() as u64
 }
@@ -146,7 +147,8 @@ impl Walker<'_> {
     }
 
     fn collect_precise(&mut self, old: StateId) {
-        let state = &self.kept[old as usize].as_ref().expect("a kept state lives as long as it is referred to").state;
+        let state =
+            &self.kept[old as usize].as_ref().expect("a kept state lives as long as it is referred to").state;
         for (n, frame) in state.frames.iter().enumerate() {
             for r in 0..10 {
                 if frame.regs[r].is_scalar() && frame.regs[r].precise {
@@ -181,7 +183,8 @@ impl Walker<'_> {
     fn walk_back(&mut self, start: &Start, history: &[Step]) -> Judged<bool> {
         let mut bt = core::mem::take(&mut self.backtrack);
         bt.frame = start.frame;
-        let result = if bt.is_empty() { Ok((Trail::Goes, false)) } else { self.follow(start, history, &mut bt) };
+        let result =
+            if bt.is_empty() { Ok((Trail::Goes, false)) } else { self.follow(start, history, &mut bt) };
         self.backtrack = Backtrack::default();
         let (trail, changed) = result?;
         if matches!(trail, Trail::Lost) {
@@ -326,7 +329,13 @@ impl Walker<'_> {
     }
 
     /// What an instruction makes of what is looked for.
-    fn back_over(&mut self, at: u32, subsequent: i64, step: Option<Step>, bt: &mut Backtrack) -> Judged<Trail> {
+    fn back_over(
+        &mut self,
+        at: u32,
+        subsequent: i64,
+        step: Option<Step>,
+        bt: &mut Backtrack,
+    ) -> Judged<Trail> {
         let Some(insn) = self.insn(at) else { return Ok(Trail::Goes) };
         if self.log.verbose() {
             self.log_backtrack(at, bt);
@@ -339,10 +348,10 @@ impl Walker<'_> {
                 if !bt.has(dst.index()) {
                     return Ok(Trail::Goes);
                 }
-                if let Operand::Reg(src) = src {
-                    if src != R::FP {
-                        bt.set(src.index());
-                    }
+                if let Operand::Reg(src) = src
+                    && src != R::FP
+                {
+                    bt.set(src.index());
                 }
             }
             Insn::Neg { .. } | Insn::Endian { .. } => return Ok(Trail::Goes),
@@ -363,7 +372,9 @@ impl Walker<'_> {
                 }
                 bt.clear(dst.index());
             }
-            Insn::Load { dst, .. } | Insn::LoadAcquire { dst, .. } => return Ok(back_over_load(dst, access, bt)),
+            Insn::Load { dst, .. } | Insn::LoadAcquire { dst, .. } => {
+                return Ok(back_over_load(dst, access, bt));
+            }
             Insn::Atomic { op: AtomicOp::Cmpxchg, .. } => return Ok(back_over_load(R::R0, access, bt)),
             Insn::Atomic { fetch: true, src, .. } => return Ok(back_over_load(src, access, bt)),
             Insn::Store { base, src, .. } => return Ok(back_over_store(base, src, access, bt)),
@@ -402,7 +413,13 @@ impl Walker<'_> {
         Ok(Trail::Goes)
     }
 
-    fn back_over_call(&mut self, at: u32, subsequent: i64, callee: Callee, bt: &mut Backtrack) -> Judged<Trail> {
+    fn back_over_call(
+        &mut self,
+        at: u32,
+        subsequent: i64,
+        callee: Callee,
+        bt: &mut Backtrack,
+    ) -> Judged<Trail> {
         let bug = Err(Stop::Unknown(Feature::Internal));
         let regs = bt.regs[bt.frame];
         if let Callee::Subprog(off) = callee {

@@ -7,7 +7,7 @@
 
 use super::{Judged, Kept, Walker};
 use crate::report::Finding;
-use crate::state::{Access, Exact, NO_CALLSITE, Reg, Slot, State, StateId, regs_exact, states_equal};
+use crate::state::{Access, Exact, Reg, Slot, State, StateId, regs_exact, states_equal};
 use crate::structure::Marks;
 use alloc::rc::Rc;
 use oxbpf_isa::insn::Insn;
@@ -120,7 +120,12 @@ impl Walker<'_> {
         }
         let (a, b) = (&old.cur().regs, &self.cur.cur().regs);
         a.iter().zip(b).all(|(a, b)| {
-            a.kind == b.kind && a.mods == b.mods && a.off == b.off && a.a == b.a && a.b == b.b && a.num == b.num
+            a.kind == b.kind
+                && a.mods == b.mods
+                && a.off == b.off
+                && a.a == b.a
+                && a.b == b.b
+                && a.num == b.num
         })
     }
 
@@ -180,7 +185,6 @@ impl Walker<'_> {
 
     fn bucket(&self, at: u32) -> usize {
         let callsite = self.cur.cur().callsite;
-        debug_assert!(NO_CALLSITE == u32::MAX);
         (at ^ callsite) as usize % self.buckets.len()
     }
 
@@ -247,7 +251,10 @@ impl Walker<'_> {
     fn clean(&mut self, id: StateId) {
         let frames = self.state(id).frames.len();
         self.state_mut(id).cleaned = true;
-        let query = self.stack_live.query(&self.kept[id as usize].as_ref().expect("a kept state lives as long as it is referred to").state, &self.structure.marks);
+        let query = self.stack_live.query(
+            &self.kept[id as usize].as_ref().expect("a kept state lives as long as it is referred to").state,
+            &self.structure.marks,
+        );
         for f in 0..frames {
             let state = self.state(id);
             let live = self.graph.live[state.frame_insn(f) as usize];
@@ -305,7 +312,9 @@ impl Walker<'_> {
 }
 
 enum Compared {
-    Covers { unfinished: bool },
+    Covers {
+        unfinished: bool,
+    },
     /// The kept state is on the current path.
     InLoop,
     Differs,

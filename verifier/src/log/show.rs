@@ -76,7 +76,8 @@ impl Log {
             let off = -8 * (spi as i64 + 1);
             if slot.is_spill() {
                 // Bytes from the top that are not part of the register.
-                let partial: String = types.chars().rev().collect::<String>().chars().rev().take_while(|c| *c != 'r').collect();
+                let partial: String =
+                    types.chars().rev().collect::<String>().chars().rev().take_while(|c| *c != 'r').collect();
                 let text = reg_text(&slot.reg, frame, program);
                 self.line(format_args!(" fp{off}={partial}{text}"));
             } else {
@@ -229,7 +230,8 @@ impl Walker<'_> {
         }
         let Some(btf) = &self.program.btf else { return };
         let line = self.program.lines[index];
-        let text = |off| btf.str_bytes(off).map(|b| String::from_utf8_lossy(b).into_owned()).unwrap_or_default();
+        let text =
+            |off| btf.str_bytes(off).map(|b| String::from_utf8_lossy(b).into_owned()).unwrap_or_default();
         let (source, file) = (text(line.line_text), text(line.file_name));
         let file = file.rsplit('/').next().unwrap_or_default();
         self.log.last_source = Some(index);

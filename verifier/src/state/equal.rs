@@ -160,11 +160,18 @@ fn stack_safe(old: &Frame, cur: &Frame, ids: &mut Ids, exact: Exact) -> bool {
 
 /// Whether `old` covers `cur`. `live` gives the registers that are read after an instruction is
 /// reached.
-pub fn states_equal(old: &State, cur: &State, ids: &mut Ids, exact: Exact, live: impl Fn(u32) -> u16) -> bool {
+pub fn states_equal(
+    old: &State,
+    cur: &State,
+    ids: &mut Ids,
+    exact: Exact,
+    live: impl Fn(u32) -> u16,
+) -> bool {
     if old.frames.len() != cur.frames.len() || old.in_sleepable != cur.in_sleepable {
         return false;
     }
-    if old.refs.len() != cur.refs.len() || !old.refs.iter().zip(&cur.refs).all(|(o, c)| ids.check(o.id, c.id)) {
+    if old.refs.len() != cur.refs.len() || !old.refs.iter().zip(&cur.refs).all(|(o, c)| ids.check(o.id, c.id))
+    {
         return false;
     }
     for (i, (o, c)) in old.frames.iter().zip(&cur.frames).enumerate() {

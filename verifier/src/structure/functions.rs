@@ -82,8 +82,7 @@ fn exception_callback(program: &Program) -> Option<usize> {
 /// Holds jumps inside their functions and the last instruction of each to one that does not run on.
 pub(super) fn check_jumps(raw: &[RawInsn], subprogs: &mut [Subprog]) -> Result<(), Fault> {
     for subprog in subprogs {
-        for at in subprog.start..subprog.end {
-            let insn = raw[at];
+        for (at, &insn) in raw.iter().enumerate().take(subprog.end).skip(subprog.start) {
             if insn.code == CALL && insn.src == pseudo::CALL_HELPER && insn.imm == TAIL_CALL {
                 subprog.has_tail_call = true;
             }
@@ -91,10 +90,10 @@ pub(super) fn check_jumps(raw: &[RawInsn], subprogs: &mut [Subprog]) -> Result<(
             {
                 subprog.has_ld_abs = true;
             }
-            if let Some(to) = jump_target(at, insn) {
-                if to < subprog.start as i64 || to >= subprog.end as i64 {
-                    return Err(Fault::at(at, Finding::JumpOutOfRange { from: at, to }));
-                }
+            if let Some(to) = jump_target(at, insn)
+                && (to < subprog.start as i64 || to >= subprog.end as i64)
+            {
+                return Err(Fault::at(at, Finding::JumpOutOfRange { from: at, to }));
             }
             if at == subprog.end - 1 && !matches!(insn.code, EXIT | GOTO | GOTOL) {
                 return Err(Fault::at(at, Finding::LastInsn));

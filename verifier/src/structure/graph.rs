@@ -45,11 +45,7 @@ pub struct Graph {
 
 impl Graph {
     /// Computes all of it. `args` gives the number of arguments that a call of a helper reads.
-    pub fn new(
-        insns: &[Slot],
-        subprogs: &[Subprog],
-        args: impl Fn(Callee, usize) -> Option<u32>,
-    ) -> Graph {
+    pub fn new(insns: &[Slot], subprogs: &[Subprog], args: impl Fn(Callee, usize) -> Option<u32>) -> Graph {
         let successors: Vec<Successors> = (0..insns.len()).map(|at| successors(insns, at)).collect();
         let (postorder, postorder_start) = postorder(&successors, subprogs);
         let live = live(insns, &successors, &postorder, args);
@@ -61,10 +57,10 @@ impl Graph {
 fn successors(insns: &[Slot], at: usize) -> Successors {
     let mut out = Successors::default();
     let mut add = |to: i64| {
-        if let Ok(to) = usize::try_from(to) {
-            if to < insns.len() {
-                out.push(to);
-            }
+        if let Ok(to) = usize::try_from(to)
+            && to < insns.len()
+        {
+            out.push(to);
         }
     };
     let next = at as i64 + 1;
@@ -212,8 +208,7 @@ fn components(successors: &[Successors]) -> Vec<u32> {
             if low[at] < pre[at] {
                 continue;
             }
-            let is_cycle = stack.last() != Some(&at)
-                || successors[at].get().contains(&(at as u32));
+            let is_cycle = stack.last() != Some(&at) || successors[at].get().contains(&(at as u32));
             while let Some(member) = stack.pop() {
                 low[member] = DONE;
                 if is_cycle {

@@ -204,16 +204,24 @@ impl Walker<'_> {
             }
             return self.pointer_alu(op, w, dst, a, b, false);
         }
-        if a.precise {
-            if let Operand::Reg(src) = src {
-                self.mark_precise(src.index())?;
-            }
+        if a.precise
+            && let Operand::Reg(src) = src
+        {
+            self.mark_precise(src.index())?;
         }
         let same = src == Operand::Reg(dst);
         self.scalar_alu(op, w, dst, a, b, same)
     }
 
-    fn scalar_alu(&mut self, op: AluOp, w: InsnWidth, dst: R, mut a: Reg, b: Reg, same: bool) -> Judged<Next> {
+    fn scalar_alu(
+        &mut self,
+        op: AluOp,
+        w: InsnWidth,
+        dst: R,
+        mut a: Reg,
+        b: Reg,
+        same: bool,
+    ) -> Judged<Next> {
         let alu = operation(op);
         if let Some(fork) = a.num.fork_before(alu, &b.num) {
             let at = self.at;
@@ -226,25 +234,40 @@ impl Walker<'_> {
         let mut to = Reg { num, ..a };
         (to.id, to.off) = (0, 0);
         let is32 = w == InsnWidth::W32;
-        let delta = if is32 { b.num.const_value_low().map(|v| i64::from(v as i32)) } else { b.num.const_value().map(|v| v as i64) };
+        let delta = if is32 {
+            b.num.const_value_low().map(|v| i64::from(v as i32))
+        } else {
+            b.num.const_value().map(|v| v as i64)
+        };
         let delta = delta.and_then(|d| i32::try_from(d).ok());
         let delta = match (op, delta) {
             (AluOp::Add, Some(d)) => Some(d),
             (AluOp::Sub, Some(d)) => d.checked_neg(),
             _ => None,
         };
-        if let Some(delta) = delta {
-            if a.id != 0 && a.id & ADD_CONST == 0 && !same && (!is32 || was_narrow) {
-                to.id = a.id | if is32 { ADD_CONST32 } else { ADD_CONST64 };
-                to.off = delta;
-            }
+        if let Some(delta) = delta
+            && a.id != 0
+            && a.id & ADD_CONST == 0
+            && !same
+            && (!is32 || was_narrow)
+        {
+            to.id = a.id | if is32 { ADD_CONST32 } else { ADD_CONST64 };
+            to.off = delta;
         }
         *self.cur.reg_mut(dst.index()) = to;
         self.sanitize_reg(dst)
     }
 
     /// `pointer op number`, or `number op pointer` where the number came first.
-    fn pointer_alu(&mut self, op: AluOp, w: InsnWidth, dst: R, ptr: Reg, num: Reg, number_first: bool) -> Judged<Next> {
+    fn pointer_alu(
+        &mut self,
+        op: AluOp,
+        w: InsnWidth,
+        dst: R,
+        ptr: Reg,
+        num: Reg,
+        number_first: bool,
+    ) -> Judged<Next> {
         let reg = dst.number();
         let known = num.num.is_const();
         let (smin, smax) = (num.num.smin(), num.num.smax());

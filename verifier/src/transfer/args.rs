@@ -62,7 +62,9 @@ const SCALAR: &[(Kind, Mods)] = &[(Kind::Scalar, Mods::NONE)];
 fn accepted(kind: ArgKind) -> Option<&'static [(Kind, Mods)]> {
     Some(match kind {
         ArgKind::MapKey | ArgKind::MapValue | ArgKind::Mem => MEMORY,
-        ArgKind::Scalar | ArgKind::ConstSize | ArgKind::ConstSizeOrZero | ArgKind::ConstAllocSizeOrZero => SCALAR,
+        ArgKind::Scalar | ArgKind::ConstSize | ArgKind::ConstSizeOrZero | ArgKind::ConstAllocSizeOrZero => {
+            SCALAR
+        }
         ArgKind::MapPtr => &[(Kind::MapPtr, Mods::NONE)],
         ArgKind::Ctx => &[(Kind::Ctx, Mods::NONE)],
         ArgKind::SockCommon => SOCKETS,
@@ -89,7 +91,9 @@ impl Walker<'_> {
             return Ok(());
         }
         let reg = *self.cur.reg(r);
-        if reg.is_packet() && !self.may_access_packet(Way::Read, Some(proto.flags.contains(HelperFlags::PKT_ACCESS))) {
+        if reg.is_packet()
+            && !self.may_access_packet(Way::Read, Some(proto.flags.contains(HelperFlags::PKT_ACCESS)))
+        {
             return Err(Finding::HelperPacket.into());
         }
         let arg = self.resolve_value_arg(arg, id, seen);
@@ -113,7 +117,14 @@ impl Walker<'_> {
         self.argument_use(&arg, r, &reg, proto, seen)
     }
 
-    fn argument_use(&mut self, arg: &Arg, r: usize, reg: &Reg, proto: &HelperProto, seen: &mut Seen) -> Judged<()> {
+    fn argument_use(
+        &mut self,
+        arg: &Arg,
+        r: usize,
+        reg: &Reg,
+        proto: &HelperProto,
+        seen: &mut Seen,
+    ) -> Judged<()> {
         let way = |arg: &Arg| if arg.flags.contains(ArgFlags::WRITE) { Way::Write } else { Way::Read };
         match arg.kind {
             ArgKind::MapPtr => {
@@ -229,7 +240,13 @@ impl Walker<'_> {
             return self.pointer_offset(reg, r);
         }
         match reg.kind {
-            Kind::Stack | Kind::Packet | Kind::PacketMeta | Kind::MapKey | Kind::MapValue | Kind::Mem | Kind::Buf
+            Kind::Stack
+            | Kind::Packet
+            | Kind::PacketMeta
+            | Kind::MapKey
+            | Kind::MapValue
+            | Kind::Mem
+            | Kind::Buf
             | Kind::Scalar
                 if !reg.maybe_null() =>
             {
@@ -247,7 +264,12 @@ impl Walker<'_> {
             return Err(Finding::SizeNegative { reg: number }.into());
         }
         if size.num.umin() == 0 && !zero_ok {
-            return Err(Finding::SizeZero { reg: number, min: size.num.umin() as i64, max: size.num.umax() as i64 }.into());
+            return Err(Finding::SizeZero {
+                reg: number,
+                min: size.num.umin() as i64,
+                max: size.num.umax() as i64,
+            }
+            .into());
         }
         if size.num.umax() >= MAX_OFFSET as u64 {
             return Err(Finding::SizeUnbounded { reg: number }.into());
@@ -332,11 +354,13 @@ impl Walker<'_> {
     fn constant_string(&mut self, reg: &Reg, r: usize) -> Judged<()> {
         let number = r as u8;
         let Some(map) = self.map(reg.a) else { return Err(Stop::Unknown(Feature::Internal)) };
-        let readonly = map.frozen && MapCreateFlags::from_bits(map.flags).contains(MapCreateFlags::RDONLY_PROG);
+        let readonly =
+            map.frozen && MapCreateFlags::from_bits(map.flags).contains(MapCreateFlags::RDONLY_PROG);
         if !readonly {
             return Err(Finding::NotReadonly { reg: number }.into());
         }
-        let (Some(var), Some(MapType::Array), Some(data)) = (reg.num.const_value(), map.kind(), map.data.clone())
+        let (Some(var), Some(MapType::Array), Some(data)) =
+            (reg.num.const_value(), map.kind(), map.data.clone())
         else {
             return Err(Stop::Unknown(Feature::MapContents));
         };

@@ -252,25 +252,18 @@ impl Walker<'_> {
         id == MAP_LOOKUP && matches!(kind, Some(MapType::Sockmap | MapType::Sockhash))
     }
 
-    fn compatible(&self, id: i32, found: &HelperMatch<'_>, seen: &Seen) -> Judged<()> {
+    fn compatible(&mut self, id: i32, found: &HelperMatch<'_>, seen: &Seen) -> Judged<()> {
         let Some(map) = seen.map.and_then(|m| self.map(m.0)) else { return Ok(()) };
-        let Some(kind) = map.kind() else { return Err(Stop::Unknown(Feature::Maps)) };
+        let (kind, map_type) = (map.kind(), map.map_type);
+        let Some(kind) = kind else { return Err(Stop::Unknown(Feature::Maps)) };
         if !self.model.map_allows(kind, &self.kind, id as u32) {
             if matches!(kind, MapType::Sockmap | MapType::Sockhash) && matches!(id, MAP_UPDATE | MAP_DELETE) {
-                return Err(Stop::Unknown(Feature::Sockets));
+                self.log.line(format_args!("cannot update sockmap in this context\n"));
             }
             let name = helper_name(found.name);
-            return Err(Finding::MapHelper { map_type: map.map_type, name, id }.into());
-        }
-        if id == TAIL_CALL && self.structure.subprogs.len() > 1 && !self.tail_call_allowed() {
-            return Err(Stop::Unknown(Feature::TailCallsInSubprogs));
+            return Err(Finding::MapHelper { map_type, name, id }.into());
         }
         Ok(())
-    }
-
-    fn tail_call_allowed(&self) -> bool {
-        // The machine whose kernel is modelled has them.
-        true
     }
 
     /// The packet may have moved: what pointed into it is a number now.

@@ -9,7 +9,7 @@
 use super::alu::width;
 use crate::domain::{Alu, Cond as Test, Width};
 use crate::explore::{Judged, Linked, MAX_LINKED, Next, Walker, pack};
-use crate::state::{ADD_CONST, ADD_CONST32, ADD_CONST64, Access, Kind, Mods, Reg, State};
+use crate::state::{ADD_CONST, ADD_CONST32, Access, Kind, Mods, Reg, State};
 use alloc::vec::Vec;
 use oxbpf_isa::insn::{Cond, Operand, Reg as R, Width as InsnWidth};
 
@@ -122,11 +122,8 @@ impl Walker<'_> {
             Operand::Reg(src) => *self.cur.reg(src.index()),
             Operand::Imm(imm) => Reg::known(imm as i64 as u64),
         };
-        let access = Access {
-            stack: None,
-            src_is_stack: b.kind == Kind::Stack,
-            dst_is_stack: a.kind == Kind::Stack,
-        };
+        let access =
+            Access { stack: None, src_is_stack: b.kind == Kind::Stack, dst_is_stack: a.kind == Kind::Stack };
         if access != Access::default() {
             self.push_step(access, 0);
         }
@@ -135,10 +132,10 @@ impl Walker<'_> {
             if a.is_scalar() {
                 self.mark_precise(dst.index())?;
             }
-            if let Operand::Reg(src) = src {
-                if b.is_scalar() {
-                    self.mark_precise(src.index())?;
-                }
+            if let Operand::Reg(src) = src
+                && b.is_scalar()
+            {
+                self.mark_precise(src.index())?;
             }
             if self.log.on() {
                 self.log_state();
@@ -341,7 +338,6 @@ fn synced(known: &Reg, reg: &Reg) -> Option<Reg> {
     let reg_off = if reg.id & ADD_CONST != 0 { reg.off } else { 0 };
     let delta = i64::from(reg_off) - i64::from(known_off);
     let narrow = (known.id | reg.id) & ADD_CONST32 != 0;
-    debug_assert!(ADD_CONST64 != ADD_CONST32);
     let by = crate::domain::Scalar::constant(delta as u64);
     let num = known.num.alu(Alu::Add, if narrow { Width::W32 } else { Width::W64 }, &by);
     Some(Reg { num, id: reg.id, off: reg.off, ..*known })
@@ -349,9 +345,12 @@ fn synced(known: &Reg, reg: &Reg) -> Option<Reg> {
 
 /// What comparing packet pointers with the end, or metadata with the packet, tells.
 fn match_packets(cond: Cond, dst: R, src: R, a: &Reg, b: &Reg, this: &mut State, other: &mut State) {
-    let is_begin = |r: &Reg| r.kind == Kind::Packet && r.off == 0 && r.num.tnum().equals_const(0) && r.id == 0;
-    let forward = a.kind == Kind::Packet && b.kind == Kind::PacketEnd || a.kind == Kind::PacketMeta && is_begin(b);
-    let backward = a.kind == Kind::PacketEnd && b.kind == Kind::Packet || is_begin(a) && b.kind == Kind::PacketMeta;
+    let is_begin =
+        |r: &Reg| r.kind == Kind::Packet && r.off == 0 && r.num.tnum().equals_const(0) && r.id == 0;
+    let forward =
+        a.kind == Kind::Packet && b.kind == Kind::PacketEnd || a.kind == Kind::PacketMeta && is_begin(b);
+    let backward =
+        a.kind == Kind::PacketEnd && b.kind == Kind::Packet || is_begin(a) && b.kind == Kind::PacketMeta;
     let (pkt, reg, cond) = match (forward, backward) {
         (true, _) => (a, dst, cond),
         (_, true) => (b, src, flip(cond)),

@@ -111,7 +111,9 @@ fn collect(btf: &Btf, ty: TypeId, off: u32, depth: u32, found: &mut Vec<Special>
 
 /// Whether registers must tell instances of this inner map apart.
 pub(super) fn needs_uid(map: Option<&MapDef>) -> bool {
-    map.is_some_and(|m| specials(m).iter().any(|s| matches!(s.name, "bpf_timer" | "bpf_wq" | "bpf_task_work")))
+    map.is_some_and(|m| {
+        specials(m).iter().any(|s| matches!(s.name, "bpf_timer" | "bpf_wq" | "bpf_task_work"))
+    })
 }
 
 impl Walker<'_> {
@@ -195,5 +197,6 @@ fn unusable(def: &MapDef, model: &KernelModel, kind: &ProgKind) -> Option<Findin
     }
     let map_type = def.kind()?;
     let flags = model.map(map_type)?.flags;
-    (kind.sleepable && !flags.contains(oxbpf_isa::kernel::MapFlags::SLEEPABLE)).then_some(Finding::SleepableMap)
+    (kind.sleepable && !flags.contains(oxbpf_isa::kernel::MapFlags::SLEEPABLE))
+        .then_some(Finding::SleepableMap)
 }

@@ -14,7 +14,7 @@ use crate::verdict::Feature;
 use alloc::format;
 use alloc::string::String;
 use oxbpf_isa::insn::{AtomicOp, Operand, Reg as R, Size};
-use oxbpf_isa::kernel::{CtxReg, CtxRefusal, MapCreateFlags, MapType, ProgFlags};
+use oxbpf_isa::kernel::{CtxRefusal, CtxReg, MapCreateFlags, MapType, ProgFlags};
 
 /// Loading or storing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,7 +39,15 @@ impl Walker<'_> {
         self.readable(base)?;
         self.writable(dst)?;
         let before = *self.cur.reg(base.index());
-        self.access(base.index(), i32::from(off), size.bytes(), Way::Read, Value::Into(dst.index()), false, signed)?;
+        self.access(
+            base.index(),
+            i32::from(off),
+            size.bytes(),
+            Way::Read,
+            Value::Into(dst.index()),
+            false,
+            signed,
+        )?;
         self.hold_pointer_kind(before, true)?;
         let num = self.sanitize(self.cur.reg(dst.index()).num)?;
         if self.cur.reg(dst.index()).num != num {
@@ -62,9 +70,7 @@ impl Walker<'_> {
     /// One instruction is rewritten for one kind of pointer, so it cannot serve two
     /// (Linux `save_aux_ptr_type`).
     fn hold_pointer_kind(&mut self, reg: Reg, _load: bool) -> Judged<()> {
-        let special = |r: &Reg| {
-            r.is_sock() || matches!(r.kind, Kind::Ctx | Kind::BtfId)
-        };
+        let special = |r: &Reg| r.is_sock() || matches!(r.kind, Kind::Ctx | Kind::BtfId);
         let seen = &mut self.pointer_kinds[self.at as usize];
         match seen {
             None => *seen = Some(reg),
@@ -77,7 +83,15 @@ impl Walker<'_> {
         Ok(())
     }
 
-    pub(super) fn atomic(&mut self, op: AtomicOp, fetch: bool, size: Size, base: R, off: i16, src: R) -> Judged<Next> {
+    pub(super) fn atomic(
+        &mut self,
+        op: AtomicOp,
+        fetch: bool,
+        size: Size,
+        base: R,
+        off: i16,
+        src: R,
+    ) -> Judged<Next> {
         if !matches!(size, Size::W | Size::Dw) {
             return Err(Finding::AtomicSize.into());
         }
@@ -127,10 +141,14 @@ impl Walker<'_> {
     fn not_to_atomics(&self, base: R) -> Judged<()> {
         let reg = self.cur.reg(base.index());
         match reg.kind {
-            Kind::Ctx | Kind::Packet | Kind::PacketMeta | Kind::FlowKeys | Kind::Socket | Kind::SockCommon
-            | Kind::TcpSock | Kind::XdpSock => {
-                Err(Finding::AtomicInto { reg: base.number(), ty: reg.type_name() }.into())
-            }
+            Kind::Ctx
+            | Kind::Packet
+            | Kind::PacketMeta
+            | Kind::FlowKeys
+            | Kind::Socket
+            | Kind::SockCommon
+            | Kind::TcpSock
+            | Kind::XdpSock => Err(Finding::AtomicInto { reg: base.number(), ty: reg.type_name() }.into()),
             _ => Ok(()),
         }
     }
@@ -138,8 +156,14 @@ impl Walker<'_> {
     fn not_to_atomics_load(&self, base: R) -> Judged<()> {
         let reg = self.cur.reg(base.index());
         match reg.kind {
-            Kind::Ctx | Kind::Packet | Kind::PacketMeta | Kind::FlowKeys | Kind::Socket | Kind::SockCommon
-            | Kind::TcpSock | Kind::XdpSock => {
+            Kind::Ctx
+            | Kind::Packet
+            | Kind::PacketMeta
+            | Kind::FlowKeys
+            | Kind::Socket
+            | Kind::SockCommon
+            | Kind::TcpSock
+            | Kind::XdpSock => {
                 Err(Finding::AtomicLoadFrom { reg: base.number(), ty: reg.type_name() }.into())
             }
             _ => Ok(()),
@@ -232,14 +256,15 @@ impl Walker<'_> {
             Kind::Buf if !reg.maybe_null() => return Err(Stop::Unknown(Feature::KernelTypes)),
             _ => return Err(Finding::InvalidMemAccess { reg: number, ty: reg.type_name() }.into()),
         }
-        if let Some(dst) = into {
-            if size < 8 && self.cur.reg(dst).is_scalar() {
-                let reg = self.cur.reg_mut(dst);
-                reg.num = match signed {
-                    false => reg.num.truncate(size * 8),
-                    true => reg.num.sign_extend(crate::domain::Width::W64, size * 8),
-                };
-            }
+        if let Some(dst) = into
+            && size < 8
+            && self.cur.reg(dst).is_scalar()
+        {
+            let reg = self.cur.reg_mut(dst);
+            reg.num = match signed {
+                false => reg.num.truncate(size * 8),
+                true => reg.num.sign_extend(crate::domain::Width::W64, size * 8),
+            };
         }
         Ok(())
     }
@@ -265,7 +290,13 @@ impl Walker<'_> {
         let fits = |at: i64| at >= 0 && (size > 0 || size == 0 && zero_ok) && at + size <= i64::from(limit);
         // The kernel passes the sum as an int.
         if !fits(i64::from(smin.wrapping_add(off) as i32)) {
-            return Err(self.outside(&reg, smin.wrapping_add(off) as i32, size, limit, Finding::MinOutside { reg: number }));
+            return Err(self.outside(
+                &reg,
+                smin.wrapping_add(off) as i32,
+                size,
+                limit,
+                Finding::MinOutside { reg: number },
+            ));
         }
         if reg.num.umax() >= MAX_OFFSET as u64 {
             return Err(Finding::UnboundedAccess { reg: number }.into());
@@ -330,7 +361,8 @@ impl Walker<'_> {
     /// What a constant of a frozen read-only map holds.
     fn constant_value(&self, reg: &Reg, off: i32, size: u32, signed: bool) -> Judged<Option<u64>> {
         let Some(map) = self.map(reg.a) else { return Ok(None) };
-        let readonly = MapCreateFlags::from_bits(map.flags).contains(MapCreateFlags::RDONLY_PROG) && map.frozen;
+        let readonly =
+            MapCreateFlags::from_bits(map.flags).contains(MapCreateFlags::RDONLY_PROG) && map.frozen;
         let (true, Some(var), Some(MapType::Array)) = (readonly, reg.num.const_value(), map.kind()) else {
             return Ok(None);
         };
@@ -402,7 +434,9 @@ impl Walker<'_> {
             Ok(found) if signed && found.reg != CtxReg::Scalar => return Err(self.bad_ctx(off, size)),
             Ok(found) => found,
             Err(CtxRefusal::Invalid) => return Err(self.bad_ctx(off, size)),
-            Err(CtxRefusal::TypedByBtf | CtxRefusal::OfTarget) => return Err(Stop::Unknown(Feature::KernelTypes)),
+            Err(CtxRefusal::TypedByBtf | CtxRefusal::OfTarget) => {
+                return Err(Stop::Unknown(Feature::KernelTypes));
+            }
             Err(_) => return Err(Stop::Unknown(Feature::Context)),
         };
         let Some(dst) = into else { return Ok(()) };
@@ -476,7 +510,9 @@ impl Walker<'_> {
             return Err(Finding::BufferOffset { reg: number, name, off, size }.into());
         }
         if !reg.num.is_const() || reg.num.const_value() != Some(0) {
-            return Err(Finding::BufferVariable { reg: number, off, var_off: tnum_text(reg.num.tnum()) }.into());
+            return Err(
+                Finding::BufferVariable { reg: number, off, var_off: tnum_text(reg.num.tnum()) }.into()
+            );
         }
         Ok(())
     }
@@ -490,7 +526,8 @@ impl Walker<'_> {
                     return Ok(());
                 }
                 // Headers begin two bytes into a word.
-                let at = reg.num.tnum().plus(Tnum::constant((2 + i64::from(reg.off) + i64::from(off)) as u64));
+                let at =
+                    reg.num.tnum().plus(Tnum::constant((2 + i64::from(reg.off) + i64::from(off)) as u64));
                 if !at.is_aligned(u64::from(size)) {
                     let var_off = tnum_text(reg.num.tnum());
                     return Err(Finding::MisalignedPacket { var_off, reg_off: reg.off, off, size }.into());

@@ -125,7 +125,8 @@ impl Walker<'_> {
                 if self.map(map as u32).and_then(|m| m.kind()) == Some(MapType::Arena) {
                     return Err(Stop::Unknown(Feature::Arena));
                 }
-                let mut reg = Reg { a: map as u32, off: off as i32, ..Reg::pointer(Kind::MapValue, Mods::NONE) };
+                let mut reg =
+                    Reg { a: map as u32, off: off as i32, ..Reg::pointer(Kind::MapValue, Mods::NONE) };
                 if self.has_lock(map as u32) {
                     reg.id = self.fresh_id();
                 }
@@ -197,12 +198,10 @@ impl Walker<'_> {
     fn exit(&mut self) -> Judged<Next> {
         let is_program = self.cur.curframe() == 0;
         let in_async = self.cur.cur().in_async_callback;
-        if is_program || in_async {
-            if !self.cur.refs.is_empty() {
-                self.log_references();
-                let what = "BPF_EXIT instruction in main prog";
-                return Err(Finding::LeakAt { what }.into());
-            }
+        if (is_program || in_async) && !self.cur.refs.is_empty() {
+            self.log_references();
+            let what = "BPF_EXIT instruction in main prog";
+            return Err(Finding::LeakAt { what }.into());
         }
         if self.cur.curframe() > 0 {
             let to = self.leave()?;
@@ -268,7 +267,8 @@ pub(crate) fn bad_return(place: &'static str, r0: &Reg, (min, max): (i32, i32)) 
     if r0.num.smax() < i64::MAX {
         has.push(alloc::format!("smax={}", r0.num.smax()));
     }
-    let has = if has.is_empty() { alloc::string::String::from("unknown scalar value") } else { has.join(" ") };
+    let has =
+        if has.is_empty() { alloc::string::String::from("unknown scalar value") } else { has.join(" ") };
     Finding::ReturnRange { place, has, min, max }
 }
 

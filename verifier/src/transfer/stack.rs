@@ -35,7 +35,7 @@ impl Walker<'_> {
                 (smin + i64::from(off), smax + i64::from(off) + size)
             }
         };
-        let low = min < -STACK || min > -1;
+        let low = !(-STACK..=-1).contains(&min);
         if low || max > 0 || size < 0 {
             let finding = match reg.num.is_const() {
                 true => Finding::StackBounds { way: word, reg: number, off, size },
@@ -62,7 +62,13 @@ impl Walker<'_> {
         *depth = (*depth).max(bytes as u32);
     }
 
-    pub(super) fn stack_write(&mut self, r: usize, off: i32, size: u32, value: Option<Operand>) -> Judged<()> {
+    pub(super) fn stack_write(
+        &mut self,
+        r: usize,
+        off: i32,
+        size: u32,
+        value: Option<Operand>,
+    ) -> Judged<()> {
         let reg = *self.cur.reg(r);
         let frame = reg.frame as usize;
         match reg.num.const_value() {
@@ -184,7 +190,13 @@ impl Walker<'_> {
         let frame = reg.frame as usize;
         let Some(var) = reg.num.const_value() else {
             if dst.is_none() {
-                return Err(Finding::StackVarAtomic { reg: r as u8, var_off: format!("{}", reg.num.tnum()), off, size }.into());
+                return Err(Finding::StackVarAtomic {
+                    reg: r as u8,
+                    var_off: format!("{}", reg.num.tnum()),
+                    off,
+                    size,
+                }
+                .into());
             }
             self.stack_range(r, off, i64::from(size), false, Way::Read, false)?;
             let min = reg.num.smin() + i64::from(off);

@@ -84,10 +84,10 @@ impl Walker<'_> {
             if tagged_ctx >> n & 1 == 1 {
                 return Err(unknown);
             }
-            if let Some((_, Type::Struct(s))) = btf.resolved(to) {
-                if s.name == "bpf_dynptr" {
-                    return Err(Stop::Unknown(Feature::Dynptrs));
-                }
+            if let Some((_, Type::Struct(s))) = btf.resolved(to)
+                && s.name == "bpf_dynptr"
+            {
+                return Err(Stop::Unknown(Feature::Dynptrs));
             }
             let size = btf.size_of(btf.skip_modifiers(to)).ok_or(unknown.clone())?;
             params.push(Param::Memory { size, nullable: tagged_nonnull >> n & 1 == 0 });
@@ -233,7 +233,13 @@ impl Walker<'_> {
         Ok(Next::Straight)
     }
 
-    fn global_memory(&mut self, r: usize, size: u32, nullable: bool, invalid: &dyn Fn() -> Stop) -> Judged<()> {
+    fn global_memory(
+        &mut self,
+        r: usize,
+        size: u32,
+        nullable: bool,
+        invalid: &dyn Fn() -> Stop,
+    ) -> Judged<()> {
         let reg = *self.cur.reg(r);
         if reg.is_null() {
             return if nullable { Ok(()) } else { Err(Stop::Unknown(Feature::GlobalFunctions)) };
@@ -333,12 +339,10 @@ impl Walker<'_> {
         }
         self.cur.frames.pop();
         self.stack_live.reset_chain();
-        if in_callback {
-            if let Some(previous) = self.previous_entry(&self.cur, to) {
-                let mut state = self.cur.clone();
-                self.widen(previous, &mut state);
-                self.cur = state;
-            }
+        if in_callback && let Some(previous) = self.previous_entry(&self.cur, to) {
+            let mut state = self.cur.clone();
+            self.widen(previous, &mut state);
+            self.cur = state;
         }
         Ok(to)
     }
