@@ -47,6 +47,10 @@ impl Walker<'_> {
 
     /// Whether promises are pending for the loop that a kept state is in.
     pub(super) fn is_cycle_unfinished(&self, id: StateId) -> bool {
+        // Most programs have no loops that are still open.
+        if self.backedge_count == 0 {
+            return false;
+        }
         let visit = self.chain(self.state(id)).and_then(|c| self.cycles.visits.get(&c));
         visit.is_some_and(|v| !v.backedges.is_empty())
     }

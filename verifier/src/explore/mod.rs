@@ -18,6 +18,7 @@ use crate::log::Log;
 use crate::report::Finding;
 use crate::state::{Access, Frame, Ids, NO_CALLSITE, Reg, State, StateId, Step};
 use crate::structure::{Graph, Marks, Slot, Structure};
+use crate::transfer::Special;
 use crate::verdict::{Feature, Stats};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -107,6 +108,8 @@ pub(crate) struct Walker<'p> {
     pub log: Log,
     /// Which kind of pointer each memory access went through, where that must not vary.
     pub pointer_kinds: Vec<Option<Reg>>,
+    /// Special fields of each map and of the map inside it, once they were asked for.
+    pub specials: Vec<Option<Rc<[Special]>>>,
     pub jumps: u64,
     /// The program reads or writes packets in subprograms that it leaves by LD_ABS.
     pub stats: Stats,
@@ -155,6 +158,7 @@ impl<'p> Walker<'p> {
             id_gen: 0,
             log,
             pointer_kinds: vec![None; count],
+            specials: Vec::new(),
             jumps: 0,
             stats: Stats::default(),
             kept: Vec::new(),

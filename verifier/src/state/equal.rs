@@ -4,7 +4,7 @@
 //! ordinary pruning, exact equality for infinite loops, and containment of ranges for loops that
 //! are not finished. Ids need not be equal but must correspond one to one.
 
-use super::{ADD_CONST, Byte, Frame, Kind, Reg, State};
+use super::{ADD_CONST, Byte, Frame, Kind, Reg, Slot, State};
 use alloc::vec::Vec;
 
 /// How alike two states must be.
@@ -117,10 +117,24 @@ fn reg_safe(old: &Reg, cur: &Reg, ids: &mut Ids, exact: Exact) -> bool {
     }
 }
 
+/// A slot that is a number, whether stored whole or never written as a register.
+fn as_scalar<'a>(slot: &'a Slot, unbound: &'a Reg) -> Option<&'a Reg> {
+    if slot.is_scalar_spill64() {
+        Some(&slot.reg)
+    } else if slot.is_all_misc() {
+        Some(unbound)
+    } else {
+        None
+    }
+}
+
 fn stack_safe(old: &Frame, cur: &Frame, ids: &mut Ids, exact: Exact) -> bool {
     let unbound = Reg::unknown();
     'slots: for (spi, o) in old.stack.iter().enumerate() {
         let c = cur.stack.get(spi);
+        if exact != Exact::Fully && o.is_all_misc() {
+            continue;
+        }
         let mut i = 0;
         while i < 8 {
             if exact == Exact::Fully && c.is_none_or(|c| c.bytes[i] != o.bytes[i]) {
@@ -131,17 +145,8 @@ fn stack_safe(old: &Frame, cur: &Frame, ids: &mut Ids, exact: Exact) -> bool {
                 continue;
             }
             let Some(c) = c else { return false };
-            let as_scalar = |s: &super::Slot| {
-                if s.is_scalar_spill64() {
-                    Some(s.reg)
-                } else if s.is_all_misc() {
-                    Some(unbound)
-                } else {
-                    None
-                }
-            };
-            if let (Some(o), Some(c)) = (as_scalar(o), as_scalar(c)) {
-                if !reg_safe(&o, &c, ids, exact) {
+            if let (Some(o), Some(c)) = (as_scalar(o, &unbound), as_scalar(c, &unbound)) {
+                if !reg_safe(o, c, ids, exact) {
                     return false;
                 }
                 continue 'slots;

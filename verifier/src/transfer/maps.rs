@@ -8,6 +8,7 @@ use crate::explore::Walker;
 use crate::report::{Fault, Finding};
 use crate::structure::{Slot, Structure};
 use crate::verdict::{Feature, Verdict};
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 use oxbpf_isa::btf::{Btf, Type, TypeId};
 use oxbpf_isa::insn::{Imm64, Insn};
@@ -30,7 +31,7 @@ pub(super) fn inner(a: u32) -> u32 {
 
 /// A field of a value that ordinary loads and stores may not touch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Special {
+pub(crate) struct Special {
     pub name: &'static str,
     pub off: u32,
     pub size: u32,
@@ -125,13 +126,22 @@ impl Walker<'_> {
 }
 
 impl Walker<'_> {
-    /// The special fields of the values of a map that a register names.
-    pub(super) fn specials_of(&self, a: u32) -> Vec<Special> {
-        self.map(a).map_or(Vec::new(), specials)
+    /// The special fields of the values of a map that a register names. Found once for each map.
+    pub(super) fn specials_of(&mut self, a: u32) -> Rc<[Special]> {
+        let index = index_of(a) * 2 + is_inner(a) as usize;
+        if self.specials.len() <= index {
+            self.specials.resize(index + 1, None);
+        }
+        if let Some(found) = &self.specials[index] {
+            return found.clone();
+        }
+        let found: Rc<[Special]> = self.map(a).map_or(Vec::new(), specials).into();
+        self.specials[index] = Some(found.clone());
+        found
     }
 
     /// Whether values of the map hold a spin lock, so that each value has an identity.
-    pub(super) fn has_lock(&self, a: u32) -> bool {
+    pub(super) fn has_lock(&mut self, a: u32) -> bool {
         self.specials_of(a).iter().any(|s| matches!(s.name, "bpf_spin_lock" | "bpf_res_spin_lock"))
     }
 }

@@ -344,7 +344,7 @@ impl Walker<'_> {
         let specials = self.specials_of(reg.a);
         let low = i64::from(off) + reg.num.smin();
         let high = (i64::from(off)).wrapping_add(reg.num.umax() as i64).wrapping_add(i64::from(size));
-        for Special { name, off, size } in specials {
+        for &Special { name, off, size } in specials.iter() {
             if low < i64::from(off + size) && i64::from(off) < high {
                 if name == super::maps::KPTR {
                     return Err(Stop::Unknown(Feature::KernelPointers));
