@@ -27,7 +27,9 @@ fn speed_beside_the_kernel() {
             break;
         }
         let Some((_, path)) = objects.iter().find(|(name, _)| *name == row[0]) else { continue };
-        let Ok(object) = Object::parse(std::fs::read(path).unwrap(), &corpus::object_name(path)) else { continue };
+        let Ok(object) = Object::parse(std::fs::read(path).unwrap(), &corpus::object_name(path)) else {
+            continue;
+        };
         let Some((entry, _)) = object.programs().find(|(_, f)| f.name == row[1]) else { continue };
         let Ok(loaded) = object.load(entry, &LoadOptions { target: Some(&target) }) else { continue };
         let mut program = loaded.program;
@@ -47,7 +49,13 @@ fn speed_beside_the_kernel() {
         ours += took;
         kernels += micros / 1e6;
         if programs <= 8 {
-            println!("{} {}: {} insns, {took:.4} s, kernel {:.4} s", row[0], row[1], judgement.stats.insns, micros / 1e6);
+            println!(
+                "{} {}: {} insns, {took:.4} s, kernel {:.4} s",
+                row[0],
+                row[1],
+                judgement.stats.insns,
+                micros / 1e6
+            );
         }
     }
     let rate = |seconds: f64| insns as f64 / seconds / 1e6;

@@ -1,7 +1,7 @@
 //! The verifier's verdicts on real objects against what Linux 6.18 said of them.
 //!
 //! `OXBPF_ONLY` is a part of the names of the objects to look at, and `OXBPF_LOG` a program whose
-//! whole log is printed.
+//! whole log is printed. Into `OXBPF_LOG_DIR` go the whole logs of all.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -139,12 +139,11 @@ fn judge(
             loaded.flags.0 |= ProgFlags::SLEEPABLE;
         }
         let wanted = std::env::var("OXBPF_LOG").is_ok_and(|p| p == *program);
-        let level = if wanted {
-            2
-        } else if errno == 0 {
-            0
-        } else {
-            4
+        let logs = std::env::var_os("OXBPF_LOG_DIR");
+        let level = match wanted || logs.is_some() {
+            true => 2,
+            false if errno == 0 => 0,
+            false => 4,
         };
         let started = std::time::Instant::now();
         let judged = catch_unwind(AssertUnwindSafe(|| verify_logged(&loaded, model, level)));
@@ -157,6 +156,9 @@ fn judge(
             tally.false_reject += 1;
             continue;
         };
+        if let Some(dir) = &logs {
+            fs::write(std::path::Path::new(dir).join(format!("{name}.{program}")), &log).unwrap();
+        }
         if wanted {
             println!("BEGIN {program}\n{log}END");
         }
@@ -205,6 +207,5 @@ fn judge(
             }
         }
     }
-    let _ = name;
     (tally, notes)
 }
