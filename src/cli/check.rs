@@ -215,11 +215,14 @@ fn judge(job: &Job<'_>) -> Finding {
 fn judge_loaded(job: &Job<'_>, loaded: Loaded, start: Instant) -> Finding {
     let Loaded { program, unresolved } = loaded;
     let mut judgement = verify(&program, &job.pair.kernel.model);
-    // What is unresolved was not seen as the kernel would see it. A fault elsewhere still counts,
-    // but a map that nobody named may be the fault itself.
-    let is_fault = |u: &Unresolved| matches!(u, Unresolved::MapFd { .. });
-    let is_rejected = matches!(judgement.verdict, Verdict::Reject(_));
-    let Some(first) = unresolved.iter().find(|u| is_fault(u) || !is_rejected) else {
+    // What is unresolved was not seen as the kernel would see it. A fault of structure counts all the
+    // same, unless it is that of a map that nobody named.
+    let is_structural = match &judgement.verdict {
+        Verdict::Reject(fault) => fault.finding.entry().is_structural(),
+        _ => false,
+    };
+    let matters = |u: &&Unresolved| matches!(u, Unresolved::MapFd { .. }) || !is_structural;
+    let Some(first) = unresolved.iter().find(matters) else {
         return judged(job, &program, judgement, start.elapsed());
     };
     judgement.verdict = Verdict::Unknown(Feature::KernelTypes);
