@@ -16,7 +16,7 @@ mod prune;
 
 use crate::log::Log;
 use crate::report::Finding;
-use crate::state::{Access, Frame, Ids, NO_CALLSITE, Reg, State, StateId, Step};
+use crate::state::{Access, Differs, Frame, Ids, Kind, Mods, NO_CALLSITE, State, StateId, Step};
 use crate::structure::{Graph, Marks, Slot, Structure};
 use crate::transfer::Special;
 use crate::verdict::{Feature, Stats};
@@ -30,7 +30,8 @@ use liveness::StackLiveness;
 use oxbpf_isa::insn::Insn;
 use oxbpf_isa::kernel::{KernelModel, ProgKind, ProgRecord};
 use oxbpf_isa::program::{ProgFlags, Program};
-pub(crate) use precision::{Backtrack, Linked, MAX_LINKED, pack};
+pub(crate) use precision::{Backtrack, Linked, LinkedRegs, MAX_LINKED, pack};
+use smallvec::smallvec;
 
 /// Why a walk ends early.
 #[derive(Clone, PartialEq, Debug)]
@@ -67,6 +68,8 @@ pub(crate) struct Kept {
     pub hits: u32,
     pub misses: u32,
     pub evicted: bool,
+    /// Where the state differed from the one it was last held against.
+    pub differs: Option<Differs>,
 }
 
 /// A path to be followed later.
@@ -107,7 +110,7 @@ pub(crate) struct Walker<'p> {
     pub id_gen: u32,
     pub log: Log,
     /// Which kind of pointer each memory access went through, where that must not vary.
-    pub pointer_kinds: Vec<Option<Reg>>,
+    pub pointer_kinds: Vec<Option<(Kind, Mods)>>,
     /// Special fields of each map and of the map inside it, once they were asked for.
     pub specials: Vec<Option<Rc<[Special]>>>,
     pub jumps: u64,
@@ -238,7 +241,9 @@ impl<'p> Walker<'p> {
             self.stack_live.begin(at);
             let next = self.step()?;
             self.from = at as i64;
-            self.stack_live.commit(&self.cur);
+            if self.may_write_stack(at) {
+                self.stack_live.commit();
+            }
             match next {
                 Next::Straight => {
                     let insn = self.structure.insns[at as usize];
@@ -330,6 +335,14 @@ impl<'p> Walker<'p> {
         &mut self.kept[id as usize].as_mut().expect("a kept state lives as long as it is referred to").state
     }
 
+    /// Whether an instruction writes memory, be it by what it calls.
+    #[inline]
+    fn may_write_stack(&self, at: u32) -> bool {
+        use Insn::{Atomic, Call, Store, StoreRelease};
+        let insn = self.structure.insns[at as usize];
+        matches!(insn, Slot::Insn(Store { .. } | StoreRelease { .. } | Atomic { .. } | Call(_)))
+    }
+
     /// The instruction in a slot.
     #[inline]
     pub fn insn(&self, at: u32) -> Option<Insn> {
@@ -342,7 +355,7 @@ impl<'p> Walker<'p> {
 
 fn fresh_state(subprog: u32) -> State {
     State {
-        frames: vec![Rc::new(Frame::new(NO_CALLSITE, 0, subprog))],
+        frames: smallvec![Rc::new(Frame::new(NO_CALLSITE, 0, subprog))],
         refs: Vec::new(),
         in_sleepable: false,
         branches: 1,

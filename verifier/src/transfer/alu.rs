@@ -103,9 +103,12 @@ impl Walker<'_> {
         self.sanitize_reg(dst)
     }
 
-    fn sanitize_reg(&mut self, dst: R) -> Judged<Next> {
-        let num = self.sanitize(self.cur.reg(dst.index()).num)?;
-        self.cur.reg_mut(dst.index()).num = num;
+    /// As [`Self::sanitize`], of a register; it is most often in order.
+    pub(super) fn sanitize_reg(&mut self, dst: R) -> Judged<Next> {
+        let num = self.cur.reg(dst.index()).num;
+        if num.violation().is_some() {
+            self.cur.reg_mut(dst.index()).num = self.sanitize(num)?;
+        }
         Ok(Next::Straight)
     }
 

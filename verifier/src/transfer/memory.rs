@@ -38,7 +38,7 @@ impl Walker<'_> {
     pub(super) fn load(&mut self, size: Size, signed: bool, dst: R, base: R, off: i16) -> Judged<Next> {
         self.readable(base)?;
         self.writable(dst)?;
-        let before = *self.cur.reg(base.index());
+        let before = self.pointer_kind(base.index());
         self.access(
             base.index(),
             i32::from(off),
@@ -49,11 +49,7 @@ impl Walker<'_> {
             signed,
         )?;
         self.hold_pointer_kind(before, true)?;
-        let num = self.sanitize(self.cur.reg(dst.index()).num)?;
-        if self.cur.reg(dst.index()).num != num {
-            self.cur.reg_mut(dst.index()).num = num;
-        }
-        Ok(Next::Straight)
+        self.sanitize_reg(dst)
     }
 
     pub(super) fn store(&mut self, size: Size, base: R, off: i16, src: Operand) -> Judged<Next> {
@@ -61,7 +57,7 @@ impl Walker<'_> {
             self.readable(src)?;
         }
         self.readable(base)?;
-        let before = *self.cur.reg(base.index());
+        let before = self.pointer_kind(base.index());
         self.access(base.index(), i32::from(off), size.bytes(), Way::Write, Value::From(src), false, false)?;
         self.hold_pointer_kind(before, false)?;
         Ok(Next::Straight)
@@ -69,18 +65,22 @@ impl Walker<'_> {
 
     /// One instruction is rewritten for one kind of pointer, so it cannot serve two
     /// (Linux `save_aux_ptr_type`).
-    fn hold_pointer_kind(&mut self, reg: Reg, _load: bool) -> Judged<()> {
-        let special = |r: &Reg| r.is_sock() || matches!(r.kind, Kind::Ctx | Kind::BtfId);
+    fn hold_pointer_kind(&mut self, through: (Kind, Mods), _load: bool) -> Judged<()> {
+        let special = |kind: Kind| kind.is_sock() || matches!(kind, Kind::Ctx | Kind::BtfId);
         let seen = &mut self.pointer_kinds[self.at as usize];
-        match seen {
-            None => *seen = Some(reg),
-            Some(old) => {
-                if !old.same_type(&reg) && (special(old) || special(&reg)) {
-                    return Err(Finding::DifferentPointers.into());
-                }
+        match *seen {
+            None => *seen = Some(through),
+            Some(old) if old != through && (special(old.0) || special(through.0)) => {
+                return Err(Finding::DifferentPointers.into());
             }
+            Some(_) => {}
         }
         Ok(())
+    }
+
+    fn pointer_kind(&self, r: usize) -> (Kind, Mods) {
+        let reg = self.cur.reg(r);
+        (reg.kind, reg.mods)
     }
 
     pub(super) fn atomic(
@@ -113,7 +113,7 @@ impl Walker<'_> {
             *self.cur.reg_mut(dst.index()) = Reg::unknown();
         }
         let (r, off, bytes) = (base.index(), i32::from(off), size.bytes());
-        let before = *self.cur.reg(r);
+        let before = self.pointer_kind(r);
         // First the load, then the store of something.
         self.access(r, off, bytes, Way::Read, Value::None, true, false)?;
         if let Some(dst) = dst {

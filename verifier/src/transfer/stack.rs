@@ -9,7 +9,7 @@
 use super::memory::Way;
 use crate::explore::{Judged, Walker};
 use crate::report::Finding;
-use crate::state::{Access, Byte, Kind, Reg, Slot};
+use crate::state::{Access, Byte, Kind, Reg, Slot, Spilled};
 use alloc::format;
 use oxbpf_isa::insn::Operand;
 
@@ -141,7 +141,7 @@ impl Walker<'_> {
     /// Stores a register at the beginning of a slot.
     fn save(&mut self, frame: usize, spi: usize, reg: Reg, size: u32) {
         let slot = &mut self.cur.frame_mut(frame).stack_mut()[spi];
-        slot.reg = reg;
+        slot.reg = reg.into();
         let size = size as usize;
         for byte in &mut slot.bytes[8 - size..] {
             *byte = Byte::Spill;
@@ -210,7 +210,7 @@ impl Walker<'_> {
         self.log.scratch_slot(frame == self.cur.curframe(), spi);
         self.stack_live.ensure(&self.cur);
         self.stack_live.read(frame, 1 << spi);
-        let slot = self.cur.frames[frame].stack[spi];
+        let slot = self.cur.frames[frame].stack[spi].clone();
         if !slot.is_spill() {
             self.set_from_bytes(frame, i64::from(off), i64::from(off) + i64::from(size), dst);
             return Ok(());
@@ -224,7 +224,7 @@ impl Walker<'_> {
             let Some(dst) = dst else { return Ok(()) };
             // Little-endian: a narrower load from the start of what was stored.
             if size <= spill_size && off % 8 == 0 {
-                let mut reg = slot.reg;
+                let mut reg = *slot.reg;
                 if reg.num.needed_bits() > 8 * size {
                     (reg.id, reg.off) = (0, 0);
                 }
@@ -244,7 +244,7 @@ impl Walker<'_> {
                 }
             }
         } else if let Some(dst) = dst {
-            *self.cur.reg_mut(dst) = slot.reg;
+            *self.cur.reg_mut(dst) = *slot.reg;
         }
         if is_fill {
             self.push_step(Access { stack: Some((frame as u8, spi as u8)), ..Access::default() }, 0);
@@ -313,7 +313,7 @@ impl Walker<'_> {
                 Byte::Spill => {
                     if clobber {
                         let slot = &mut self.cur.frame_mut(frame).stack_mut()[spi];
-                        slot.reg = Reg::unknown();
+                        slot.reg = Reg::unknown().into();
                         misc(slot);
                     }
                 }
@@ -328,7 +328,7 @@ fn scrub(slot: &mut Slot) {
     if slot.is_spill() {
         misc(slot);
     }
-    slot.reg = Reg::not_init();
+    slot.reg = Spilled::NONE;
 }
 
 /// Every byte that was written may be anything.
