@@ -14,6 +14,8 @@ pub mod structure;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod types;
 mod verdict;
 
+pub use types::Kernel;
 pub use verdict::{Feature, Judgement, Stats, Verdict, verify, verify_logged};

@@ -4,6 +4,7 @@ use crate::explore::{Function, Stop, Walker};
 use crate::log::Log;
 use crate::report::{Fault, Finding};
 use crate::structure::{self, Graph, Structure};
+use crate::types::Kernel;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -137,18 +138,18 @@ pub struct Judgement {
     pub stats: Stats,
 }
 
-/// Judges a program as the kernel of the model would, for a loader with every privilege.
-pub fn verify(program: &Program, model: &KernelModel) -> Judgement {
-    verify_logged(program, model, 0).0
+/// Judges a program as the kernel would, for a loader with every privilege.
+pub fn verify(program: &Program, kernel: &Kernel<'_>) -> Judgement {
+    verify_logged(program, kernel, 0).0
 }
 
 /// As [`verify`], with the log the kernel would write at this level: 0 for none, 1, or 2.
-pub fn verify_logged(program: &Program, model: &KernelModel, level: u32) -> (Judgement, String) {
+pub fn verify_logged(program: &Program, kernel: &Kernel<'_>, level: u32) -> (Judgement, String) {
     let mut stats = Stats::default();
     let mut log = Log::new(level);
-    let verdict = match structure::analyze(program, model) {
+    let verdict = match structure::analyze(program, kernel.model) {
         Err(fault) => Verdict::Reject(fault),
-        Ok(structure) => judge(program, model, &structure, &mut stats, &mut log),
+        Ok(structure) => judge(program, kernel, &structure, &mut stats, &mut log),
     };
     if let Verdict::Reject(fault) = &verdict {
         let text = alloc::format!("{fault}");
@@ -162,11 +163,12 @@ pub fn verify_logged(program: &Program, model: &KernelModel, level: u32) -> (Jud
 
 fn judge(
     program: &Program,
-    model: &KernelModel,
+    kernel: &Kernel<'_>,
     structure: &Structure,
     stats: &mut Stats,
     log: &mut Log,
 ) -> Verdict {
+    let model = kernel.model;
     let Some(prog_type) = program.prog_type else { return Verdict::Unknown(Feature::ProgramType) };
     let Some(prog) = model.prog(prog_type) else { return Verdict::Unknown(Feature::ProgramType) };
     if model.version() != REFERENCE {
@@ -189,7 +191,7 @@ fn judge(
     let graph = Graph::new(&structure.insns, &structure.subprogs, args);
     let functions = functions(program, structure, model, &kind);
     let mut walker =
-        Walker::new(program, model, structure, graph, kind, prog, functions, core::mem::take(log));
+        Walker::new(program, kernel, structure, graph, kind, prog, functions, core::mem::take(log));
     let verdict = walk_all(&mut walker);
     *stats = walker.stats;
     *log = core::mem::take(&mut walker.log);

@@ -14,11 +14,12 @@ mod liveness;
 mod precision;
 mod prune;
 
-use crate::log::Log;
+use crate::log::{Log, Subject};
 use crate::report::Finding;
 use crate::state::{Access, Frame, Ids, NO_CALLSITE, Reg, State, StateId, Step};
 use crate::structure::{Graph, Marks, Slot, Structure};
 use crate::transfer::Special;
+use crate::types::{Kernel, Types};
 use crate::verdict::{Feature, Stats};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -94,6 +95,10 @@ pub(crate) struct Function {
 pub(crate) struct Walker<'p> {
     pub program: &'p Program,
     pub model: &'p KernelModel,
+    /// The types that registers name.
+    pub types: Types<'p>,
+    /// What the log speaks of.
+    pub subject: Subject<'p>,
     pub structure: &'p Structure,
     pub graph: Graph,
     pub kind: ProgKind,
@@ -134,7 +139,7 @@ impl<'p> Walker<'p> {
     #[allow(clippy::too_many_arguments)]
     pub fn new(
         program: &'p Program,
-        model: &'p KernelModel,
+        kernel: &Kernel<'p>,
         structure: &'p Structure,
         graph: Graph,
         kind: ProgKind,
@@ -143,9 +148,12 @@ impl<'p> Walker<'p> {
         log: Log,
     ) -> Walker<'p> {
         let count = program.insns.len();
+        let types = Types::new(program, kernel);
         Walker {
             program,
-            model,
+            model: kernel.model,
+            types,
+            subject: Subject { program, types },
             structure,
             kind,
             prog,

@@ -4,17 +4,17 @@
 //! 6.18. A state is printed in full where a path is taken up, and otherwise what an instruction
 //! touched, behind the instruction from the fortieth column on.
 
-use super::Log;
+use super::{Log, Subject};
 use crate::domain::{Dialect as Numbers, write_signed, write_unsigned};
 use crate::explore::{Backtrack, Walker};
-use crate::state::{ADD_CONST, Byte, Kind, Reg, State, StateId};
+use crate::state::{ADD_CONST, Byte, Kind, Mods, Reg, State, StateId};
 use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
 use core::fmt::Write;
 use oxbpf_isa::disasm::{Dialect, Kernel, Names, to_string};
 use oxbpf_isa::kernel::KernelModel;
-use oxbpf_isa::program::{MapDef, Program};
+use oxbpf_isa::program::MapDef;
 
 /// Where what changed is written.
 const COLUMN: usize = 40;
@@ -41,7 +41,7 @@ impl Names for KernelNames<'_> {
 
 impl Log {
     /// Prints a frame of a state; all of it, or what was touched.
-    pub fn state(&mut self, state: &State, frame: usize, all: bool, program: &Program) {
+    pub fn state(&mut self, state: &State, frame: usize, all: bool, subject: Subject<'_>) {
         if !self.any() {
             return;
         }
@@ -53,7 +53,7 @@ impl Log {
             if reg.kind == Kind::NotInit || !all && self.regs >> r & 1 == 0 {
                 continue;
             }
-            let text = reg_text(reg, frame, program);
+            let text = reg_text(reg, frame, subject);
             self.line(format_args!(" R{r}={text}"));
         }
         for (spi, slot) in f.stack.iter().enumerate() {
@@ -78,7 +78,7 @@ impl Log {
                 // Bytes from the top that are not part of the register.
                 let partial: String =
                     types.chars().rev().collect::<String>().chars().rev().take_while(|c| *c != 'r').collect();
-                let text = reg_text(&slot.reg, frame, program);
+                let text = reg_text(&slot.reg, frame, subject);
                 self.line(format_args!(" fp{off}={partial}{text}"));
             } else {
                 self.line(format_args!(" fp{off}={types}"));
@@ -101,7 +101,7 @@ impl Log {
     }
 
     /// What an instruction touched, behind it if nothing was written since.
-    fn touched(&mut self, state: &State, program: &Program) {
+    fn touched(&mut self, state: &State, subject: Subject<'_>) {
         if self.text.len() == self.line_end && self.line_len > 0 {
             if self.text.ends_with('\n') {
                 self.text.pop();
@@ -112,7 +112,7 @@ impl Log {
             let insn = state.insn;
             self.line(format_args!("{insn}:"));
         }
-        self.state(state, state.curframe(), false, program);
+        self.state(state, state.curframe(), false, subject);
     }
 }
 
@@ -120,7 +120,7 @@ fn map_name(map: Option<&MapDef>) -> Option<&MapDef> {
     map
 }
 
-fn reg_text(reg: &Reg, frame: usize, program: &Program) -> String {
+fn reg_text(reg: &Reg, frame: usize, subject: Subject<'_>) -> String {
     let mut out = String::new();
     if reg.is_scalar() && reg.precise {
         out.push('P');
@@ -130,6 +130,9 @@ fn reg_text(reg: &Reg, frame: usize, program: &Program) -> String {
         return out;
     }
     out.push_str(&reg.type_name());
+    if reg.kind == Kind::BtfId {
+        out.push_str(subject.types.name_of(reg));
+    }
     if reg.kind == Kind::Stack {
         if reg.frame as usize != frame {
             let _ = write!(out, "[{}]", reg.frame);
@@ -155,8 +158,11 @@ fn reg_text(reg: &Reg, frame: usize, program: &Program) -> String {
     if reg.ref_id != 0 {
         field(&mut out, &format!("ref_obj_id={}", reg.ref_id));
     }
+    if reg.mods.has(Mods::ALLOC) && reg.mods.has(Mods::NON_OWN_REF) {
+        field(&mut out, "non_own_ref");
+    }
     if matches!(reg.kind, Kind::MapPtr | Kind::MapKey | Kind::MapValue) {
-        let map = program.maps.get((reg.a & 0x7fff_ffff) as usize).map(|m| &**m);
+        let map = subject.program.maps.get((reg.a & 0x7fff_ffff) as usize).map(|m| &**m);
         let map = if reg.a >> 31 == 1 { map.and_then(|m| m.inner.as_deref()) } else { map };
         if let Some(map) = map_name(map) {
             if !map.name.is_empty() {
@@ -195,12 +201,12 @@ impl Walker<'_> {
     pub(crate) fn log_from(&mut self) {
         let (from, at) = (self.from, self.at);
         self.log.line(format_args!("\nfrom {from} to {at}:"));
-        self.log.state(&self.cur, self.cur.curframe(), true, self.program);
+        self.log.state(&self.cur, self.cur.curframe(), true, self.subject);
     }
 
     pub(crate) fn log_insn(&mut self, at: u32) {
         if self.log.regs != 0 || self.log.slots != 0 {
-            self.log.touched(&self.cur, self.program);
+            self.log.touched(&self.cur, self.subject);
         }
         self.log_source(at);
         self.log.line_start = self.log.text.len();
@@ -211,7 +217,7 @@ impl Walker<'_> {
     }
 
     pub(crate) fn log_state(&mut self) {
-        self.log.touched(&self.cur, self.program);
+        self.log.touched(&self.cur, self.subject);
     }
 
     /// The line of the source an instruction comes from, unless it was written last.
@@ -258,11 +264,11 @@ impl Walker<'_> {
         self.log_source(at);
         self.log.said(format_args!("infinite loop detected at insn {at}\n"));
         self.log.line(format_args!("cur state:"));
-        self.log.state(&self.cur, self.cur.curframe(), true, self.program);
+        self.log.state(&self.cur, self.cur.curframe(), true, self.subject);
         self.log.line(format_args!("old state:"));
         let mut log = core::mem::take(&mut self.log);
         let frame = self.cur.curframe();
-        log.state(self.kept_state(old), frame, true, self.program);
+        log.state(self.kept_state(old), frame, true, self.subject);
         self.log = log;
     }
 
@@ -277,16 +283,16 @@ impl Walker<'_> {
     pub(crate) fn log_call(&mut self) {
         let callee = self.cur.curframe();
         self.log.line(format_args!("caller:\n"));
-        self.log.state(&self.cur, callee - 1, true, self.program);
+        self.log.state(&self.cur, callee - 1, true, self.subject);
         self.log.line(format_args!("callee:\n"));
-        self.log.state(&self.cur, callee, true, self.program);
+        self.log.state(&self.cur, callee, true, self.subject);
     }
 
     pub(crate) fn log_return(&mut self, to: u32) {
         let callee = self.cur.curframe();
         self.log.line(format_args!("returning from callee:\n"));
-        self.log.state(&self.cur, callee, true, self.program);
+        self.log.state(&self.cur, callee, true, self.subject);
         self.log.line(format_args!("to caller at {to}:\n"));
-        self.log.state(&self.cur, callee - 1, true, self.program);
+        self.log.state(&self.cur, callee - 1, true, self.subject);
     }
 }

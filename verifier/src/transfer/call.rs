@@ -10,6 +10,7 @@ use crate::domain::Scalar;
 use crate::explore::{Judged, Next, Stop, Walker};
 use crate::report::Finding;
 use crate::state::{Kind, Mods, Reference, Reg};
+use crate::types::Part;
 use crate::verdict::Feature;
 use alloc::format;
 use alloc::string::String;
@@ -232,6 +233,14 @@ impl Walker<'_> {
             RetKind::TcpSock => Reg::pointer(Kind::TcpSock, mods),
             RetKind::SockCommon => Reg::pointer(Kind::SockCommon, mods),
             RetKind::Mem => Reg { a: seen.alloc_size as u32, ..Reg::pointer(Kind::Mem, mods) },
+            // Which type the object has follows from an argument.
+            RetKind::BtfId if ret.flags.contains(RetFlags::BTF_BY_ARG) => {
+                return Err(Stop::Unknown(Feature::KernelPointers));
+            }
+            RetKind::BtfId => {
+                let id = self.types.find(ret.btf, oxbpf_isa::btf::Kind::Struct);
+                Reg::typed(Part::VMLINUX, id.ok_or(Stop::Unknown(Feature::KernelTypes))?, mods)
+            }
             _ => return Err(Stop::Unknown(Feature::KernelTypes)),
         };
         if r0.maybe_null() {
