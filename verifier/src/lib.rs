@@ -7,6 +7,7 @@ extern crate alloc;
 
 pub mod domain;
 mod explore;
+mod kfunc;
 mod log;
 pub mod report;
 mod state;

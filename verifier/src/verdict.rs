@@ -1,10 +1,11 @@
 //! What is said of a program in the end.
 
 use crate::explore::{Function, Stop, Walker};
+use crate::kfunc::{Call, Kfuncs};
 use crate::log::Log;
 use crate::report::{Fault, Finding};
 use crate::structure::{self, Graph, Structure};
-use crate::types::Kernel;
+use crate::types::{Kernel, Part, Types};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -147,9 +148,13 @@ pub fn verify(program: &Program, kernel: &Kernel<'_>) -> Judgement {
 pub fn verify_logged(program: &Program, kernel: &Kernel<'_>, level: u32) -> (Judgement, String) {
     let mut stats = Stats::default();
     let mut log = Log::new(level);
-    let verdict = match structure::analyze(program, kernel.model) {
+    let prog = program.prog_type.and_then(|of| Some((of, kernel.model.prog(of)?)));
+    let kind = prog.map(|(of, prog)| kind_of(program, of, prog));
+    let types = Types::new(program, kernel).btf(Part::VMLINUX);
+    let kfuncs = Kfuncs::new(program, kernel.model, kind.as_ref(), types.map(|btf| &**btf));
+    let verdict = match structure::analyze_with(program, kernel.model, &kfuncs) {
         Err(fault) => Verdict::Reject(fault),
-        Ok(structure) => judge(program, kernel, &structure, &mut stats, &mut log),
+        Ok(structure) => judge(program, kernel, kfuncs, &structure, &mut stats, &mut log),
     };
     if let Verdict::Reject(fault) = &verdict {
         let text = alloc::format!("{fault}");
@@ -164,6 +169,7 @@ pub fn verify_logged(program: &Program, kernel: &Kernel<'_>, level: u32) -> (Jud
 fn judge(
     program: &Program,
     kernel: &Kernel<'_>,
+    kfuncs: Kfuncs<'_>,
     structure: &Structure,
     stats: &mut Stats,
     log: &mut Log,
@@ -184,14 +190,18 @@ fn judge(
     if let Some(verdict) = crate::transfer::check_maps(program, structure, model, &kind) {
         return verdict;
     }
-    let args = |callee: Callee, _at: usize| match callee {
+    let args = |callee: Callee, at: usize| match callee {
         Callee::Helper(id) => model.helper_for(&kind, id as u32).ok().map(|h| h.proto.arity() as u32),
+        Callee::Kfunc { .. } => match kfuncs.at(at as u32) {
+            Call::Known(kfunc) => Some(kfunc.params().len() as u32),
+            _ => None,
+        },
         _ => None,
     };
     let graph = Graph::new(&structure.insns, &structure.subprogs, args);
-    let functions = functions(program, structure, model, &kind);
+    let functions = functions(program, structure, model, &kind, &kfuncs);
     let mut walker =
-        Walker::new(program, kernel, structure, graph, kind, prog, functions, core::mem::take(log));
+        Walker::new(program, kernel, kfuncs, structure, graph, kind, prog, functions, core::mem::take(log));
     let verdict = walk_all(&mut walker);
     *stats = walker.stats;
     *log = core::mem::take(&mut walker.log);
@@ -201,9 +211,10 @@ fn judge(
             Ok(()) if prog.flags.contains(Of::NEEDS_TARGET) || prog.flags.contains(Of::BTF_CTX) => {
                 Verdict::Unknown(Feature::KernelTypes)
             }
-            Ok(()) => match unseen(structure) {
-                Some(feature) => Verdict::Unknown(feature),
-                None => Verdict::Accept,
+            Ok(()) => match (walker.absent_kfunc, unseen(&walker)) {
+                (Some(at), _) => Verdict::Reject(Fault::at(at as usize, Finding::KfuncAbsent)),
+                (None, Some(feature)) => Verdict::Unknown(feature),
+                (None, None) => Verdict::Accept,
             },
             Err((stop, at)) => said(stop, at),
         },
@@ -216,9 +227,12 @@ const REFERENCE: KernelVersion = KernelVersion::new(6, 18);
 
 /// What the kernel looks up for every instruction before it walks, so that it may refuse the program
 /// even where no path leads.
-fn unseen(structure: &Structure) -> Option<Feature> {
-    structure.insns.iter().find_map(|slot| match slot {
-        structure::Slot::Insn(Insn::Call(Callee::Kfunc { .. })) => Some(Feature::Kfuncs),
+fn unseen(walker: &Walker<'_>) -> Option<Feature> {
+    let unsure = |call: &Call<'_>| matches!(call, Call::Unknown | Call::Forbidden { has_address: false, .. });
+    if walker.kfuncs.iter().any(|(_, call)| unsure(call)) {
+        return Some(Feature::Kfuncs);
+    }
+    walker.structure.insns.iter().find_map(|slot| match slot {
         structure::Slot::Insn(Insn::LdImm64 { imm, .. }) => match imm {
             Imm64::BtfId { .. } => Some(Feature::KernelTypes),
             Imm64::MapIdx(_) | Imm64::MapIdxValue { .. } => Some(Feature::Descriptors),
@@ -302,6 +316,7 @@ fn functions(
     structure: &Structure,
     model: &KernelModel,
     kind: &ProgKind,
+    kfuncs: &Kfuncs<'_>,
 ) -> Vec<Function> {
     let mut functions: Vec<Function> = structure.subprogs.iter().map(|_| Function::default()).collect();
     for (n, subprog) in structure.subprogs.iter().enumerate() {
@@ -321,6 +336,9 @@ fn functions(
                 structure::Slot::Insn(oxbpf_isa::insn::Insn::Call(Callee::Helper(id))) => model
                     .helper_for(kind, id as u32)
                     .is_ok_and(|h| h.proto.flags.contains(HelperFlags::CHANGES_PKT)),
+                structure::Slot::Insn(Insn::Call(Callee::Kfunc { .. })) => {
+                    matches!(kfuncs.at(at as u32), Call::Known(kfunc) if kfunc.moves_packets())
+                }
                 structure::Slot::Insn(oxbpf_isa::insn::Insn::Call(Callee::Subprog(off))) => {
                     let to = (at as i64 + 1 + i64::from(off)) as usize;
                     structure.subprog_at(to).is_some_and(|s| functions[s].changes_pkt)

@@ -14,6 +14,7 @@ mod liveness;
 mod precision;
 mod prune;
 
+use crate::kfunc::Kfuncs;
 use crate::log::{Log, Subject};
 use crate::report::Finding;
 use crate::state::{Access, Frame, Ids, NO_CALLSITE, Reg, State, StateId, Step};
@@ -99,6 +100,10 @@ pub(crate) struct Walker<'p> {
     pub types: Types<'p>,
     /// What the log speaks of.
     pub subject: Subject<'p>,
+    /// What the calls of kernel functions mean.
+    pub kfuncs: Kfuncs<'p>,
+    /// The first call of a function that the kernel lacks to which a path led.
+    pub absent_kfunc: Option<u32>,
     pub structure: &'p Structure,
     pub graph: Graph,
     pub kind: ProgKind,
@@ -140,6 +145,7 @@ impl<'p> Walker<'p> {
     pub fn new(
         program: &'p Program,
         kernel: &Kernel<'p>,
+        kfuncs: Kfuncs<'p>,
         structure: &'p Structure,
         graph: Graph,
         kind: ProgKind,
@@ -154,6 +160,8 @@ impl<'p> Walker<'p> {
             model: kernel.model,
             types,
             subject: Subject { program, types },
+            kfuncs,
+            absent_kfunc: None,
             structure,
             kind,
             prog,

@@ -34,6 +34,8 @@ pub enum Kind {
     Mem,
     Buf,
     Func,
+    /// A dynptr that the kernel lends, and the slots of those on the stack.
+    Dynptr,
 }
 
 /// Modifiers of a kind.
@@ -56,10 +58,24 @@ impl Mods {
     pub const ALLOC: Mods = Mods(1 << 8);
     /// Points into an owned object that something else owns by now.
     pub const NON_OWN_REF: Mods = Mods(1 << 9);
+    /// A slice of a dynptr over such memory.
+    pub const DYNPTR_LOCAL: Mods = Mods(1 << 11);
+    pub const DYNPTR_RINGBUF: Mods = Mods(1 << 12);
+    pub const DYNPTR_SKB: Mods = Mods(1 << 13);
+    pub const DYNPTR_XDP: Mods = Mods(1 << 14);
+    pub const DYNPTR_SKB_META: Mods = Mods(1 << 15);
+    /// Any of them.
+    pub const DYNPTR: Mods = Mods(0x1f << 11);
 
     #[inline]
     pub const fn has(self, other: Mods) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// Whether some of `other` is set.
+    #[inline]
+    pub const fn any(self, other: Mods) -> bool {
+        self.0 & other.0 != 0
     }
 
     #[inline]
@@ -92,7 +108,8 @@ pub struct Reg {
     pub off: i32,
     /// Map index, memory size, packet range, subprogram, or type id, as the kind decides.
     pub a: u32,
-    /// Map uid (which inner map a lookup gave), or whose types the type id counts in.
+    /// Map uid (which inner map a lookup gave), the dynptr that memory is a slice of, or whose types
+    /// the type id counts in.
     pub b: u32,
     pub mods: Mods,
     pub kind: Kind,
@@ -228,6 +245,7 @@ pub fn type_name(kind: Kind, mods: Mods) -> String {
         Kind::Mem => "mem",
         Kind::Buf => "buf",
         Kind::Func => "func",
+        Kind::Dynptr => "dynptr_ptr",
     };
     let mut text = String::new();
     for (of, word) in [

@@ -8,7 +8,11 @@ mod alu;
 mod args;
 mod call;
 mod depth;
+mod dynptr;
+mod iter;
 mod jump;
+mod kfunc;
+mod kfunc_args;
 mod maps;
 mod memory;
 mod sock;
@@ -64,7 +68,7 @@ impl Walker<'_> {
                 match callee {
                     Callee::Helper(id) => self.call_helper(id),
                     Callee::Subprog(off) => self.call_subprog(off),
-                    Callee::Kfunc { .. } => Err(Stop::Unknown(Feature::Kfuncs)),
+                    Callee::Kfunc { .. } => self.call_kfunc(),
                     Callee::Reg(_) => Err(Stop::Unknown(Feature::Internal)),
                 }
             }
