@@ -579,7 +579,7 @@ findings! {
     "E1223" EINVAL KfuncResultKind { name: String, kind: &'static str, pointee: String } = "result of a kernel function",
         "kernel function {name} returns pointer type {kind} {pointee} is not supported",
         "Results of this type have no known size.";
-    "E1224" EINVAL CastUnknownType { id: u64 } = "cast to no type",
+    "E1224" EINVAL CastUnknownType { id: i64 } = "cast to no type",
         "Unknown type ID {id} passed to kfunc bpf_rdonly_cast",
         "The kernel's types have no type with this id.";
     "E1225" EINVAL CastType = "cast to this type",
@@ -594,6 +594,9 @@ findings! {
     "E1228" EINVAL KfuncUnsafe { n: usize, ty: String, expected: String } = "argument not safe",
         "arg#{n} is {ty} expected {expected} or socket",
         "The pointer may not be valid any more.";
+    "E1229" EINVAL CastContext { id: u32 } = "context without a structure",
+        "kern ctx type id {id} is not a struct",
+        "The kernel has no structure for the context of such programs.";
     "E1301" EINVAL SlotVariable { what: &'static str } = "object at an unknown place",
         "{what} has to be at a constant offset",
         "The verifier has to know where on the stack the object is.";

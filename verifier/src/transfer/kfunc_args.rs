@@ -480,7 +480,11 @@ impl Walker<'_> {
 
     /// What the kernel itself sees as the context (Linux `get_kern_ctx_btf_id`).
     fn kernel_context(&self, btf: &Btf) -> Judged<TypeId> {
-        self.context_member(btf, "_kern").ok_or(Stop::Unknown(Feature::Kfuncs))
+        let id = self.context_member(btf, "_kern").ok_or(Stop::Unknown(Feature::Kfuncs))?;
+        match btf.ty(id) {
+            Some(Type::Struct(_) | Type::Union(_)) => Ok(id),
+            _ => Err(Finding::CastContext { id: id.0 }.into()),
+        }
     }
 
     /// Whether a pointer to this type is the program's context (Linux `btf_is_prog_ctx_type`).
