@@ -1,9 +1,12 @@
 //! What is said of a program in the end.
 
 use crate::explore::{Function, Stop, Walker};
+use crate::kfunc::{Call, Kfuncs};
 use crate::log::Log;
 use crate::report::{Fault, Finding};
 use crate::structure::{self, Graph, Structure};
+use crate::types::{Kernel, Part, Types, target};
+use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -29,6 +32,8 @@ pub enum Feature {
     Internal,
     /// Types of the kernel.
     KernelTypes,
+    /// What the program attaches to.
+    Target,
     /// What the program is for is not known.
     ProgramType,
     /// The context of this kind of program.
@@ -71,6 +76,7 @@ impl Feature {
         match self {
             Feature::Internal => "internal",
             Feature::KernelTypes => "kernel-types",
+            Feature::Target => "attach-target",
             Feature::ProgramType => "program-type",
             Feature::Context => "context",
             Feature::Kfuncs => "kfuncs",
@@ -97,6 +103,7 @@ impl fmt::Display for Feature {
         f.write_str(match self {
             Feature::Internal => "the walk came to a place that has no model",
             Feature::KernelTypes => "the program needs the types of the target kernel",
+            Feature::Target => "nothing is known of what the program attaches to",
             Feature::ProgramType => "nothing says what the program is for",
             Feature::Context => "the context of this kind of program has no model",
             Feature::Kfuncs => "calls of kernel functions have no model yet",
@@ -137,18 +144,22 @@ pub struct Judgement {
     pub stats: Stats,
 }
 
-/// Judges a program as the kernel of the model would, for a loader with every privilege.
-pub fn verify(program: &Program, model: &KernelModel) -> Judgement {
-    verify_logged(program, model, 0).0
+/// Judges a program as the kernel would, for a loader with every privilege.
+pub fn verify(program: &Program, kernel: &Kernel<'_>) -> Judgement {
+    verify_logged(program, kernel, 0).0
 }
 
 /// As [`verify`], with the log the kernel would write at this level: 0 for none, 1, or 2.
-pub fn verify_logged(program: &Program, model: &KernelModel, level: u32) -> (Judgement, String) {
+pub fn verify_logged(program: &Program, kernel: &Kernel<'_>, level: u32) -> (Judgement, String) {
     let mut stats = Stats::default();
     let mut log = Log::new(level);
-    let verdict = match structure::analyze(program, model) {
+    let prog = program.prog_type.and_then(|of| Some((of, kernel.model.prog(of)?)));
+    let kind = prog.map(|(of, prog)| kind_of(program, of, prog));
+    let types = Types::new(program, kernel).btf(Part::VMLINUX);
+    let kfuncs = Kfuncs::new(program, kernel.model, kind.as_ref(), types.map(|btf| &**btf));
+    let verdict = match structure::analyze_with(program, kernel.model, &kfuncs) {
         Err(fault) => Verdict::Reject(fault),
-        Ok(structure) => judge(program, model, &structure, &mut stats, &mut log),
+        Ok(structure) => judge(program, kernel, kfuncs, &structure, &mut stats, &mut log),
     };
     if let Verdict::Reject(fault) = &verdict {
         let text = alloc::format!("{fault}");
@@ -162,11 +173,13 @@ pub fn verify_logged(program: &Program, model: &KernelModel, level: u32) -> (Jud
 
 fn judge(
     program: &Program,
-    model: &KernelModel,
+    kernel: &Kernel<'_>,
+    kfuncs: Kfuncs<'_>,
     structure: &Structure,
     stats: &mut Stats,
     log: &mut Log,
 ) -> Verdict {
+    let model = kernel.model;
     let Some(prog_type) = program.prog_type else { return Verdict::Unknown(Feature::ProgramType) };
     let Some(prog) = model.prog(prog_type) else { return Verdict::Unknown(Feature::ProgramType) };
     if model.version() != REFERENCE {
@@ -182,26 +195,38 @@ fn judge(
     if let Some(verdict) = crate::transfer::check_maps(program, structure, model, &kind) {
         return verdict;
     }
-    let args = |callee: Callee, _at: usize| match callee {
+    let types = Types::new(program, kernel);
+    let attach = match target::resolve(program, kernel, &types, &kind, prog) {
+        Ok(attach) => attach.map(Rc::new),
+        Err(Stop::Reject(finding)) => return Verdict::Reject(Fault::of(*finding)),
+        Err(Stop::Unknown(feature)) => return Verdict::Unknown(feature),
+    };
+    let kind = match &attach {
+        Some(target) => kind.with_hook(target.traits),
+        None => kind,
+    };
+    let args = |callee: Callee, at: usize| match callee {
         Callee::Helper(id) => model.helper_for(&kind, id as u32).ok().map(|h| h.proto.arity() as u32),
+        Callee::Kfunc { .. } => match kfuncs.at(at as u32) {
+            Call::Known(kfunc) => Some(kfunc.params().len() as u32),
+            _ => None,
+        },
         _ => None,
     };
     let graph = Graph::new(&structure.insns, &structure.subprogs, args);
-    let functions = functions(program, structure, model, &kind);
+    let functions = functions(program, structure, model, &kind, &kfuncs);
     let mut walker =
-        Walker::new(program, model, structure, graph, kind, prog, functions, core::mem::take(log));
+        Walker::new(program, kernel, kfuncs, structure, graph, kind, prog, functions, core::mem::take(log));
+    walker.attach = attach;
     let verdict = walk_all(&mut walker);
     *stats = walker.stats;
     *log = core::mem::take(&mut walker.log);
     match verdict {
         Ok(()) => match crate::transfer::check_depth(&walker.functions, structure, prog, stats) {
-            // Whether the target exists and may be attached to is not judged.
-            Ok(()) if prog.flags.contains(Of::NEEDS_TARGET) || prog.flags.contains(Of::BTF_CTX) => {
-                Verdict::Unknown(Feature::KernelTypes)
-            }
-            Ok(()) => match unseen(structure) {
-                Some(feature) => Verdict::Unknown(feature),
-                None => Verdict::Accept,
+            Ok(()) => match (walker.absent_kfunc, unseen(&walker, &types)) {
+                (Some(at), _) => Verdict::Reject(Fault::at(at as usize, Finding::KfuncAbsent)),
+                (None, Some(feature)) => Verdict::Unknown(feature),
+                (None, None) => Verdict::Accept,
             },
             Err((stop, at)) => said(stop, at),
         },
@@ -214,11 +239,14 @@ const REFERENCE: KernelVersion = KernelVersion::new(6, 18);
 
 /// What the kernel looks up for every instruction before it walks, so that it may refuse the program
 /// even where no path leads.
-fn unseen(structure: &Structure) -> Option<Feature> {
-    structure.insns.iter().find_map(|slot| match slot {
-        structure::Slot::Insn(Insn::Call(Callee::Kfunc { .. })) => Some(Feature::Kfuncs),
+fn unseen(walker: &Walker<'_>, types: &Types<'_>) -> Option<Feature> {
+    let unsure = |call: &Call<'_>| matches!(call, Call::Unknown | Call::Forbidden { has_address: false, .. });
+    if walker.kfuncs.iter().any(|(_, call)| unsure(call)) {
+        return Some(Feature::Kfuncs);
+    }
+    walker.structure.insns.iter().find_map(|slot| match slot {
         structure::Slot::Insn(Insn::LdImm64 { imm, .. }) => match imm {
-            Imm64::BtfId { .. } => Some(Feature::KernelTypes),
+            Imm64::BtfId { .. } if types.kernel.is_none() => Some(Feature::KernelTypes),
             Imm64::MapIdx(_) | Imm64::MapIdxValue { .. } => Some(Feature::Descriptors),
             _ => None,
         },
@@ -300,6 +328,7 @@ fn functions(
     structure: &Structure,
     model: &KernelModel,
     kind: &ProgKind,
+    kfuncs: &Kfuncs<'_>,
 ) -> Vec<Function> {
     let mut functions: Vec<Function> = structure.subprogs.iter().map(|_| Function::default()).collect();
     for (n, subprog) in structure.subprogs.iter().enumerate() {
@@ -319,6 +348,9 @@ fn functions(
                 structure::Slot::Insn(oxbpf_isa::insn::Insn::Call(Callee::Helper(id))) => model
                     .helper_for(kind, id as u32)
                     .is_ok_and(|h| h.proto.flags.contains(HelperFlags::CHANGES_PKT)),
+                structure::Slot::Insn(Insn::Call(Callee::Kfunc { .. })) => {
+                    matches!(kfuncs.at(at as u32), Call::Known(kfunc) if kfunc.moves_packets())
+                }
                 structure::Slot::Insn(oxbpf_isa::insn::Insn::Call(Callee::Subprog(off))) => {
                     let to = (at as i64 + 1 + i64::from(off)) as usize;
                     structure.subprog_at(to).is_some_and(|s| functions[s].changes_pkt)

@@ -13,6 +13,7 @@ mod maps;
 mod progs;
 mod sections;
 mod select;
+mod types;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -105,6 +106,7 @@ pub fn render(root: &Path) -> Result<Vec<Rendered>, FactError> {
         generated("sections.rs", sections::render(&read("sections.toml")?)?),
         generated("kfuncs.rs", kfuncs::render(&read("kfuncs.toml")?, &groups)?),
         generated("hooks.rs", hooks::render(&read("hooks.toml")?)?),
+        generated("types.rs", types::render(&read("types.toml")?)?),
         generated("limits.rs", limits::render(&read("limits.toml")?, &read("kernels.toml")?)?),
     ])
 }

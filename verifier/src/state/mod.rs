@@ -4,10 +4,12 @@
 //! at every branch, so frames and stacks are shared until written.
 
 mod equal;
+mod object;
 mod reg;
 mod spilled;
 
-pub use equal::{Differs, Exact, Ids, regs_exact, states_equal};
+pub use equal::{Differs, Exact, Ids, iter_depths_differ, regs_exact, states_equal};
+pub use object::{DYNPTR_SLOTS, DynptrType};
 pub use reg::{ADD_CONST, ADD_CONST32, ADD_CONST64, Kind, Mods, Reg, type_name};
 pub use spilled::Spilled;
 
@@ -29,6 +31,10 @@ pub enum Byte {
     /// Something.
     Misc,
     Zero,
+    /// Part of a dynptr.
+    Dynptr,
+    /// Part of an iterator.
+    Iter,
 }
 
 /// Eight bytes of stack.
@@ -48,6 +54,11 @@ impl Slot {
     #[inline]
     pub fn is_spill(&self) -> bool {
         self.bytes[7] == Byte::Spill
+    }
+
+    /// Holds something that a store of other data destroys as a whole.
+    pub fn is_special(&self) -> bool {
+        matches!(self.bytes[7], Byte::Spill | Byte::Dynptr | Byte::Iter)
     }
 
     #[inline]

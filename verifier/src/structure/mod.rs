@@ -17,6 +17,7 @@ pub use flow::Marks;
 pub use functions::Subprog;
 pub use graph::{Graph, Successors};
 
+use crate::kfunc::Kfuncs;
 use crate::report::{Fault, Finding};
 use alloc::vec::Vec;
 use oxbpf_isa::insn::{DecodeError, Insn, RawInsn};
@@ -51,15 +52,31 @@ pub enum Slot {
 /// # Errors
 /// The fault that the kernel would report.
 pub fn analyze(program: &Program, model: &KernelModel) -> Result<Structure, Fault> {
+    analyze_with(program, model, &Kfuncs::default())
+}
+
+/// As [`analyze`], where what the calls of kernel functions mean was looked up.
+pub(crate) fn analyze_with(
+    program: &Program,
+    model: &KernelModel,
+    kfuncs: &Kfuncs<'_>,
+) -> Result<Structure, Fault> {
     let raw = &program.insns;
     let limit = model.limits().insns_privileged as usize;
     if raw.is_empty() || raw.len() > limit {
         return Err(Fault::of(Finding::ProgramSize { insns: raw.len(), limit }));
     }
-    let (mut subprogs, exception_callback) = functions::find(program, model)?;
+    // Functions and calls of the kernel's are looked at together, in the order of the program.
+    let found = functions::find(program, model);
+    if let Some(fault) = &kfuncs.fault
+        && found.as_ref().err().is_none_or(|other| fault.insn < other.insn)
+    {
+        return Err(fault.clone());
+    }
+    let (mut subprogs, exception_callback) = found?;
     functions::check_jumps(raw, &mut subprogs)?;
     references::check(program)?;
-    let marks = flow::walk(raw, exception_callback)?;
+    let marks = flow::walk(raw, exception_callback, kfuncs)?;
     Ok(Structure { insns: decode(raw), subprogs, exception_callback, marks })
 }
 

@@ -8,12 +8,17 @@ mod alu;
 mod args;
 mod call;
 mod depth;
+mod dynptr;
+mod iter;
 mod jump;
+mod kfunc;
+mod kfunc_args;
 mod maps;
 mod memory;
 mod sock;
 mod stack;
 mod subprog;
+mod typed;
 
 pub(crate) use depth::check_depth;
 pub(crate) use maps::{Special, check_maps};
@@ -25,7 +30,7 @@ use crate::structure::Slot;
 use crate::verdict::Feature;
 use alloc::vec::Vec;
 use oxbpf_isa::insn::{Callee, DecodeError, Form, Imm64, Insn, PacketBase, Reg as R, Size};
-use oxbpf_isa::kernel::{MapType, ProgFlags, RetRule};
+use oxbpf_isa::kernel::{AttachType, MapType, ProgFlags, RetRule};
 
 impl Walker<'_> {
     pub(crate) fn step(&mut self) -> Judged<Next> {
@@ -64,7 +69,7 @@ impl Walker<'_> {
                 match callee {
                     Callee::Helper(id) => self.call_helper(id),
                     Callee::Subprog(off) => self.call_subprog(off),
-                    Callee::Kfunc { .. } => Err(Stop::Unknown(Feature::Kfuncs)),
+                    Callee::Kfunc { .. } => self.call_kfunc(),
                     Callee::Reg(_) => Err(Stop::Unknown(Feature::Internal)),
                 }
             }
@@ -134,7 +139,7 @@ impl Walker<'_> {
                 }
                 *self.cur.reg_mut(at) = reg;
             }
-            Imm64::BtfId { .. } => return Err(Stop::Unknown(Feature::KernelTypes)),
+            Imm64::BtfId { id, fd } => *self.cur.reg_mut(at) = self.symbol(id, fd)?,
             Imm64::Func(off) => {
                 let start = (i64::from(self.at) + 1 + i64::from(off)) as usize;
                 let Some(subprog) = self.structure.subprog_at(start) else {
@@ -222,9 +227,6 @@ impl Walker<'_> {
             (_, true) => RetRule::Any,
             _ => self.model.return_rule(&self.kind),
         };
-        if rule == RetRule::ByTarget {
-            return Err(Stop::Unknown(Feature::KernelTypes));
-        }
         if rule == RetRule::Ignored {
             return Ok(());
         }
@@ -238,6 +240,7 @@ impl Walker<'_> {
             }
             return Ok(());
         }
+        let rule = if rule == RetRule::ByTarget { self.callback_result(&r0)? } else { rule };
         let RetRule::Within(min, max) = rule else {
             return Ok(());
         };
@@ -247,7 +250,13 @@ impl Walker<'_> {
         self.mark_precise(0)?;
         let r0 = *self.cur.reg(0);
         if !in_range(&r0, (min, max), true) {
-            return Err(bad_return(name, &r0, (min, max)).into());
+            let finding = bad_return(name, &r0, (min, max));
+            if self.kind.attach_type == AttachType::LsmCgroup && (min, max) == (1, 1) {
+                self.log.said(format_args!(
+                    "{finding}\nNote, BPF_LSM_CGROUP that attach to void LSM hooks can't modify return value!\n"
+                ));
+            }
+            return Err(finding.into());
         }
         Ok(())
     }
