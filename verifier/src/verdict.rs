@@ -4,6 +4,7 @@ use crate::explore::{Function, Stop, Walker};
 use crate::log::Log;
 use crate::report::{Fault, Finding};
 use crate::structure::{self, Graph, Structure};
+use crate::transfer::MapFields;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -179,7 +180,8 @@ fn judge(
         return Verdict::Reject(Fault::of(finding));
     }
     let kind = kind_of(program, prog_type, prog);
-    if let Some(verdict) = crate::transfer::check_maps(program, structure, model, &kind) {
+    let map_fields = MapFields::new(program, model);
+    if let Some(verdict) = crate::transfer::check_maps(program, structure, model, &kind, &map_fields) {
         return verdict;
     }
     let args = |callee: Callee, _at: usize| match callee {
@@ -189,7 +191,7 @@ fn judge(
     let graph = Graph::new(&structure.insns, &structure.subprogs, args);
     let functions = functions(program, structure, model, &kind);
     let mut walker =
-        Walker::new(program, model, structure, graph, kind, prog, functions, core::mem::take(log));
+        Walker::new(program, model, structure, graph, kind, prog, functions, map_fields, core::mem::take(log));
     let verdict = walk_all(&mut walker);
     *stats = walker.stats;
     *log = core::mem::take(&mut walker.log);

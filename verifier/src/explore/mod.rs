@@ -18,7 +18,7 @@ use crate::log::Log;
 use crate::report::Finding;
 use crate::state::{Access, Frame, Ids, NO_CALLSITE, Reg, State, StateId, Step};
 use crate::structure::{Graph, Marks, Slot, Structure};
-use crate::transfer::Special;
+use crate::transfer::MapFields;
 use crate::verdict::{Feature, Stats};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -108,8 +108,8 @@ pub(crate) struct Walker<'p> {
     pub log: Log,
     /// Which kind of pointer each memory access went through, where that must not vary.
     pub pointer_kinds: Vec<Option<Reg>>,
-    /// Special fields of each map and of the map inside it, once they were asked for.
-    pub specials: Vec<Option<Rc<[Special]>>>,
+    /// Special fields of each map and of the map inside it.
+    pub map_fields: MapFields,
     pub jumps: u64,
     /// The program reads or writes packets in subprograms that it leaves by LD_ABS.
     pub stats: Stats,
@@ -140,6 +140,7 @@ impl<'p> Walker<'p> {
         kind: ProgKind,
         prog: &'static ProgRecord,
         functions: Vec<Function>,
+        map_fields: MapFields,
         log: Log,
     ) -> Walker<'p> {
         let count = program.insns.len();
@@ -158,7 +159,7 @@ impl<'p> Walker<'p> {
             id_gen: 0,
             log,
             pointer_kinds: vec![None; count],
-            specials: Vec::new(),
+            map_fields,
             jumps: 0,
             stats: Stats::default(),
             kept: Vec::new(),
@@ -340,11 +341,15 @@ impl<'p> Walker<'p> {
     }
 }
 
-fn fresh_state(subprog: u32) -> State {
+/// Nothing has happened yet.
+pub(crate) fn fresh_state(subprog: u32) -> State {
     State {
         frames: vec![Rc::new(Frame::new(NO_CALLSITE, 0, subprog))],
         refs: Vec::new(),
         in_sleepable: false,
+        in_rcu: false,
+        preempt_off: 0,
+        irq_id: 0,
         branches: 1,
         parent: None,
         insn: 0,

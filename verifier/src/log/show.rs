@@ -84,9 +84,11 @@ impl Log {
                 self.line(format_args!(" fp{off}={types}"));
             }
         }
-        for (i, reference) in state.refs.iter().enumerate() {
-            let lead = if i == 0 { " refs=" } else { "," };
-            self.line(format_args!("{lead}{}", reference.id));
+        if state.refs.first().is_some_and(|r| r.id != 0) {
+            for (i, reference) in state.refs.iter().enumerate().filter(|(_, r)| r.id != 0) {
+                let lead = if i == 0 { " refs=" } else { "," };
+                self.line(format_args!("{lead}{}", reference.id));
+            }
         }
         if f.in_callback {
             self.line(format_args!(" cb"));
@@ -269,6 +271,9 @@ impl Walker<'_> {
     pub(crate) fn log_references(&mut self) {
         for i in 0..self.cur.refs.len() {
             let reference = self.cur.refs[i];
+            if !reference.is_object() {
+                continue;
+            }
             let (id, insn) = (reference.id, reference.insn);
             self.log.line(format_args!("Unreleased reference id={id} alloc_insn={insn}\n"));
         }

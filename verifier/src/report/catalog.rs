@@ -472,6 +472,59 @@ findings! {
     "E0913" EINVAL TailCallReturn = "tail call in a function",
         "tail_call is only allowed in functions that return 'int'.",
         "A tail call ends the function with a number, so the function must return one.";
+    "E1401" EACCES PrivateStack { subprog: usize, bytes: u32 } = "stack of a function",
+        "stack size of subprog {subprog} is {bytes}. Too large",
+        "A function with a stack of its own has 512 bytes of it.";
+    "E1402" EINVAL FieldOffsetVariable { reg: u8, name: &'static str } = "field at a variable offset",
+        "R{reg} doesn't have constant offset. {name} has to be at the constant offset",
+        "Which field is meant must be known when the program is judged.";
+    "E1403" EINVAL FieldMapUntyped { map: String, name: &'static str } = "field in a map without types",
+        "map '{map}' has to have BTF in order to use {name}",
+        "The kernel finds such fields by the type of the map's values, and this map was made without it.";
+    "E1404" EINVAL FieldMissing { map: String, name: &'static str } = "no such field here",
+        "map '{map}' has no valid {name}",
+        "The type of the map's values has no field of this kind, or more than one.";
+    "E1405" EINVAL FieldOffset { off: i64, name: &'static str, at: u32 } = "not the field",
+        "off {off} doesn't point to 'struct {name}' that is at {at}",
+        "The pointer does not lead to the field of the value.";
+    "E1406" EINVAL TimerMap { timer: u32, map: u32 } = "timer of another map",
+        "timer pointer in R1 map_uid={timer} doesn't match map pointer in R2 map_uid={map}",
+        "A timer is made with the map that it lies in.";
+    "E1501" EINVAL LockOffsetVariable { reg: u8, lock: &'static str } = "lock at a variable offset",
+        "R{reg} doesn't have constant offset. {lock}_lock has to be at the constant offset",
+        "Which lock is meant must be known when the program is judged.";
+    "E1502" EINVAL LockMapUntyped { map: String, lock: &'static str } = "lock in a map without types",
+        "map '{map}' has to have BTF in order to use {lock}_lock",
+        "The kernel finds locks by the type of the map's values, and this map was made without it.";
+    "E1503" EINVAL LockMissing { what: &'static str, name: String, lock: &'static str } = "no lock here",
+        "{what} '{name}' has no valid {lock}_lock",
+        "The type of the value has no lock of this kind, or more than one.";
+    "E1504" EINVAL LockOffset { off: i64, lock: &'static str, at: u32 } = "not the lock",
+        "off {off} doesn't point to 'struct {lock}_lock' that is at {at}",
+        "The pointer does not lead to the lock of the value.";
+    "E1505" EINVAL LockAgain = "lock taken twice",
+        "Acquiring the same lock again, AA deadlock detected",
+        "The program holds this lock already and would wait for itself.";
+    "E1506" EINVAL UnlockNothing { lock: &'static str } = "no lock held",
+        "{lock}_unlock without taking a lock",
+        "On this path no lock is held.";
+    "E1507" EINVAL UnlockOther { lock: &'static str } = "another lock held",
+        "{lock}_unlock of different lock",
+        "The lock that is held is another one. Two lookups of the same key give different values, as far \
+        as the verifier knows.";
+    "E1508" EINVAL UnlockOrder { lock: &'static str } = "locks out of order",
+        "{lock}_unlock cannot be out of order",
+        "Locks are given back in the opposite order in which they were taken.";
+    "E1509" EINVAL CallUnderLock = "call with a lock held",
+        "function calls are not allowed while holding a lock",
+        "While a lock is held only its release, static functions and a few kfuncs on lists and trees may be \
+        called.";
+    "E1510" EINVAL GlobalUnderLock = "global function called with a lock held",
+        "global function calls are not allowed while holding a lock,\nuse static function instead",
+        "A global function is judged on its own and may do what is not allowed under a lock. Make it static.";
+    "E1511" EINVAL LeftInSection { what: &'static str, section: &'static str } = "end with something held",
+        "{what} cannot be used inside {section}-ed region",
+        "The program can end here, and what was entered was not left on this path.";
 }
 
 impl Finding {

@@ -46,6 +46,8 @@ impl Mods {
     pub const PERCPU: Mods = Mods(1 << 3);
     pub const UNTRUSTED: Mods = Mods(1 << 4);
     pub const TRUSTED: Mods = Mods(1 << 5);
+    /// An object that the program allocated.
+    pub const ALLOC: Mods = Mods(1 << 6);
 
     #[inline]
     pub const fn has(self, other: Mods) -> bool {

@@ -6,19 +6,25 @@
 //! argument is [`accepted`].
 
 use super::alu::MAX_OFFSET;
+use super::locks::SPIN_LOCK;
 use super::memory::Way;
 use crate::explore::{Judged, Stop, Walker};
 use crate::report::Finding;
-use crate::state::{Byte, Kind, Mods, Reg, type_name};
+use crate::state::{Byte, Kind, LockKind, Mods, Reg, type_name};
 use crate::verdict::Feature;
 use alloc::string::String;
 use oxbpf_isa::insn::Reg as R;
-use oxbpf_isa::kernel::{Arg, ArgFlags, ArgKind, HelperFlags, HelperProto, MapCreateFlags, MapType};
+use oxbpf_isa::kernel::{Arg, ArgFlags, ArgKind, FieldKind, HelperFlags, HelperProto, MapCreateFlags, MapType};
+
+/// A map, and which of the maps inside another it is.
+pub(super) type Map = (u32, u32);
 
 /// What the arguments seen so far said.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Seen {
-    pub map: Option<(u32, u32)>,
+    /// The helper.
+    pub id: i32,
+    pub map: Option<Map>,
     /// Stack memory that the helper fills: the argument and the number of bytes.
     pub raw: Option<(usize, i64)>,
     pub ref_id: u32,
@@ -27,7 +33,7 @@ pub(super) struct Seen {
     pub size_max: u64,
     pub subprog: Option<u32>,
     pub const_key: Option<u64>,
-    raw_mode: bool,
+    pub raw_mode: bool,
 }
 
 const MEMORY: &[(Kind, Mods)] = &[
@@ -74,6 +80,8 @@ fn accepted(kind: ArgKind) -> Option<&'static [(Kind, Mods)]> {
         ArgKind::Func => &[(Kind::Func, Mods::NONE)],
         ArgKind::Stack => &[(Kind::Stack, Mods::NONE)],
         ArgKind::ConstStr => &[(Kind::MapValue, Mods::NONE)],
+        ArgKind::Timer => &[(Kind::MapValue, Mods::NONE)],
+        ArgKind::SpinLock => &[(Kind::MapValue, Mods::NONE), (Kind::BtfId, Mods::ALLOC)],
         _ => return None,
     })
 }
@@ -128,8 +136,10 @@ impl Walker<'_> {
         let way = |arg: &Arg| if arg.flags.contains(ArgFlags::WRITE) { Way::Write } else { Way::Read };
         match arg.kind {
             ArgKind::MapPtr => {
-                if seen.map.is_some_and(|m| m != (reg.a, reg.b)) {
-                    return Err(Stop::Unknown(Feature::Timers));
+                if let Some(of) = seen.map
+                    && of != (reg.a, reg.b)
+                {
+                    return Err(Finding::TimerMap { timer: of.1, map: reg.b }.into());
                 }
                 seen.map = Some((reg.a, reg.b));
             }
@@ -172,6 +182,11 @@ impl Walker<'_> {
             }
             ArgKind::Func => seen.subprog = Some(reg.a),
             ArgKind::ConstStr => self.constant_string(reg, r)?,
+            ArgKind::Timer => {
+                self.later_field(r, reg, FieldKind::Timer)?;
+                seen.map = Some((reg.a, reg.b));
+            }
+            ArgKind::SpinLock => self.lock(r, reg, LockKind::Spin, seen.id == SPIN_LOCK)?,
             _ => {}
         }
         Ok(())
@@ -198,8 +213,6 @@ impl Walker<'_> {
     fn argument_type(&mut self, reg: &Reg, r: usize, arg: &Arg) -> Judged<()> {
         let Some(accepted) = accepted(arg.kind) else {
             return Err(Stop::Unknown(match arg.kind {
-                ArgKind::SpinLock => Feature::Locks,
-                ArgKind::Timer => Feature::Timers,
                 ArgKind::KptrXchgDest => Feature::KernelPointers,
                 ArgKind::Dynptr => Feature::Dynptrs,
                 ArgKind::Arena => Feature::Arena,

@@ -5,6 +5,7 @@
 //! against the state. The few helpers with rules of their own are named by number.
 
 use super::args::Seen;
+use super::later::Later;
 use super::memory::{Value, Way};
 use crate::domain::Scalar;
 use crate::explore::{Judged, Next, Stop, Walker};
@@ -35,7 +36,6 @@ const USER_RINGBUF_DRAIN: i32 = 209;
 const UNMODELLED: &[(i32, Feature)] = &[
     (197, Feature::Dynptrs),
     (203, Feature::Dynptrs),
-    (TIMER_SET_CALLBACK, Feature::Timers),
     (USER_RINGBUF_DRAIN, Feature::Dynptrs),
     (194, Feature::KernelPointers),
     (SNPRINTF, Feature::FormatStrings),
@@ -69,7 +69,7 @@ impl Walker<'_> {
         if let Some(&(_, feature)) = UNMODELLED.iter().find(|(n, _)| *n == id) {
             return Err(Stop::Unknown(feature));
         }
-        let mut seen = Seen::default();
+        let mut seen = Seen { id, ..Seen::default() };
         for n in 0..5 {
             self.argument(n, &proto, id, &mut seen)?;
         }
@@ -159,7 +159,7 @@ impl Walker<'_> {
         }
         let ref_id = seen.ref_id;
         let before = self.cur.refs.len();
-        self.cur.refs.retain(|held| held.id != ref_id);
+        self.cur.refs.retain(|held| !held.is_object() || held.id != ref_id);
         if self.cur.refs.len() == before {
             return Err(Finding::NotAcquired { name: helper_name(found.name), id }.into());
         }
@@ -169,10 +169,7 @@ impl Walker<'_> {
 
     fn own_rules(&mut self, id: i32, seen: &Seen) -> Judged<()> {
         match id {
-            TAIL_CALL if !self.cur.refs.is_empty() => {
-                self.log_references();
-                Err(Finding::LeakAt { what: "tail_call" }.into())
-            }
+            TAIL_CALL => self.nothing_left("tail_call", true),
             GET_LOCAL_STORAGE => {
                 if !self.cur.reg(2).is_null() {
                     return Err(Finding::StorageFlags.into());
@@ -180,6 +177,7 @@ impl Walker<'_> {
                 self.mark_precise(2)
             }
             FOR_EACH | FIND_VMA => self.push_callback(id, seen),
+            TIMER_SET_CALLBACK => self.push_async(seen.subprog, seen.map, Later::Timer),
             LOOP => {
                 self.mark_precise(1)?;
                 if u64::from(self.cur.cur().callback_depth) < self.cur.reg(1).num.umax() {
@@ -241,7 +239,7 @@ impl Walker<'_> {
             r0.ref_id = seen.ref_id;
         } else if found.proto.flags.contains(HelperFlags::ACQUIRE) || self.acquires(id, seen) {
             let fresh = self.fresh_id();
-            self.cur.refs.push(Reference { id: fresh, insn: self.at });
+            self.cur.refs.push(Reference::object(fresh, self.at));
             (r0.id, r0.ref_id) = (fresh, fresh);
         }
         if r0.is_scalar() {

@@ -5,7 +5,6 @@
 //! tables of [`KernelModel`](oxbpf_isa::kernel::KernelModel), sockets by theirs, alignment.
 
 use super::alu::MAX_OFFSET;
-use super::maps::Special;
 use crate::domain::Tnum;
 use crate::explore::{Judged, Next, Stop, Walker};
 use crate::report::Finding;
@@ -341,18 +340,15 @@ impl Walker<'_> {
 
     /// Fields of the value that only helpers may touch.
     pub(super) fn not_special(&mut self, reg: &Reg, off: i32, size: u32) -> Judged<()> {
-        let specials = self.specials_of(reg.a);
+        let fields = self.fields_of(reg.a);
         let low = i64::from(off) + reg.num.smin();
         let high = (i64::from(off)).wrapping_add(reg.num.umax() as i64).wrapping_add(i64::from(size));
-        for &Special { name, off, size } in specials.iter() {
-            if low < i64::from(off + size) && i64::from(off) < high {
-                if name == super::maps::KPTR {
+        for field in fields.all() {
+            if low < i64::from(field.off + field.size) && i64::from(field.off) < high {
+                if field.kind.is_pointer() {
                     return Err(Stop::Unknown(Feature::KernelPointers));
                 }
-                if name == "bpf_refcount" {
-                    return Err(Stop::Unknown(Feature::OwnedObjects));
-                }
-                return Err(Finding::SpecialField { name }.into());
+                return Err(Finding::SpecialField { name: field.kind.shown() }.into());
             }
         }
         Ok(())

@@ -8,7 +8,10 @@ mod alu;
 mod args;
 mod call;
 mod depth;
+mod fields;
 mod jump;
+mod later;
+mod locks;
 mod maps;
 mod memory;
 mod sock;
@@ -16,7 +19,8 @@ mod stack;
 mod subprog;
 
 pub(crate) use depth::check_depth;
-pub(crate) use maps::{Special, check_maps};
+pub(crate) use fields::MapFields;
+pub(crate) use maps::check_maps;
 
 use crate::explore::{Judged, Next, Stop, Walker};
 use crate::report::Finding;
@@ -25,7 +29,7 @@ use crate::structure::Slot;
 use crate::verdict::Feature;
 use alloc::vec::Vec;
 use oxbpf_isa::insn::{Callee, DecodeError, Form, Imm64, Insn, PacketBase, Reg as R, Size};
-use oxbpf_isa::kernel::{MapType, ProgFlags, RetRule};
+use oxbpf_isa::kernel::{MapType, ProgFlags, ProgType, RetRule};
 
 impl Walker<'_> {
     pub(crate) fn step(&mut self) -> Judged<Next> {
@@ -61,6 +65,7 @@ impl Walker<'_> {
             }
             Insn::Call(callee) => {
                 self.jumps += 1;
+                self.callable_under_lock(callee)?;
                 match callee {
                     Callee::Helper(id) => self.call_helper(id),
                     Callee::Subprog(off) => self.call_subprog(off),
@@ -127,12 +132,9 @@ impl Walker<'_> {
                 if self.map(map as u32).and_then(|m| m.kind()) == Some(MapType::Arena) {
                     return Err(Stop::Unknown(Feature::Arena));
                 }
-                let mut reg =
+                // The value is the only one of its map, so its lock needs no identity.
+                *self.cur.reg_mut(at) =
                     Reg { a: map as u32, off: off as i32, ..Reg::pointer(Kind::MapValue, Mods::NONE) };
-                if self.has_lock(map as u32) {
-                    reg.id = self.fresh_id();
-                }
-                *self.cur.reg_mut(at) = reg;
             }
             Imm64::BtfId { .. } => return Err(Stop::Unknown(Feature::KernelTypes)),
             Imm64::Func(off) => {
@@ -166,10 +168,7 @@ impl Walker<'_> {
             return Err(Finding::LdAbsNotAllowed.into());
         }
         self.readable(R::R6)?;
-        if !self.cur.refs.is_empty() {
-            self.log_references();
-            return Err(Finding::LeakAt { what: "BPF_LD_[ABS|IND]" }.into());
-        }
+        self.nothing_left("BPF_LD_[ABS|IND]", true)?;
         let ctx = *self.cur.reg(6);
         if ctx.kind != Kind::Ctx {
             return Err(Finding::LdAbsContext.into());
@@ -199,12 +198,7 @@ impl Walker<'_> {
     /// The program, or a function of it, ends.
     fn exit(&mut self) -> Judged<Next> {
         let is_program = self.cur.curframe() == 0;
-        let in_async = self.cur.cur().in_async_callback;
-        if (is_program || in_async) && !self.cur.refs.is_empty() {
-            self.log_references();
-            let what = "BPF_EXIT instruction in main prog";
-            return Err(Finding::LeakAt { what }.into());
-        }
+        self.nothing_left("BPF_EXIT instruction in main prog", is_program)?;
         if self.cur.curframe() > 0 {
             let to = self.leave()?;
             return Ok(Next::Back(to));
@@ -246,14 +240,14 @@ impl Walker<'_> {
         }
         self.mark_precise(0)?;
         let r0 = *self.cur.reg(0);
-        if !in_range(&r0, (min, max), true) {
+        if !in_range(&r0, (min, max), !in_async && self.prog.prog_type == ProgType::Lsm) {
             return Err(bad_return(name, &r0, (min, max)).into());
         }
         Ok(())
     }
 }
 
-/// Whether a returned number lies in a range, looked at as 32 bits for programs.
+/// Whether a returned number lies in a range, looked at as 32 bits where `low` is set.
 pub(crate) fn in_range(r0: &Reg, (min, max): (i32, i32), low: bool) -> bool {
     match low {
         true => r0.num.smin32() >= min && r0.num.smax32() <= max,

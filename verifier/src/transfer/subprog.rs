@@ -192,6 +192,9 @@ impl Walker<'_> {
     fn call_global(&mut self, subprog: usize) -> Judged<Next> {
         let name = self.subprog_name(subprog);
         let invalid = || Stop::from(Finding::GlobalArgs { subprog, name: name.clone() });
+        if self.cur.active_lock().is_some() {
+            return Err(Finding::GlobalUnderLock.into());
+        }
         let params = match self.params(subprog) {
             Ok(params) => params,
             Err(Stop::Reject(finding)) => {
