@@ -203,7 +203,7 @@ fn judge(
             }
             Ok(()) => match unseen(structure) {
                 Some(feature) => Verdict::Unknown(feature),
-                None => Verdict::Accept,
+                None => crate::transfer::dangling(&walker).unwrap_or(Verdict::Accept),
             },
             Err((stop, at)) => said(stop, at),
         },

@@ -108,6 +108,8 @@ pub(crate) struct Walker<'p> {
     pub log: Log,
     /// Which kind of pointer each memory access went through, where that must not vary.
     pub pointer_kinds: Vec<Option<Reg>>,
+    /// Instructions that some path came to.
+    pub seen: Vec<bool>,
     /// Special fields of each map and of the map inside it.
     pub map_fields: MapFields,
     pub jumps: u64,
@@ -159,6 +161,7 @@ impl<'p> Walker<'p> {
             id_gen: 0,
             log,
             pointer_kinds: vec![None; count],
+            seen: vec![false; count],
             map_fields,
             jumps: 0,
             stats: Stats::default(),
@@ -236,6 +239,7 @@ impl<'p> Walker<'p> {
             if self.log.on() {
                 self.log_insn(at);
             }
+            self.seen[at as usize] = true;
             self.stack_live.begin(at);
             let next = self.step()?;
             self.from = at as i64;

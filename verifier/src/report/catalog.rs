@@ -490,6 +490,17 @@ findings! {
     "E1406" EINVAL TimerMap { timer: u32, map: u32 } = "timer of another map",
         "timer pointer in R1 map_uid={timer} doesn't match map pointer in R2 map_uid={map}",
         "A timer is made with the map that it lies in.";
+    "E1407" EFAULT DeadFunction = "address of a function that is never called",
+        "verifier bug: No program to jit",
+        "The program takes the address of a function that no path leads to. The kernel takes the function out \
+        as dead code and then fails to find it. Do not take the address, or call it.";
+    "E1408" EINVAL FormatString = "format",
+        "Invalid format string",
+        "A conversion is none that the kernel knows, or there are more conversions than values. Flags and widths \
+        go before d, i, u, x, X with up to two l, c, s, p, px, ps, pS, pK, pB, pks, pus, pi4, pI4, pi6, pI6.";
+    "E1409" EINVAL FormatValues = "values of a format",
+        "",
+        "The values are an array of 8 bytes each, and their size is no multiple of that.";
     "E1501" EINVAL LockOffsetVariable { reg: u8, lock: &'static str } = "lock at a variable offset",
         "R{reg} doesn't have constant offset. {lock}_lock has to be at the constant offset",
         "Which lock is meant must be known when the program is judged.";

@@ -38,7 +38,6 @@ const UNMODELLED: &[(i32, Feature)] = &[
     (203, Feature::Dynptrs),
     (USER_RINGBUF_DRAIN, Feature::Dynptrs),
     (194, Feature::KernelPointers),
-    (SNPRINTF, Feature::FormatStrings),
 ];
 /// Results that are errors are not below this (Linux `MAX_ERRNO`).
 const MAX_ERRNO: i32 = 4095;
@@ -177,6 +176,7 @@ impl Walker<'_> {
                 self.mark_precise(2)
             }
             FOR_EACH | FIND_VMA => self.push_callback(id, seen),
+            SNPRINTF => self.snprintf(),
             TIMER_SET_CALLBACK => self.push_async(seen.subprog, seen.map, Later::Timer),
             LOOP => {
                 self.mark_precise(1)?;

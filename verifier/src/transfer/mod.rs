@@ -7,8 +7,10 @@
 mod alu;
 mod args;
 mod call;
+mod dangling;
 mod depth;
 mod fields;
+mod format;
 mod jump;
 mod later;
 mod locks;
@@ -18,6 +20,7 @@ mod sock;
 mod stack;
 mod subprog;
 
+pub(crate) use dangling::dangling;
 pub(crate) use depth::check_depth;
 pub(crate) use fields::MapFields;
 pub(crate) use maps::check_maps;
