@@ -2,7 +2,7 @@
 
 use crate::explore::{Function, Stop, Walker};
 use crate::log::Log;
-use crate::report::{Fault, Finding};
+use crate::report::Fault;
 use crate::structure::{self, Graph, Structure};
 use crate::transfer::MapFields;
 use alloc::string::String;
@@ -147,14 +147,16 @@ pub fn verify(program: &Program, model: &KernelModel) -> Judgement {
 pub fn verify_logged(program: &Program, model: &KernelModel, level: u32) -> (Judgement, String) {
     let mut stats = Stats::default();
     let mut log = Log::new(level);
-    let verdict = match structure::analyze(program, model) {
+    let structure = structure::analyze_telling(program, model, |subprogs| log.functions(subprogs));
+    let verdict = match structure {
         Err(fault) => Verdict::Reject(fault),
         Ok(structure) => judge(program, model, &structure, &mut stats, &mut log),
     };
     if let Verdict::Reject(fault) = &verdict {
         let text = alloc::format!("{fault}");
         if !text.is_empty() && !log.has_said() {
-            log.line(format_args!("{text}\n"));
+            let end = if fault.finding.ends_line() { "\n" } else { "" };
+            log.line(format_args!("{text}{end}"));
         }
     }
     log.closing(&stats);
@@ -176,9 +178,6 @@ fn judge(
     if structure.exception_callback.is_some() {
         return Verdict::Unknown(Feature::Exceptions);
     }
-    if let Some(finding) = void_function(program, structure) {
-        return Verdict::Reject(Fault::of(finding));
-    }
     let kind = kind_of(program, prog_type, prog);
     let map_fields = MapFields::new(program, model);
     if let Some(verdict) = crate::transfer::check_maps(program, structure, model, &kind, &map_fields) {
@@ -192,6 +191,7 @@ fn judge(
     let functions = functions(program, structure, model, &kind);
     let mut walker =
         Walker::new(program, model, structure, graph, kind, prog, functions, map_fields, core::mem::take(log));
+    walker.log_live_registers();
     let verdict = walk_all(&mut walker);
     *stats = walker.stats;
     *log = core::mem::take(&mut walker.log);
@@ -226,29 +226,6 @@ fn unseen(structure: &Structure) -> Option<Feature> {
         },
         _ => None,
     })
-}
-
-/// LD_ABS and tail calls end a function with a number, so it must return one (Linux
-/// `check_btf_func`).
-fn void_function(program: &Program, structure: &Structure) -> Option<Finding> {
-    let btf = program.btf.as_ref()?;
-    for subprog in structure.subprogs.iter().skip(1) {
-        let func = program.funcs.iter().find(|f| f.insn as usize == subprog.start)?;
-        let Some(Type::Func { proto, .. }) = btf.ty(func.type_id) else { continue };
-        let Some(Type::FuncProto(proto)) = btf.ty(proto) else { continue };
-        let is_number = match btf.resolved(proto.ret) {
-            Some((_, Type::Int { size, .. })) => size <= 8,
-            Some((_, Type::Enum(_))) => true,
-            _ => false,
-        };
-        if !is_number && subprog.has_ld_abs {
-            return Some(Finding::LdAbsReturn);
-        }
-        if !is_number && subprog.has_tail_call {
-            return Some(Finding::TailCallReturn);
-        }
-    }
-    None
 }
 
 fn said(stop: Stop, at: usize) -> Verdict {
@@ -310,27 +287,34 @@ fn functions(
             Type::Func { linkage, .. } => Some(linkage),
             _ => None,
         });
+        functions[n].linkage = linkage;
         functions[n].global = n > 0 && linkage == Some(Linkage::Global);
     }
-    // What a function calls moves packets for its callers too.
+    // What a function calls moves packets, or sleeps, for its callers too.
     let mut changed = true;
     while changed {
         changed = false;
-        for (n, subprog) in structure.subprogs.iter().enumerate() {
-            let moves = (subprog.start..subprog.end).any(|at| match structure.insns[at] {
-                structure::Slot::Insn(oxbpf_isa::insn::Insn::Call(Callee::Helper(id))) => model
-                    .helper_for(kind, id as u32)
-                    .is_ok_and(|h| h.proto.flags.contains(HelperFlags::CHANGES_PKT)),
-                structure::Slot::Insn(oxbpf_isa::insn::Insn::Call(Callee::Subprog(off))) => {
-                    let to = (at as i64 + 1 + i64::from(off)) as usize;
-                    structure.subprog_at(to).is_some_and(|s| functions[s].changes_pkt)
+        for n in 0..functions.len() {
+            let (mut moves, mut sleeps) = (functions[n].changes_pkt, functions[n].might_sleep);
+            for at in structure.subprogs[n].start..structure.subprogs[n].end {
+                match structure.insns[at] {
+                    structure::Slot::Insn(Insn::Call(Callee::Helper(id))) => {
+                        let Ok(helper) = model.helper_for(kind, id as u32) else { continue };
+                        moves |= helper.proto.flags.contains(HelperFlags::CHANGES_PKT);
+                        sleeps |= helper.proto.flags.contains(HelperFlags::MIGHT_SLEEP);
+                    }
+                    structure::Slot::Insn(Insn::Call(Callee::Subprog(off))) => {
+                        let to = (at as i64 + 1 + i64::from(off)) as usize;
+                        let Some(callee) = structure.subprog_at(to) else { continue };
+                        moves |= functions[callee].changes_pkt;
+                        sleeps |= functions[callee].might_sleep;
+                    }
+                    _ => {}
                 }
-                _ => false,
-            });
-            if moves && !functions[n].changes_pkt {
-                functions[n].changes_pkt = true;
-                changed = true;
             }
+            let f = &mut functions[n];
+            changed |= (moves, sleeps) != (f.changes_pkt, f.might_sleep);
+            (f.changes_pkt, f.might_sleep) = (moves, sleeps);
         }
     }
     functions

@@ -27,6 +27,7 @@ use alloc::vec::Vec;
 pub(crate) use cycles::Chain;
 use cycles::Cycles;
 use liveness::StackLiveness;
+use oxbpf_isa::btf::Linkage;
 use oxbpf_isa::insn::Insn;
 use oxbpf_isa::kernel::{KernelModel, ProgKind, ProgRecord};
 use oxbpf_isa::program::{ProgFlags, Program};
@@ -84,11 +85,14 @@ pub(crate) struct Function {
     pub stack_depth: u32,
     /// Judged by its prototype alone, rather than at each call.
     pub global: bool,
+    /// By its types, where there are any.
+    pub linkage: Option<Linkage>,
     pub called: bool,
     pub verified: bool,
     pub is_callback: bool,
     pub is_async_callback: bool,
     pub changes_pkt: bool,
+    pub might_sleep: bool,
 }
 
 pub(crate) struct Walker<'p> {
@@ -108,8 +112,8 @@ pub(crate) struct Walker<'p> {
     pub log: Log,
     /// Which kind of pointer each memory access went through, where that must not vary.
     pub pointer_kinds: Vec<Option<Reg>>,
-    /// Instructions that some path came to.
-    pub seen: Vec<bool>,
+    /// Instructions that some path led to.
+    walked: Vec<bool>,
     /// Special fields of each map and of the map inside it.
     pub map_fields: MapFields,
     pub jumps: u64,
@@ -161,7 +165,7 @@ impl<'p> Walker<'p> {
             id_gen: 0,
             log,
             pointer_kinds: vec![None; count],
-            seen: vec![false; count],
+            walked: vec![false; count],
             map_fields,
             jumps: 0,
             stats: Stats::default(),
@@ -239,7 +243,7 @@ impl<'p> Walker<'p> {
             if self.log.on() {
                 self.log_insn(at);
             }
-            self.seen[at as usize] = true;
+            self.walked[at as usize] = true;
             self.stack_live.begin(at);
             let next = self.step()?;
             self.from = at as i64;
@@ -333,6 +337,11 @@ impl<'p> Walker<'p> {
     #[inline]
     fn state_mut(&mut self, id: StateId) -> &mut State {
         &mut self.kept[id as usize].as_mut().expect("a kept state lives as long as it is referred to").state
+    }
+
+    /// Whether some path led to the instruction.
+    pub(crate) fn is_walked(&self, at: usize) -> bool {
+        self.walked[at]
     }
 
     /// The instruction in a slot.

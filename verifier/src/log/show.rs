@@ -12,7 +12,7 @@ use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
 use core::fmt::Write;
-use oxbpf_isa::disasm::{Dialect, Kernel, Names, to_string};
+use oxbpf_isa::disasm::{Kernel, Names};
 use oxbpf_isa::kernel::KernelModel;
 use oxbpf_isa::program::{MapDef, Program};
 
@@ -242,9 +242,35 @@ impl Walker<'_> {
 
     fn insn_text(&self, at: u32) -> String {
         let names = KernelNames(self.model);
-        match self.insn(at) {
-            Some(insn) => to_string(&Kernel as &dyn Dialect, at as usize, &insn, &names),
-            None => String::new(),
+        let slots = &self.program.insns[at as usize..];
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = Kernel.log(&mut text, at as usize, &slots[..slots.len().min(2)], &names);
+        text
+    }
+
+    /// Before the walk: which registers are read from each instruction on, and which loop it is in.
+    pub(crate) fn log_live_registers(&mut self) {
+        if !self.log.verbose() {
+            return;
+        }
+        self.log.line(format_args!("Live regs before insn:\n"));
+        let mut at = 0;
+        while at < self.program.insns.len() {
+            match self.graph.scc[at] {
+                0 => self.log.line(format_args!("    ")),
+                scc => self.log.line(format_args!("{scc:3} ")),
+            }
+            self.log.line(format_args!("{at:3}: "));
+            for r in 0..10 {
+                match self.graph.live[at] >> r & 1 {
+                    1 => self.log.line(format_args!("{r}")),
+                    _ => self.log.line(format_args!(".")),
+                }
+            }
+            let text = self.insn_text(at as u32);
+            self.log.line(format_args!(" {text}\n"));
+            at += if self.program.insns[at].is_ldimm64() { 2 } else { 1 };
         }
     }
 

@@ -149,6 +149,12 @@ findings! {
     "E0112" EINVAL DirectValueRange { value_size: u32, off: u32 } = "address outside a map value",
         "invalid access to map value pointer, value_size={value_size} off={off}",
         "The address lies outside the value, or the array has more than one element.";
+    "E0130" EINVAL MayGotoFields { off: i16, imm: i32 } = "may_goto with other fields",
+        "invalid may_goto off {off} imm {imm}",
+        "The instruction has an offset and nothing else.";
+    "E0131" EINVAL CastSpaces = "address spaces of a cast",
+        "addr_space_cast insn can only convert between address space 1 and 0",
+        "Address space 1 is the arena, 0 the kernel's view of it.";
     "E0201" E2BIG TooManySubprogs { limit: usize } = "too many subprograms",
         "too many subprograms",
         "A program may be made of at most 256 functions.";
@@ -192,6 +198,49 @@ findings! {
     "E0213" E2BIG FrameDepth { frames: usize } = "too many frames on a path",
         "the call stack of {frames} frames is too deep",
         "Calls may nest eight deep.";
+    "E0230" EINVAL LdAbsUntyped = "packet load in a function without types",
+        "LD_ABS is not allowed in subprogs without BTF",
+        "A packet load can end the function with 0, so it must be known that the function returns a \
+        number. Load the program with the types of its functions.";
+    "E0231" EINVAL TailCallUntyped = "tail call in a function without types",
+        "tail_call is not allowed in subprogs without BTF",
+        "A tail call ends the function with a number, so it must be known that it returns one. Load \
+        the program with the types of its functions.";
+    "E0232" EFAULT DeadCallback { insn: usize } = "address of a function that is never called",
+        "verifier bug: No program to jit at insn {insn} (subprog < 0)",
+        "The address of the function is taken, but nothing calls it on any path, so the kernel removes \
+        it as dead code and then misses it. Remove the reference, or call the function.";
+    "E0240" EINVAL FirstFuncInfo { insn: u32 } = "first function record",
+        "nonzero insn_off {insn} for the first func info record",
+        "The first record of func_info is about the first instruction.";
+    "E0241" EINVAL FuncInfoOrder { insn: u32, previous: u32 } = "order of function records",
+        "same or smaller insn offset ({insn}) than previous func info record ({previous})",
+        "The records of func_info are in the order of the instructions they are about.";
+    "E0242" EINVAL FuncInfoType { id: u32 } = "type of a function record",
+        "invalid type id {id} in func info",
+        "A record of func_info names a function among the program's types.";
+    "E0243" EINVAL FuncInfoCount = "number of function records",
+        "number of funcs in func_info doesn't match number of subprogs",
+        "There is one record of func_info for each function of the program.";
+    "E0244" EINVAL FuncInfoLayout = "place of a function record",
+        "func_info BTF section doesn't match subprog layout in BPF program",
+        "Each record of func_info is about the first instruction of a function.";
+    "E0245" EINVAL LineInfoOrder { n: usize, insn: u32, previous: u32, len: usize } = "order of line records",
+        "Invalid line_info[{n}].insn_off:{insn} (prev_offset:{previous} prog->len:{len})",
+        "The records of line_info are in the order of the instructions they are about, and about \
+        instructions of the program.";
+    "E0246" EINVAL LineInfoSlot { n: usize } = "line record about no instruction",
+        "Invalid insn code at line_info[{n}].insn_off",
+        "The record is about the second slot of a wide load.";
+    "E0247" EINVAL LineInfoText { n: usize } = "text of a line record",
+        "Invalid line_info[{n}].line_off or .file_name_off",
+        "The record names text that the types do not have.";
+    "E0248" EINVAL LineInfoMissing { subprog: usize } = "function without a line record",
+        "missing bpf_line_info for func#{subprog}",
+        "Each function begins with a record of line_info.";
+    "E0249" EINVAL LineInfoShort { missing: usize, subprog: usize } = "functions without line records",
+        "missing bpf_line_info for {missing} funcs starting from func#{subprog}",
+        "Each function begins with a record of line_info.";
     "E0301" EINVAL InvalidHelper { name: String, id: i32 } = "unknown helper",
         "invalid func {name}#{id}",
         "The kernel has no helper with this number. A declaration that was never resolved calls \
@@ -220,6 +269,9 @@ findings! {
         "REG INVARIANTS VIOLATION",
         "The ranges of a register contradict each other and the program was loaded with the flag that \
         makes this an error.";
+    "E0430" EFAULT PrecisionOfPointer = "exact value of a pointer",
+        "verifier bug: backtracking misuse",
+        "The helper needs to know the exact number in this argument, and it is a pointer.";
     "E0501" EACCES NotReadable { reg: u8 } = "uninitialised register",
         "R{reg} !read_ok",
         "The register holds nothing on this path: it was never written, or a call clobbered it. R1 to \
@@ -472,6 +524,15 @@ findings! {
     "E0913" EINVAL TailCallReturn = "tail call in a function",
         "tail_call is only allowed in functions that return 'int'.",
         "A tail call ends the function with a number, so the function must return one.";
+    "E0930" EINVAL CallbackUntyped = "callback without types",
+        "missing btf func_info",
+        "The address of a function can only be taken where the types of the program's functions are \
+        given: load the program with BTF.";
+    "E0931" EINVAL GlobalSleeps = "global function that may sleep",
+        "global functions that may sleep are not allowed in non-sleepable context,\n\
+        i.e., in a RCU/IRQ/preempt-disabled section, or in\na non-sleepable BPF program context",
+        "The function, or one that it calls, calls a helper that may sleep. Load the program as \
+        sleepable, or make the function static.";
     "E1401" EACCES PrivateStack { subprog: usize, bytes: u32 } = "stack of a function",
         "stack size of subprog {subprog} is {bytes}. Too large",
         "A function with a stack of its own has 512 bytes of it.";
@@ -490,10 +551,6 @@ findings! {
     "E1406" EINVAL TimerMap { timer: u32, map: u32 } = "timer of another map",
         "timer pointer in R1 map_uid={timer} doesn't match map pointer in R2 map_uid={map}",
         "A timer is made with the map that it lies in.";
-    "E1407" EFAULT DeadFunction = "address of a function that is never called",
-        "verifier bug: No program to jit",
-        "The program takes the address of a function that no path leads to. The kernel takes the function out \
-        as dead code and then fails to find it. Do not take the address, or call it.";
     "E1408" EINVAL FormatString = "format",
         "Invalid format string",
         "A conversion is none that the kernel knows, or there are more conversions than values. Flags and widths \
@@ -539,6 +596,17 @@ findings! {
 }
 
 impl Finding {
+    /// Whether the kernel ends the line after its words.
+    pub(crate) fn ends_line(&self) -> bool {
+        !matches!(
+            self,
+            Finding::TailCallMap
+                | Finding::FirstFuncInfo { .. }
+                | Finding::FuncInfoOrder { .. }
+                | Finding::FuncInfoType { .. }
+        )
+    }
+
     /// The same about a place above the stack, which the kernel gives another error number.
     pub(crate) fn into_invalid(self) -> Finding {
         let text = alloc::format!("{self}");

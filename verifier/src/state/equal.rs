@@ -132,12 +132,12 @@ fn stack_safe(old: &Frame, cur: &Frame, ids: &mut Ids, exact: Exact) -> bool {
     let unbound = Reg::unknown();
     'slots: for (spi, o) in old.stack.iter().enumerate() {
         let c = cur.stack.get(spi);
-        if exact != Exact::Fully && o.is_all_misc() {
+        if exact == Exact::Not && o.is_all_misc() {
             continue;
         }
         let mut i = 0;
         while i < 8 {
-            if exact == Exact::Fully && c.is_none_or(|c| c.bytes[i] != o.bytes[i]) {
+            if exact != Exact::Not && c.is_none_or(|c| c.bytes[i] != o.bytes[i]) {
                 return false;
             }
             if matches!(o.bytes[i], Byte::Invalid | Byte::Misc) {

@@ -1,7 +1,8 @@
 //! What can be said of a program before any state is looked at.
 //!
 //! In the order in which Linux 6.18 looks (`bpf_check`): the number of instructions, where functions
-//! begin (`add_subprog_and_kfunc`), that jumps stay inside them (`check_subprogs`), that opcodes
+//! begin (`add_subprog_and_kfunc`), that jumps stay inside them (`check_subprogs`), that the records
+//! about functions and lines fit (`check_btf_info`), that opcodes
 //! exist and wide loads are whole and name maps that there are (`resolve_pseudo_ldimm64`), that every
 //! instruction can be reached (`check_cfg`). The order decides which of several faults is reported.
 //!
@@ -12,6 +13,7 @@ mod flow;
 mod functions;
 mod graph;
 mod references;
+mod types;
 
 pub use flow::Marks;
 pub use functions::Subprog;
@@ -51,13 +53,25 @@ pub enum Slot {
 /// # Errors
 /// The fault that the kernel would report.
 pub fn analyze(program: &Program, model: &KernelModel) -> Result<Structure, Fault> {
+    analyze_telling(program, model, |_| {})
+}
+
+/// As [`analyze`], and says which functions there are as soon as that is known.
+pub(crate) fn analyze_telling(
+    program: &Program,
+    model: &KernelModel,
+    found: impl FnOnce(&[Subprog]),
+) -> Result<Structure, Fault> {
     let raw = &program.insns;
     let limit = model.limits().insns_privileged as usize;
     if raw.is_empty() || raw.len() > limit {
         return Err(Fault::of(Finding::ProgramSize { insns: raw.len(), limit }));
     }
+    types::check_early(program)?;
     let (mut subprogs, exception_callback) = functions::find(program, model)?;
+    found(&subprogs);
     functions::check_jumps(raw, &mut subprogs)?;
+    types::check(program, &subprogs)?;
     references::check(program)?;
     let marks = flow::walk(raw, exception_callback)?;
     Ok(Structure { insns: decode(raw), subprogs, exception_callback, marks })

@@ -89,11 +89,12 @@ impl Walker<'_> {
         if id == GET_FUNC_IP {
             self.func_ip()?;
         }
+        // A tail call that fails has moved nothing, and one that succeeds leaves the program.
+        if id == TAIL_CALL {
+            return if self.cur.curframe() > 0 { self.leave_by_tail_call() } else { Ok(Next::Straight) };
+        }
         if proto.flags.contains(HelperFlags::CHANGES_PKT) {
             self.forget_packets();
-        }
-        if id == TAIL_CALL && self.cur.curframe() > 0 {
-            return self.leave_by_tail_call();
         }
         Ok(Next::Straight)
     }

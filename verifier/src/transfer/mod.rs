@@ -14,6 +14,7 @@ mod format;
 mod jump;
 mod later;
 mod locks;
+mod malformed;
 mod maps;
 mod memory;
 mod sock;
@@ -31,14 +32,15 @@ use crate::state::{Kind, Mods, Reg};
 use crate::structure::Slot;
 use crate::verdict::Feature;
 use alloc::vec::Vec;
-use oxbpf_isa::insn::{Callee, DecodeError, Form, Imm64, Insn, PacketBase, Reg as R, Size};
+use oxbpf_isa::btf::Linkage;
+use oxbpf_isa::insn::{Callee, Imm64, Insn, PacketBase, Reg as R, Size};
 use oxbpf_isa::kernel::{MapType, ProgFlags, ProgType, RetRule};
 
 impl Walker<'_> {
     pub(crate) fn step(&mut self) -> Judged<Next> {
         let insn = match self.structure.insns[self.at as usize] {
             Slot::Insn(insn) => insn,
-            Slot::Bad(error) => return Err(self.bad(error)),
+            Slot::Bad(error) => return Err(self.malformed(error)),
             Slot::Second => return Err(Stop::Unknown(Feature::Internal)),
         };
         match insn {
@@ -48,9 +50,9 @@ impl Walker<'_> {
             Insn::MovSx { width, from, dst, src } => self.movsx(width, from, dst, src),
             Insn::AddrSpaceCast { .. } => Err(Stop::Unknown(Feature::Arena)),
             Insn::Endian { op, size, dst } => self.endian(op, size, dst),
-            Insn::Load { size, signed, dst, base, off } => self.load(size, signed, dst, base, off),
+            Insn::Load { size, signed, dst, base, off } => self.load(size, signed, dst, base, off, false),
             Insn::LoadAcquire { size, dst, base, off } => self.load_acquire(size, dst, base, off),
-            Insn::Store { size, base, off, src } => self.store(size, base, off, src),
+            Insn::Store { size, base, off, src } => self.store(size, base, off, src, false),
             Insn::StoreRelease { size, base, off, src } => self.store_release(size, base, off, src),
             Insn::Atomic { op, fetch, size, base, off, src } => self.atomic(op, fetch, size, base, off, src),
             Insn::LdImm64 { dst, imm } => self.wide_load(dst, imm),
@@ -81,25 +83,6 @@ impl Walker<'_> {
                 self.jumps += 1;
                 self.exit()
             }
-        }
-    }
-
-    /// An instruction that is none.
-    fn bad(&self, error: DecodeError) -> Stop {
-        match error {
-            DecodeError::UnknownOpcode { code } => Finding::UnknownOpcode { code }.into(),
-            DecodeError::Register { number, .. } => Finding::InvalidRegister { number }.into(),
-            // The kernel looks at fewer fields of a wide load than the decoder does.
-            DecodeError::Reserved { form: Form::LdImm64, .. } => Stop::Unknown(Feature::Internal),
-            DecodeError::Reserved { .. } => {
-                let code = self.program.insns[self.at as usize].code;
-                match reserved_form(code) {
-                    Some(form) => Finding::ReservedFields { form }.into(),
-                    None => Stop::Unknown(Feature::Internal),
-                }
-            }
-            DecodeError::AtomicOp { imm, .. } => Finding::AtomicOpcode { imm }.into(),
-            _ => Stop::Unknown(Feature::Internal),
         }
     }
 
@@ -145,7 +128,10 @@ impl Walker<'_> {
                 let Some(subprog) = self.structure.subprog_at(start) else {
                     return Err(Stop::Unknown(Feature::Internal));
                 };
-                if self.functions[subprog].global {
+                if self.program.funcs.is_empty() {
+                    return Err(Finding::CallbackUntyped.into());
+                }
+                if self.functions[subprog].linkage != Some(Linkage::Static) {
                     return Err(Finding::CallbackNotStatic.into());
                 }
                 *self.cur.reg_mut(at) = Reg { a: subprog as u32, ..Reg::pointer(Kind::Func, Mods::NONE) };
@@ -269,27 +255,4 @@ pub(crate) fn bad_return(place: &'static str, r0: &Reg, (min, max): (i32, i32)) 
     let has =
         if has.is_empty() { alloc::string::String::from("unknown scalar value") } else { has.join(" ") };
     Finding::ReturnRange { place, has, min, max }
-}
-
-/// The form that the kernel names when an unused field is used.
-fn reserved_form(code: u8) -> Option<&'static str> {
-    use oxbpf_isa::insn::opcode::{class, jmp};
-    Some(match code & class::MASK {
-        0x04 | 0x07 => match code & 0xf0 {
-            0x80 => "BPF_NEG",
-            0xd0 => "BPF_END",
-            0xb0 => "BPF_MOV",
-            _ => "BPF_ALU",
-        },
-        0x02 => "BPF_ST",
-        0x03 => "BPF_STX",
-        0x00 => "BPF_LD_[ABS|IND]",
-        0x05 | 0x06 => match code & class::OP_MASK {
-            jmp::CALL => "BPF_CALL",
-            jmp::EXIT => "BPF_EXIT",
-            jmp::JA => "BPF_JA",
-            _ => "BPF_JMP/JMP32",
-        },
-        _ => return None,
-    })
 }
