@@ -1,16 +1,18 @@
 //! What is said of a program in the end.
 
 use crate::explore::{Function, Stop, Walker};
+use crate::kfunc::{Call, Kfuncs};
 use crate::log::Log;
-use crate::report::Fault;
+use crate::report::{Fault, Finding};
 use crate::structure::{self, Graph, Structure};
 use crate::transfer::MapFields;
+use crate::types::{Kernel, Part, Types};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use oxbpf_isa::btf::{Linkage, Type};
 use oxbpf_isa::insn::{Callee, Imm64, Insn};
-use oxbpf_isa::kernel::{HelperFlags, KernelModel, KernelVersion, ProgFlags as Of, ProgKind};
+use oxbpf_isa::kernel::{HelperFlags, KfuncFlags, KernelModel, KernelVersion, ProgFlags as Of, ProgKind};
 use oxbpf_isa::program::{ProgFlags, Program};
 
 /// Whether a kernel would take a program.
@@ -138,19 +140,24 @@ pub struct Judgement {
     pub stats: Stats,
 }
 
-/// Judges a program as the kernel of the model would, for a loader with every privilege.
-pub fn verify(program: &Program, model: &KernelModel) -> Judgement {
-    verify_logged(program, model, 0).0
+/// Judges a program as the kernel would, for a loader with every privilege.
+pub fn verify(program: &Program, kernel: &Kernel<'_>) -> Judgement {
+    verify_logged(program, kernel, 0).0
 }
 
 /// As [`verify`], with the log the kernel would write at this level: 0 for none, 1, or 2.
-pub fn verify_logged(program: &Program, model: &KernelModel, level: u32) -> (Judgement, String) {
+pub fn verify_logged(program: &Program, kernel: &Kernel<'_>, level: u32) -> (Judgement, String) {
     let mut stats = Stats::default();
     let mut log = Log::new(level);
-    let structure = structure::analyze_telling(program, model, |subprogs| log.functions(subprogs));
+    let prog = program.prog_type.and_then(|of| Some((of, kernel.model.prog(of)?)));
+    let kind = prog.map(|(of, prog)| kind_of(program, of, prog));
+    let types = Types::new(program, kernel).btf(Part::VMLINUX);
+    let kfuncs = Kfuncs::new(program, kernel.model, kind.as_ref(), types.map(|btf| &**btf));
+    let structure =
+        structure::analyze_with(program, kernel.model, &kfuncs, |subprogs| log.functions(subprogs));
     let verdict = match structure {
         Err(fault) => Verdict::Reject(fault),
-        Ok(structure) => judge(program, model, &structure, &mut stats, &mut log),
+        Ok(structure) => judge(program, kernel, kfuncs, &structure, &mut stats, &mut log),
     };
     if let Verdict::Reject(fault) = &verdict {
         let text = alloc::format!("{fault}");
@@ -165,11 +172,13 @@ pub fn verify_logged(program: &Program, model: &KernelModel, level: u32) -> (Jud
 
 fn judge(
     program: &Program,
-    model: &KernelModel,
+    kernel: &Kernel<'_>,
+    kfuncs: Kfuncs<'_>,
     structure: &Structure,
     stats: &mut Stats,
     log: &mut Log,
 ) -> Verdict {
+    let model = kernel.model;
     let Some(prog_type) = program.prog_type else { return Verdict::Unknown(Feature::ProgramType) };
     let Some(prog) = model.prog(prog_type) else { return Verdict::Unknown(Feature::ProgramType) };
     if model.version() != REFERENCE {
@@ -183,14 +192,18 @@ fn judge(
     if let Some(verdict) = crate::transfer::check_maps(program, structure, model, &kind, &map_fields) {
         return verdict;
     }
-    let args = |callee: Callee, _at: usize| match callee {
+    let args = |callee: Callee, at: usize| match callee {
         Callee::Helper(id) => model.helper_for(&kind, id as u32).ok().map(|h| h.proto.arity() as u32),
+        Callee::Kfunc { .. } => match kfuncs.at(at as u32) {
+            Call::Known(kfunc) => Some(kfunc.params().len() as u32),
+            _ => None,
+        },
         _ => None,
     };
     let graph = Graph::new(&structure.insns, &structure.subprogs, args);
-    let functions = functions(program, structure, model, &kind);
+    let functions = functions(program, structure, model, &kind, &kfuncs);
     let mut walker =
-        Walker::new(program, model, structure, graph, kind, prog, functions, map_fields, core::mem::take(log));
+        Walker::new(program, kernel, kfuncs, structure, graph, kind, prog, functions, map_fields, core::mem::take(log));
     walker.log_live_registers();
     let verdict = walk_all(&mut walker);
     *stats = walker.stats;
@@ -201,9 +214,10 @@ fn judge(
             Ok(()) if prog.flags.contains(Of::NEEDS_TARGET) || prog.flags.contains(Of::BTF_CTX) => {
                 Verdict::Unknown(Feature::KernelTypes)
             }
-            Ok(()) => match unseen(structure) {
-                Some(feature) => Verdict::Unknown(feature),
-                None => crate::transfer::dangling(&walker).unwrap_or(Verdict::Accept),
+            Ok(()) => match (walker.absent_kfunc, unseen(&walker)) {
+                (Some(at), _) => Verdict::Reject(Fault::at(at as usize, Finding::KfuncAbsent)),
+                (None, Some(feature)) => Verdict::Unknown(feature),
+                (None, None) => crate::transfer::dangling(&walker).unwrap_or(Verdict::Accept),
             },
             Err((stop, at)) => said(stop, at),
         },
@@ -216,9 +230,12 @@ const REFERENCE: KernelVersion = KernelVersion::new(6, 18);
 
 /// What the kernel looks up for every instruction before it walks, so that it may refuse the program
 /// even where no path leads.
-fn unseen(structure: &Structure) -> Option<Feature> {
-    structure.insns.iter().find_map(|slot| match slot {
-        structure::Slot::Insn(Insn::Call(Callee::Kfunc { .. })) => Some(Feature::Kfuncs),
+fn unseen(walker: &Walker<'_>) -> Option<Feature> {
+    let unsure = |call: &Call<'_>| matches!(call, Call::Unknown | Call::Forbidden { has_address: false, .. });
+    if walker.kfuncs.iter().any(|(_, call)| unsure(call)) {
+        return Some(Feature::Kfuncs);
+    }
+    walker.structure.insns.iter().find_map(|slot| match slot {
         structure::Slot::Insn(Insn::LdImm64 { imm, .. }) => match imm {
             Imm64::BtfId { .. } => Some(Feature::KernelTypes),
             Imm64::MapIdx(_) | Imm64::MapIdxValue { .. } => Some(Feature::Descriptors),
@@ -279,6 +296,7 @@ fn functions(
     structure: &Structure,
     model: &KernelModel,
     kind: &ProgKind,
+    kfuncs: &Kfuncs<'_>,
 ) -> Vec<Function> {
     let mut functions: Vec<Function> = structure.subprogs.iter().map(|_| Function::default()).collect();
     for (n, subprog) in structure.subprogs.iter().enumerate() {
@@ -302,6 +320,11 @@ fn functions(
                         let Ok(helper) = model.helper_for(kind, id as u32) else { continue };
                         moves |= helper.proto.flags.contains(HelperFlags::CHANGES_PKT);
                         sleeps |= helper.proto.flags.contains(HelperFlags::MIGHT_SLEEP);
+                    }
+                    structure::Slot::Insn(Insn::Call(Callee::Kfunc { .. })) => {
+                        let Call::Known(kfunc) = kfuncs.at(at as u32) else { continue };
+                        moves |= kfunc.moves_packets();
+                        sleeps |= kfunc.has(KfuncFlags::SLEEPABLE);
                     }
                     structure::Slot::Insn(Insn::Call(Callee::Subprog(off))) => {
                         let to = (at as i64 + 1 + i64::from(off)) as usize;

@@ -14,11 +14,13 @@ mod liveness;
 mod precision;
 mod prune;
 
-use crate::log::Log;
+use crate::kfunc::Kfuncs;
+use crate::log::{Log, Subject};
 use crate::report::Finding;
 use crate::state::{Access, Frame, Ids, NO_CALLSITE, Reg, State, StateId, Step};
 use crate::structure::{Graph, Marks, Slot, Structure};
 use crate::transfer::MapFields;
+use crate::types::{Kernel, Types};
 use crate::verdict::{Feature, Stats};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -98,6 +100,14 @@ pub(crate) struct Function {
 pub(crate) struct Walker<'p> {
     pub program: &'p Program,
     pub model: &'p KernelModel,
+    /// The types that registers name.
+    pub types: Types<'p>,
+    /// What the log speaks of.
+    pub subject: Subject<'p>,
+    /// What the calls of kernel functions mean.
+    pub kfuncs: Kfuncs<'p>,
+    /// The first call of a function that the kernel lacks to which a path led.
+    pub absent_kfunc: Option<u32>,
     pub structure: &'p Structure,
     pub graph: Graph,
     pub kind: ProgKind,
@@ -140,7 +150,8 @@ impl<'p> Walker<'p> {
     #[allow(clippy::too_many_arguments)]
     pub fn new(
         program: &'p Program,
-        model: &'p KernelModel,
+        kernel: &Kernel<'p>,
+        kfuncs: Kfuncs<'p>,
         structure: &'p Structure,
         graph: Graph,
         kind: ProgKind,
@@ -150,9 +161,14 @@ impl<'p> Walker<'p> {
         log: Log,
     ) -> Walker<'p> {
         let count = program.insns.len();
+        let types = Types::new(program, kernel);
         Walker {
             program,
-            model,
+            model: kernel.model,
+            types,
+            subject: Subject { program, types },
+            kfuncs,
+            absent_kfunc: None,
             structure,
             kind,
             prog,

@@ -326,7 +326,7 @@ impl Walker<'_> {
             }
             if self.log.verbose() {
                 let state = &self.kept[id as usize].as_ref().expect("it was just marked").state;
-                self.log.parent_state(f, bt, state, self.program);
+                self.log.parent_state(f, bt, state, self.subject);
             }
         }
         Ok(changed)

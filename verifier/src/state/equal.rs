@@ -128,6 +128,34 @@ fn as_scalar<'a>(slot: &'a Slot, unbound: &'a Reg) -> Option<&'a Reg> {
     }
 }
 
+/// What slots with equal bytes hold.
+fn slot_safe(o: &Slot, c: &Slot, ids: &mut Ids, exact: Exact) -> bool {
+    let (old, cur) = (&o.reg, &c.reg);
+    match o.bytes[7] {
+        Byte::Spill => reg_safe(old, cur, ids, exact),
+        Byte::Dynptr => old.a == cur.a && old.b == cur.b && ids.check(old.ref_id, cur.ref_id),
+        // How often an iterator was advanced does not count, or loops would not converge.
+        Byte::Iter => {
+            old.a == cur.a
+                && old.b == cur.b
+                && old.iter_is_active() == cur.iter_is_active()
+                && ids.check(old.ref_id, cur.ref_id)
+        }
+        _ => true,
+    }
+}
+
+/// Whether an iterator that is active was advanced more often since.
+pub fn iter_depths_differ(old: &State, cur: &State) -> bool {
+    old.frames.iter().zip(&cur.frames).any(|(o, c)| {
+        o.stack.iter().enumerate().any(|(spi, slot)| {
+            slot.bytes[0] == Byte::Iter
+                && slot.reg.iter_is_active()
+                && c.stack.get(spi).is_none_or(|s| s.reg.iter_depth() != slot.reg.iter_depth())
+        })
+    })
+}
+
 fn stack_safe(old: &Frame, cur: &Frame, ids: &mut Ids, exact: Exact) -> bool {
     let unbound = Reg::unknown();
     'slots: for (spi, o) in old.stack.iter().enumerate() {
@@ -154,7 +182,7 @@ fn stack_safe(old: &Frame, cur: &Frame, ids: &mut Ids, exact: Exact) -> bool {
             if o.bytes[i] != c.bytes[i] {
                 return false;
             }
-            if i == 7 && o.bytes[7] == Byte::Spill && !reg_safe(&o.reg, &c.reg, ids, exact) {
+            if i == 7 && !slot_safe(o, c, ids, exact) {
                 return false;
             }
             i += 1;

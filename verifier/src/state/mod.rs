@@ -4,9 +4,11 @@
 //! at every branch, so frames and stacks are shared until written.
 
 mod equal;
+mod object;
 mod reg;
 
-pub use equal::{Exact, Ids, regs_exact, states_equal};
+pub use equal::{Exact, Ids, iter_depths_differ, regs_exact, states_equal};
+pub use object::{DYNPTR_SLOTS, DynptrType};
 pub use reg::{ADD_CONST, ADD_CONST32, ADD_CONST64, Kind, Mods, Reg, type_name};
 
 use alloc::rc::Rc;
@@ -26,6 +28,10 @@ pub enum Byte {
     /// Something.
     Misc,
     Zero,
+    /// Part of a dynptr.
+    Dynptr,
+    /// Part of an iterator.
+    Iter,
 }
 
 /// Eight bytes of stack.
@@ -45,6 +51,11 @@ impl Slot {
     #[inline]
     pub fn is_spill(&self) -> bool {
         self.bytes[7] == Byte::Spill
+    }
+
+    /// Holds something that a store of other data destroys as a whole.
+    pub fn is_special(&self) -> bool {
+        matches!(self.bytes[7], Byte::Spill | Byte::Dynptr | Byte::Iter)
     }
 
     #[inline]

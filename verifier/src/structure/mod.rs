@@ -19,6 +19,7 @@ pub use flow::Marks;
 pub use functions::Subprog;
 pub use graph::{Graph, Successors};
 
+use crate::kfunc::Kfuncs;
 use crate::report::{Fault, Finding};
 use alloc::vec::Vec;
 use oxbpf_isa::insn::{DecodeError, Insn, RawInsn};
@@ -53,14 +54,16 @@ pub enum Slot {
 /// # Errors
 /// The fault that the kernel would report.
 pub fn analyze(program: &Program, model: &KernelModel) -> Result<Structure, Fault> {
-    analyze_telling(program, model, |_| {})
+    analyze_with(program, model, &Kfuncs::default(), |_| {})
 }
 
-/// As [`analyze`], and says which functions there are as soon as that is known.
-pub(crate) fn analyze_telling(
+/// As [`analyze`], where what the calls of kernel functions mean was looked up; says which functions
+/// there are as soon as that is known.
+pub(crate) fn analyze_with(
     program: &Program,
     model: &KernelModel,
-    found: impl FnOnce(&[Subprog]),
+    kfuncs: &Kfuncs<'_>,
+    tell: impl FnOnce(&[Subprog]),
 ) -> Result<Structure, Fault> {
     let raw = &program.insns;
     let limit = model.limits().insns_privileged as usize;
@@ -68,12 +71,19 @@ pub(crate) fn analyze_telling(
         return Err(Fault::of(Finding::ProgramSize { insns: raw.len(), limit }));
     }
     types::check_early(program)?;
-    let (mut subprogs, exception_callback) = functions::find(program, model)?;
-    found(&subprogs);
+    // Functions and calls of the kernel's are looked at together, in the order of the program.
+    let found = functions::find(program, model);
+    if let Some(fault) = &kfuncs.fault
+        && found.as_ref().err().is_none_or(|other| fault.insn < other.insn)
+    {
+        return Err(fault.clone());
+    }
+    let (mut subprogs, exception_callback) = found?;
+    tell(&subprogs);
     functions::check_jumps(raw, &mut subprogs)?;
     types::check(program, &subprogs)?;
     references::check(program)?;
-    let marks = flow::walk(raw, exception_callback)?;
+    let marks = flow::walk(raw, exception_callback, kfuncs)?;
     Ok(Structure { insns: decode(raw), subprogs, exception_callback, marks })
 }
 

@@ -297,6 +297,7 @@ impl Walker<'_> {
             | Kind::BtfId
             | Kind::Mem
             | Kind::Buf
+            | Kind::Dynptr
             | Kind::Func => true,
             Kind::FlowKeys if known => true,
             Kind::FlowKeys | Kind::MapPtr => known && smin == 0 && op == AluOp::Add,

@@ -6,6 +6,7 @@
 //! argument is [`accepted`].
 
 use super::alu::MAX_OFFSET;
+use super::dynptr::{Given, Wanted};
 use super::locks::SPIN_LOCK;
 use super::memory::Way;
 use crate::explore::{Judged, Stop, Walker};
@@ -34,6 +35,7 @@ pub(super) struct Seen {
     pub subprog: Option<u32>,
     pub const_key: Option<u64>,
     pub raw_mode: bool,
+    pub dynptr: Option<Given>,
 }
 
 const MEMORY: &[(Kind, Mods)] = &[
@@ -82,6 +84,7 @@ fn accepted(kind: ArgKind) -> Option<&'static [(Kind, Mods)]> {
         ArgKind::ConstStr => &[(Kind::MapValue, Mods::NONE)],
         ArgKind::Timer => &[(Kind::MapValue, Mods::NONE)],
         ArgKind::SpinLock => &[(Kind::MapValue, Mods::NONE), (Kind::BtfId, Mods::ALLOC)],
+        ArgKind::Dynptr => &[(Kind::Stack, Mods::NONE), (Kind::Dynptr, Mods::NONE)],
         _ => return None,
     })
 }
@@ -111,7 +114,9 @@ impl Walker<'_> {
             self.argument_offset(&reg, r, &arg)?;
         }
         if arg.flags.contains(ArgFlags::RELEASE) {
-            if reg.ref_id == 0 && !reg.is_null() {
+            if arg.kind == ArgKind::Dynptr {
+                self.owned_dynptr(&reg, r)?;
+            } else if reg.ref_id == 0 && !reg.is_null() {
                 return Err(Finding::NotReferenced { reg: r as u8 }.into());
             }
             seen.release = Some(r);
@@ -187,6 +192,7 @@ impl Walker<'_> {
                 seen.map = Some((reg.a, reg.b));
             }
             ArgKind::SpinLock => self.lock(r, reg, LockKind::Spin, seen.id == SPIN_LOCK)?,
+            ArgKind::Dynptr => seen.dynptr = self.dynptr_argument(r, Wanted::of(arg))?,
             _ => {}
         }
         Ok(())
@@ -214,7 +220,6 @@ impl Walker<'_> {
         let Some(accepted) = accepted(arg.kind) else {
             return Err(Stop::Unknown(match arg.kind {
                 ArgKind::KptrXchgDest => Feature::KernelPointers,
-                ArgKind::Dynptr => Feature::Dynptrs,
                 ArgKind::Arena => Feature::Arena,
                 _ => Feature::KernelTypes,
             }));
@@ -225,6 +230,9 @@ impl Walker<'_> {
         }
         if arg.flags.contains(ArgFlags::NULLABLE) {
             mods = mods.without(Mods::MAYBE_NULL);
+        }
+        if arg.kind == ArgKind::Mem {
+            mods = mods.without(Mods::DYNPTR);
         }
         if accepted.contains(&(reg.kind, mods)) {
             if reg.kind == Kind::BtfId {
@@ -245,32 +253,37 @@ impl Walker<'_> {
         Err(Finding::ArgumentType { reg: r as u8, ty: reg.type_name(), expected }.into())
     }
 
-    fn argument_offset(&mut self, reg: &Reg, r: usize, arg: &Arg) -> Judged<()> {
+    pub(super) fn argument_offset(&mut self, reg: &Reg, r: usize, arg: &Arg) -> Judged<()> {
         if arg.flags.contains(ArgFlags::RELEASE) {
+            if arg.kind == ArgKind::Dynptr && reg.kind == Kind::Stack {
+                return Ok(());
+            }
             if reg.off != 0 {
                 return Err(Finding::ReleaseOffset { reg: r as u8 }.into());
             }
             return self.pointer_offset(reg, r);
         }
         match reg.kind {
-            Kind::Stack
-            | Kind::Packet
-            | Kind::PacketMeta
-            | Kind::MapKey
-            | Kind::MapValue
-            | Kind::Mem
-            | Kind::Buf
-            | Kind::Scalar
-                if !reg.maybe_null() =>
+            Kind::Stack | Kind::Packet | Kind::PacketMeta | Kind::MapKey | Kind::MapValue | Kind::Scalar
+                if reg.mods == Mods::NONE =>
             {
                 Ok(())
             }
+            Kind::Mem if matches!(reg.mods, Mods::NONE | Mods::RDONLY | Mods::RINGBUF) => Ok(()),
+            Kind::Buf if matches!(reg.mods, Mods::NONE | Mods::RDONLY) => Ok(()),
             _ => self.pointer_offset(reg, r),
         }
     }
 
     /// A pointer with the size of its memory in the register after it.
-    fn memory_size(&mut self, r: usize, size: &Reg, way: Way, zero_ok: bool, seen: &mut Seen) -> Judged<()> {
+    pub(super) fn memory_size(
+        &mut self,
+        r: usize,
+        size: &Reg,
+        way: Way,
+        zero_ok: bool,
+        seen: &mut Seen,
+    ) -> Judged<()> {
         let number = r as u8;
         seen.size_max = size.num.umax();
         if size.num.smin() < 0 {
@@ -364,7 +377,7 @@ impl Walker<'_> {
     }
 
     /// A string in a read-only map, with an end.
-    fn constant_string(&mut self, reg: &Reg, r: usize) -> Judged<()> {
+    pub(super) fn constant_string(&mut self, reg: &Reg, r: usize) -> Judged<()> {
         let number = r as u8;
         let Some(map) = self.map(reg.a) else { return Err(Stop::Unknown(Feature::Internal)) };
         let readonly =

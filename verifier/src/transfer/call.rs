@@ -10,12 +10,14 @@ use super::memory::{Value, Way};
 use crate::domain::Scalar;
 use crate::explore::{Judged, Next, Stop, Walker};
 use crate::report::Finding;
-use crate::state::{Kind, Mods, Reference, Reg};
+use crate::state::{DynptrType, Kind, Mods, Reference, Reg};
+use crate::types::Part;
 use crate::verdict::Feature;
 use alloc::format;
 use alloc::string::String;
 use oxbpf_isa::kernel::{
-    HelperFlags, HelperMatch, HelperRefusal, MapCreateFlags, MapType, ProgType, RetBounds, RetFlags, RetKind,
+    ArgKind, HelperFlags, HelperMatch, HelperRefusal, MapCreateFlags, MapType, ProgType, RetBounds, RetFlags,
+    RetKind,
 };
 
 const MAP_LOOKUP: i32 = 1;
@@ -31,12 +33,12 @@ const SNPRINTF: i32 = 165;
 const TIMER_SET_CALLBACK: i32 = 170;
 const FIND_VMA: i32 = 180;
 const LOOP: i32 = 181;
-const USER_RINGBUF_DRAIN: i32 = 209;
+const DYNPTR_FROM_MEM: i32 = 197;
+const DYNPTR_WRITE: i32 = 202;
+const DYNPTR_DATA: i32 = 203;
+pub(super) const USER_RINGBUF_DRAIN: i32 = 209;
 /// Helpers whose rules beyond the signature have no model yet.
 const UNMODELLED: &[(i32, Feature)] = &[
-    (197, Feature::Dynptrs),
-    (203, Feature::Dynptrs),
-    (USER_RINGBUF_DRAIN, Feature::Dynptrs),
     (194, Feature::KernelPointers),
 ];
 /// Results that are errors are not below this (Linux `MAX_ERRNO`).
@@ -93,7 +95,9 @@ impl Walker<'_> {
         if id == TAIL_CALL {
             return if self.cur.curframe() > 0 { self.leave_by_tail_call() } else { Ok(Next::Straight) };
         }
-        if proto.flags.contains(HelperFlags::CHANGES_PKT) {
+        let writes_packet = id == DYNPTR_WRITE
+            && seen.dynptr.is_some_and(|d| matches!(d.ty, DynptrType::Skb | DynptrType::SkbMeta));
+        if proto.flags.contains(HelperFlags::CHANGES_PKT) || writes_packet {
             self.forget_packets();
         }
         Ok(Next::Straight)
@@ -151,6 +155,9 @@ impl Walker<'_> {
 
     fn release(&mut self, id: i32, found: &HelperMatch<'_>, seen: &Seen) -> Judged<()> {
         let Some(r) = seen.release else { return Ok(()) };
+        if found.proto.args[r - 1].kind == ArgKind::Dynptr {
+            return self.release_dynptr(r);
+        }
         if seen.ref_id == 0 {
             return match self.cur.reg(r).is_null() {
                 true => Ok(()),
@@ -176,7 +183,11 @@ impl Walker<'_> {
                 }
                 self.mark_precise(2)
             }
-            FOR_EACH | FIND_VMA => self.push_callback(id, seen),
+            FOR_EACH | FIND_VMA | USER_RINGBUF_DRAIN => self.push_callback(id, seen),
+            DYNPTR_FROM_MEM => match *self.cur.reg(1) {
+                Reg { kind: Kind::MapValue, mods: Mods::NONE, .. } => Ok(()),
+                reg => Err(Finding::DynptrMemory { ty: reg.type_name() }.into()),
+            },
             SNPRINTF => self.snprintf(),
             TIMER_SET_CALLBACK => self.push_async(seen.subprog, seen.map, Later::Timer),
             LOOP => {
@@ -231,12 +242,22 @@ impl Walker<'_> {
             RetKind::TcpSock => Reg::pointer(Kind::TcpSock, mods),
             RetKind::SockCommon => Reg::pointer(Kind::SockCommon, mods),
             RetKind::Mem => Reg { a: seen.alloc_size as u32, ..Reg::pointer(Kind::Mem, mods) },
+            // Which type the object has follows from an argument.
+            RetKind::BtfId if ret.flags.contains(RetFlags::BTF_BY_ARG) => {
+                return Err(Stop::Unknown(Feature::KernelPointers));
+            }
+            RetKind::BtfId => {
+                let id = self.types.find(ret.btf, oxbpf_isa::btf::Kind::Struct);
+                Reg::typed(Part::VMLINUX, id.ok_or(Stop::Unknown(Feature::KernelTypes))?, mods)
+            }
             _ => return Err(Stop::Unknown(Feature::KernelTypes)),
         };
         if r0.maybe_null() {
             r0.id = self.fresh_id();
         }
-        if found.proto.flags.contains(HelperFlags::CAST) {
+        if let (DYNPTR_DATA, Some(dynptr)) = (id, seen.dynptr) {
+            (r0.b, r0.ref_id) = (dynptr.id, dynptr.ref_id);
+        } else if found.proto.flags.contains(HelperFlags::CAST) {
             r0.ref_id = seen.ref_id;
         } else if found.proto.flags.contains(HelperFlags::ACQUIRE) || self.acquires(id, seen) {
             let fresh = self.fresh_id();
@@ -284,6 +305,8 @@ impl Walker<'_> {
 
     /// The packet may have moved: what pointed into it is a number now.
     pub(super) fn forget_packets(&mut self) {
-        self.cur.for_each_reg(|r| r.is_packet_any(), |r| *r = Reg::unknown());
+        let in_packet = Mods::DYNPTR_SKB.with(Mods::DYNPTR_XDP).with(Mods::DYNPTR_SKB_META);
+        let moves = |r: &Reg| r.is_packet_any() || r.kind == Kind::Mem && r.mods.any(in_packet);
+        self.cur.for_each_reg(moves, |r| *r = Reg::unknown());
     }
 }

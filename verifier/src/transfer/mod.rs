@@ -9,9 +9,13 @@ mod args;
 mod call;
 mod dangling;
 mod depth;
+mod dynptr;
 mod fields;
 mod format;
+mod iter;
 mod jump;
+mod kfunc;
+mod kfunc_args;
 mod later;
 mod locks;
 mod malformed;
@@ -74,7 +78,7 @@ impl Walker<'_> {
                 match callee {
                     Callee::Helper(id) => self.call_helper(id),
                     Callee::Subprog(off) => self.call_subprog(off),
-                    Callee::Kfunc { .. } => Err(Stop::Unknown(Feature::Kfuncs)),
+                    Callee::Kfunc { .. } => self.call_kfunc(),
                     Callee::Reg(_) => Err(Stop::Unknown(Feature::Internal)),
                 }
             }

@@ -6,17 +6,19 @@
 //! it only has to fit that. Callbacks are walked as often as it takes until nothing new is found.
 
 use super::args::Seen;
+use super::call::USER_RINGBUF_DRAIN;
+use super::dynptr::Wanted;
 use super::memory::Way;
 use super::{bad_return, in_range};
 use crate::explore::{Judged, Next, Stop, Walker};
 use crate::report::Finding;
-use crate::state::{Frame, Kind, MAX_FRAMES, Mods, Reg};
+use crate::state::{DynptrType, Frame, Kind, MAX_FRAMES, Mods, Reg};
 use crate::verdict::Feature;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use oxbpf_isa::btf::{Btf, Type, TypeId};
-use oxbpf_isa::kernel::ProgType;
+use oxbpf_isa::kernel::{Arg, ArgKind, ProgType};
 
 const FIND_VMA: i32 = 180;
 const LOOP: i32 = 181;
@@ -27,6 +29,7 @@ pub(crate) enum Param {
     Scalar,
     Ctx,
     Memory { size: u32, nullable: bool },
+    Dynptr,
 }
 
 impl Walker<'_> {
@@ -87,7 +90,11 @@ impl Walker<'_> {
             if let Some((_, Type::Struct(s))) = btf.resolved(to)
                 && s.name == "bpf_dynptr"
             {
-                return Err(Stop::Unknown(Feature::Dynptrs));
+                if tagged_nonnull >> n & 1 == 1 {
+                    return Err(unknown);
+                }
+                params.push(Param::Dynptr);
+                continue;
             }
             let size = btf.size_of(btf.skip_modifiers(to)).ok_or(unknown.clone())?;
             params.push(Param::Memory { size, nullable: tagged_nonnull >> n & 1 == 0 });
@@ -143,6 +150,7 @@ impl Walker<'_> {
             *self.cur.reg_mut(n + 1) = match param {
                 Param::Scalar => Reg::unknown(),
                 Param::Ctx => Reg::pointer(Kind::Ctx, Mods::NONE),
+                Param::Dynptr => Reg::dynptr(DynptrType::Local, true, self.fresh_id()),
                 Param::Memory { size, nullable } => {
                     let mods = if nullable { Mods::MAYBE_NULL } else { Mods::NONE };
                     let id = if nullable { self.fresh_id() } else { 0 };
@@ -228,6 +236,15 @@ impl Walker<'_> {
                         return Err(invalid());
                     }
                 }
+                Param::Dynptr => {
+                    let judged = self
+                        .argument_offset(&reg, r, &Arg::new(ArgKind::Dynptr))
+                        .and_then(|()| self.dynptr_argument(r, Wanted::Constant(None)));
+                    if let Err(stop) = judged {
+                        self.say(&stop);
+                        return Err(if let Stop::Reject(_) = stop { invalid() } else { stop });
+                    }
+                }
                 Param::Memory { size, nullable } => self.global_memory(r, size, nullable, &invalid)?,
             }
         }
@@ -306,6 +323,11 @@ impl Walker<'_> {
                 frame.regs[2] = Reg::pointer(Kind::BtfId, Mods::NONE);
                 frame.regs[3] = caller[4];
                 return Err(Stop::Unknown(Feature::KernelTypes));
+            }
+            USER_RINGBUF_DRAIN => {
+                self.id_gen += 1;
+                frame.regs[1] = Reg::dynptr(DynptrType::Local, true, self.id_gen);
+                frame.regs[2] = caller[3];
             }
             _ => {
                 let map = caller[1];
