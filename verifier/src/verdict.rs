@@ -6,7 +6,8 @@ use crate::log::Log;
 use crate::report::{Fault, Finding};
 use crate::structure::{self, Graph, Structure};
 use crate::transfer::MapFields;
-use crate::types::{Kernel, Part, Types};
+use crate::types::{Kernel, Part, Types, target};
+use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -32,6 +33,8 @@ pub enum Feature {
     Internal,
     /// Types of the kernel.
     KernelTypes,
+    /// What the program attaches to.
+    Target,
     /// What the program is for is not known.
     ProgramType,
     /// The context of this kind of program.
@@ -74,6 +77,7 @@ impl Feature {
         match self {
             Feature::Internal => "internal",
             Feature::KernelTypes => "kernel-types",
+            Feature::Target => "attach-target",
             Feature::ProgramType => "program-type",
             Feature::Context => "context",
             Feature::Kfuncs => "kfuncs",
@@ -100,6 +104,7 @@ impl fmt::Display for Feature {
         f.write_str(match self {
             Feature::Internal => "the walk came to a place that has no model",
             Feature::KernelTypes => "the program needs the types of the target kernel",
+            Feature::Target => "nothing is known of what the program attaches to",
             Feature::ProgramType => "nothing says what the program is for",
             Feature::Context => "the context of this kind of program has no model",
             Feature::Kfuncs => "calls of kernel functions have no model yet",
@@ -192,6 +197,16 @@ fn judge(
     if let Some(verdict) = crate::transfer::check_maps(program, structure, model, &kind, &map_fields) {
         return verdict;
     }
+    let types = Types::new(program, kernel);
+    let attach = match target::resolve(program, kernel, &types, &kind, prog) {
+        Ok(attach) => attach.map(Rc::new),
+        Err(Stop::Reject(finding)) => return Verdict::Reject(Fault::of(*finding)),
+        Err(Stop::Unknown(feature)) => return Verdict::Unknown(feature),
+    };
+    let kind = match &attach {
+        Some(target) => kind.with_hook(target.traits),
+        None => kind,
+    };
     let args = |callee: Callee, at: usize| match callee {
         Callee::Helper(id) => model.helper_for(&kind, id as u32).ok().map(|h| h.proto.arity() as u32),
         Callee::Kfunc { .. } => match kfuncs.at(at as u32) {
@@ -205,15 +220,12 @@ fn judge(
     let mut walker =
         Walker::new(program, kernel, kfuncs, structure, graph, kind, prog, functions, map_fields, core::mem::take(log));
     walker.log_live_registers();
+    walker.attach = attach;
     let verdict = walk_all(&mut walker);
     *stats = walker.stats;
     *log = core::mem::take(&mut walker.log);
     match verdict {
         Ok(()) => match crate::transfer::check_depth(&walker.functions, structure, prog, stats) {
-            // Whether the target exists and may be attached to is not judged.
-            Ok(()) if prog.flags.contains(Of::NEEDS_TARGET) || prog.flags.contains(Of::BTF_CTX) => {
-                Verdict::Unknown(Feature::KernelTypes)
-            }
             Ok(()) => match (walker.absent_kfunc, unseen(&walker)) {
                 (Some(at), _) => Verdict::Reject(Fault::at(at as usize, Finding::KfuncAbsent)),
                 (None, Some(feature)) => Verdict::Unknown(feature),
@@ -237,7 +249,7 @@ fn unseen(walker: &Walker<'_>) -> Option<Feature> {
     }
     walker.structure.insns.iter().find_map(|slot| match slot {
         structure::Slot::Insn(Insn::LdImm64 { imm, .. }) => match imm {
-            Imm64::BtfId { .. } => Some(Feature::KernelTypes),
+            Imm64::BtfId { .. } if walker.types.kernel.is_none() => Some(Feature::KernelTypes),
             Imm64::MapIdx(_) | Imm64::MapIdxValue { .. } => Some(Feature::Descriptors),
             _ => None,
         },

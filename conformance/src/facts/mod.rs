@@ -14,6 +14,7 @@ mod maps;
 mod progs;
 mod sections;
 mod select;
+mod types;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -107,6 +108,7 @@ pub fn render(root: &Path) -> Result<Vec<Rendered>, FactError> {
         generated("kfuncs.rs", kfuncs::render(&read("kfuncs.toml")?, &groups)?),
         generated("fields.rs", fields::render(&read("fields.toml")?)?),
         generated("hooks.rs", hooks::render(&read("hooks.toml")?)?),
+        generated("types.rs", types::render(&read("types.toml")?)?),
         generated("limits.rs", limits::render(&read("limits.toml")?, &read("kernels.toml")?)?),
     ])
 }

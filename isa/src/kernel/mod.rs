@@ -17,6 +17,7 @@ mod prog;
 pub mod sections;
 #[cfg(test)]
 mod tests;
+mod typed;
 mod uapi;
 mod version;
 
@@ -36,6 +37,7 @@ pub use map::{
 };
 pub use model::{BuildError, KernelModel, ModelBuilder, ProgTypeSpec};
 pub use prog::{AttachRecord, AttachRule, ProgFlags, ProgRecord, RetRecord, RetRule};
+pub use typed::{IterArg, IterFlags, IteratorRecord, StructOpsRecord, TracepointRecord, WriteRecord};
 pub use uapi::{AttachType, MapType, ProgType};
 pub use version::{KernelVersion, Known, Span, VersionError};
 

@@ -20,6 +20,7 @@ use crate::report::Finding;
 use crate::state::{Access, Frame, Ids, NO_CALLSITE, Reg, State, StateId, Step};
 use crate::structure::{Graph, Marks, Slot, Structure};
 use crate::transfer::MapFields;
+use crate::types::target::Target;
 use crate::types::{Kernel, Types};
 use crate::verdict::{Feature, Stats};
 use alloc::boxed::Box;
@@ -102,6 +103,8 @@ pub(crate) struct Walker<'p> {
     pub model: &'p KernelModel,
     /// The types that registers name.
     pub types: Types<'p>,
+    /// What the program attaches to.
+    pub attach: Option<Rc<Target>>,
     /// What the log speaks of.
     pub subject: Subject<'p>,
     /// What the calls of kernel functions mean.
@@ -166,6 +169,7 @@ impl<'p> Walker<'p> {
             program,
             model: kernel.model,
             types,
+            attach: None,
             subject: Subject { program, types },
             kfuncs,
             absent_kfunc: None,

@@ -13,6 +13,7 @@ use core::fmt;
 pub enum Errno {
     EPERM = 1,
     ENOENT = 2,
+    ESRCH = 3,
     E2BIG = 7,
     ENOMEM = 12,
     EACCES = 13,
@@ -718,41 +719,154 @@ findings! {
     "E1413" EACCES DynptrMemory { ty: String } = "dynptr over this memory",
         "Unsupported reg type {ty} for bpf_dynptr_from_mem data",
         "Local dynptrs are over values of maps.";
-    "E1501" EINVAL LockOffsetVariable { reg: u8, lock: &'static str } = "lock at a variable offset",
-        "R{reg} doesn't have constant offset. {lock}_lock has to be at the constant offset",
-        "Which lock is meant must be known when the program is judged.";
-    "E1502" EINVAL LockMapUntyped { map: String, lock: &'static str } = "lock in a map without types",
-        "map '{map}' has to have BTF in order to use {lock}_lock",
-        "The kernel finds locks by the type of the map's values, and this map was made without it.";
-    "E1503" EINVAL LockMissing { what: &'static str, name: String, lock: &'static str } = "no lock here",
-        "{what} '{name}' has no valid {lock}_lock",
-        "The type of the value has no lock of this kind, or more than one.";
-    "E1504" EINVAL LockOffset { off: i64, lock: &'static str, at: u32 } = "not the lock",
-        "off {off} doesn't point to 'struct {lock}_lock' that is at {at}",
-        "The pointer does not lead to the lock of the value.";
-    "E1505" EINVAL LockAgain = "lock taken twice",
-        "Acquiring the same lock again, AA deadlock detected",
-        "The program holds this lock already and would wait for itself.";
-    "E1506" EINVAL UnlockNothing { lock: &'static str } = "no lock held",
-        "{lock}_unlock without taking a lock",
-        "On this path no lock is held.";
-    "E1507" EINVAL UnlockOther { lock: &'static str } = "another lock held",
-        "{lock}_unlock of different lock",
-        "The lock that is held is another one. Two lookups of the same key give different values, as far \
-        as the verifier knows.";
-    "E1508" EINVAL UnlockOrder { lock: &'static str } = "locks out of order",
-        "{lock}_unlock cannot be out of order",
-        "Locks are given back in the opposite order in which they were taken.";
-    "E1509" EINVAL CallUnderLock = "call with a lock held",
-        "function calls are not allowed while holding a lock",
-        "While a lock is held only its release, static functions and a few kfuncs on lists and trees may be \
-        called.";
-    "E1510" EINVAL GlobalUnderLock = "global function called with a lock held",
-        "global function calls are not allowed while holding a lock,\nuse static function instead",
-        "A global function is judged on its own and may do what is not allowed under a lock. Make it static.";
-    "E1511" EINVAL LeftInSection { what: &'static str, section: &'static str } = "end with something held",
-        "{what} cannot be used inside {section}-ed region",
-        "The program can end here, and what was entered was not left on this path.";
+    "E1501" EINVAL KernelNeedsGpl { name: String } = "kernel object without a GPL-compatible licence",
+        "Cannot access kernel 'struct {name}' from non-GPL compatible program",
+        "Set the licence section to a GPL-compatible licence, such as \"GPL\" or \"Dual MIT/GPL\".";
+    "E1502" EACCES TypedNegative { reg: u8, name: String, off: i32 } = "before a kernel object",
+        "R{reg} is ptr_{name} invalid negative access: off={off}",
+        "Offsets into kernel objects are not negative.";
+    "E1503" EACCES TypedVariable { reg: u8, name: String, off: i32, var_off: String } = "variable offset into a kernel object",
+        "R{reg} is ptr_{name} invalid variable offset: off={off}, var_off={var_off}",
+        "Offsets into kernel objects are constants. Read the array with bpf_probe_read_kernel instead.";
+    "E1504" EACCES TypedUser { reg: u8, name: String, off: i32 } = "user memory read directly",
+        "R{reg} is ptr_{name} access user memory: off={off}",
+        "The pointer is an address of user space; read through it with bpf_probe_read_user.";
+    "E1505" EACCES TypedPercpu { reg: u8, name: String, off: i32 } = "per-CPU memory read directly",
+        "R{reg} is ptr_{name} access percpu memory: off={off}",
+        "Get the address of one CPU's instance with bpf_per_cpu_ptr or bpf_this_cpu_ptr first.";
+    "E1506" EACCES OnlyRead = "kernel object written",
+        "only read is supported",
+        "Programs of this type can only read objects of the kernel.";
+    "E1507" EACCES BeyondStruct { name: String, off: u32, size: u32 } = "beyond a kernel structure",
+        "access beyond struct {name} at off {off} size {size}",
+        "The access does not lie within the structure as this kernel has it. Use CO-RE to follow \
+        structures that change between kernels.";
+    "E1508" EACCES PtrMember { member: String, moff: u32, name: String, off: u32, size: u32 } = "part of a pointer in a kernel structure",
+        "cannot access ptr member {member} with moff {moff} in struct {name} with off {off} size {size}",
+        "Pointers are read whole.";
+    "E1509" EACCES BeyondMember { member: String, end: u32, name: String, off: u32, size: u32 } = "beyond a member of a kernel structure",
+        "access beyond the end of member {member} (mend:{end}) in struct {name} with off {off} size {size}",
+        "The access begins in this member and goes on behind it.";
+    "E1510" EINVAL NoMember { name: String, off: u32 } = "no member there",
+        "struct {name} doesn't have field at offset {off}",
+        "The offset lies between the members of the structure as this kernel has it.";
+    "E1511" EINVAL NotStruct { name: String } = "no structure",
+        "Type '{name}' is not a struct",
+        "Only structures have members.";
+    "E1512" EFAULT MemberSize { member: String } = "member without a size",
+        "field {member} doesn't have size",
+        "The kernel's types do not say how large this member is.";
+    "E1513" EACCES MapNegative { reg: u8, name: &'static str, off: i32 } = "before a map's fields",
+        "R{reg} is {name} invalid negative access: off={off}",
+        "Offsets into the kernel's structure of a map are not negative.";
+    "E1514" EACCES MapOnlyRead { name: &'static str } = "a map's fields written",
+        "only read from {name} is supported",
+        "The kernel's structure of a map can only be read. Values are changed through the pointer that a \
+        lookup gives.";
+    "E1515" EACCES ArgumentObject { reg: u8, ty: String, expected: &'static str } = "kernel object of another type",
+        "R{reg} is of type {ty} but {expected} is expected",
+        "The helper wants a pointer to an object of another type.";
+    "E1516" EACCES MayWriteObject { helper: String, reg: u8, ty: String } = "kernel object given to be written",
+        "{helper}() may write into memory pointed by R{reg} type={ty}",
+        "Helpers may only read from objects of the kernel. Copy to the stack instead.";
+    "E1517" EACCES MaybeNullObject { arg: u8 } = "perhaps null to a helper",
+        "Possibly NULL pointer passed to helper arg{arg}",
+        "Compare the pointer with null first.";
+    "E1518" EINVAL HelperNotHere = "helper at this target",
+        "helper call is not allowed in probe",
+        "The helper can only be called from programs at certain functions.";
+    "E1519" EACCES NoWriteField { name: &'static str, off: i32 } = "field that cannot be written",
+        "no write support to {name} at off {off}",
+        "Programs of this structure of callbacks may write a few fields only.";
+    "E1520" EACCES WriteBeyond { name: &'static str, off: i32, size: u32, end: u32 } = "beyond a field that can be written",
+        "write access at off {off} with size {size} beyond the member of {name} ended at {end}",
+        "The write begins in a field that may be written and goes on behind it.";
+    "E1521" EACCES OnlyState { name: &'static str } = "another object written",
+        "only access to {name} is supported",
+        "Programs of this structure of callbacks may write objects of one type only.";
+    "E1522" EACCES StateBeyond { off: i32, size: u32 } = "beyond an object that can be written",
+        "write access at off {off} with size {size}",
+        "The write does not lie within the object.";
+    "E1523" ENOTSUPP FuncIpTrampoline { id: i32 } = "address of no function",
+        "func bpf_get_func_ip#{id} supported only for fentry/fexit/fmod_ret programs",
+        "Tracepoints and iterators have no function whose address could be given.";
+    "E1524" ENOENT SymbolId { id: i32 } = "symbol that does not exist",
+        "ldimm64 insn specifies invalid btf_id {id}.",
+        "The kernel has no type of this number.";
+    "E1525" EINVAL SymbolKind { id: i32 } = "no symbol",
+        "pseudo btf_id {id} in ldimm64 isn't KIND_VAR or KIND_FUNC",
+        "Only the addresses of variables and functions can be taken.";
+    "E1526" EINVAL SymbolSize { name: String } = "variable of unknown size",
+        "ldimm64 unable to resolve the size of type '{name}': -22",
+        "The kernel's types do not say how large the variable is.";
+    "E1601" ESRCH MissingTarget { what: &'static str, name: String, near: String } = "attach target that does not exist",
+        "this kernel has no {what} {name}{near}",
+        "The types of this kernel do not have what the program attaches to, so a loader would not even \
+        hand it to the kernel. The kernel may be built without it, have inlined or renamed it, or have it in \
+        a module whose types were not given.";
+    "E1602" EINVAL NoTarget = "no attach target",
+        "the program has no attach target",
+        "Programs of this type are loaded for one function, tracepoint or callback. Name it in the section, \
+        or with --attach PROGRAM=TARGET; a callback's program must stand in its structure.";
+    "E1603" EINVAL CannotSleep = "program that cannot sleep",
+        "Only fentry/fexit/fmod_ret, lsm, iter, uprobe, and struct_ops programs can be sleepable",
+        "Remove the .s from the section's prefix.";
+    "E1604" EINVAL NotSleepable { name: String } = "target where programs cannot sleep",
+        "{name} is not sleepable",
+        "Programs may sleep at some functions and hooks only: where errors can be injected, and at certain \
+        LSM hooks.";
+    "E1605" EINVAL NotModifiable { name: String } = "function whose result stays",
+        "{name}() is not modifiable",
+        "Results of security_ functions, of those whose errors can be injected, and of few others can be \
+        changed.";
+    "E1606" EINVAL LsmGpl = "LSM program without a GPL-compatible licence",
+        "LSM programs must have a GPL compatible license",
+        "Set the licence section to a GPL-compatible licence.";
+    "E1607" EINVAL LsmDisabled { id: u32, name: String } = "LSM hook that is closed to programs",
+        "attach_btf_id {id} points to disabled hook {name}",
+        "Programs cannot attach to this hook, because of what its callers expect of it.";
+    "E1608" EINVAL LsmNoHook { id: u32, name: String } = "no LSM hook",
+        "attach_btf_id {id} points to wrong type name {name}",
+        "The function is none of the hooks.";
+    "E1609" EINVAL TargetDenied { name: String } = "function that cannot be traced",
+        "Attaching tracing programs to function '{name}' is rejected.",
+        "Calling a program there would call the function again.";
+    "E1610" EINVAL TargetNoReturn { name: String } = "function that does not return",
+        "Attaching fexit/fmod_ret to __noreturn function '{name}' is rejected.",
+        "The program would never be called. Attach to the function's entry.";
+    "E1611" EINVAL NoIterator = "no iterator",
+        "",
+        "The function is no iterator that programs can implement.";
+    "E1612" EINVAL TargetArgs { name: String, count: usize } = "target with many arguments",
+        "The function {name} has {count} arguments. Too many.",
+        "At most twelve can be passed on.";
+    "E1613" EINVAL TargetReturn { name: String, kind: &'static str } = "result of the target",
+        "The function {name} return type {kind} is unsupported.",
+        "Numbers and pointers can be passed on.";
+    "E1614" EINVAL TargetVariadic { name: String } = "target with variable arguments",
+        "The function {name} with variable args is unsupported.",
+        "Nothing says how many arguments there are.";
+    "E1615" EINVAL TargetVoidArg { name: String } = "argument of the target",
+        "The function {name} has malformed void argument.",
+        "The kernel's types are not what C allows.";
+    "E1616" EINVAL TargetArg { name: String, n: usize, kind: &'static str } = "argument of the target",
+        "The function {name} arg{n} type {kind} is unsupported.",
+        "Structures of more than 16 bytes cannot be passed on.";
+    "E1617" EINVAL StructOpsGpl = "struct_ops program without a GPL-compatible licence",
+        "struct ops programs must have a GPL compatible license",
+        "Set the licence section to a GPL-compatible licence.";
+    "E1618" ENOTSUPP UnsupportedStruct { id: u32 } = "no structure of callbacks",
+        "attach_btf_id {id} is not a supported struct",
+        "Programs cannot implement the callbacks of this structure.";
+    "E1619" EINVAL MemberIndex { index: u32, name: String } = "no such callback",
+        "attach to invalid member idx {index} of struct {name}",
+        "The structure of this kernel has fewer members.";
+    "E1620" EINVAL MemberNotFunction { member: String, index: u32, name: String } = "no callback",
+        "attach to invalid member {member}(@idx {index}) of struct {name}",
+        "The member is no pointer to a function.";
+    "E1621" ENOTSUPP UnsupportedMember { member: String, name: String } = "callback closed to programs",
+        "attach to unsupported member {member} of struct {name}",
+        "Programs cannot implement this callback, or not sleeping.";
     "E1701" EACCES PrivateStack { subprog: usize, bytes: u32 } = "stack of a function",
         "stack size of subprog {subprog} is {bytes}. Too large",
         "A function with a stack of its own has 512 bytes of it.";
@@ -778,6 +892,41 @@ findings! {
     "E1709" EINVAL FormatValues = "values of a format",
         "",
         "The values are an array of 8 bytes each, and their size is no multiple of that.";
+    "E1801" EINVAL LockOffsetVariable { reg: u8, lock: &'static str } = "lock at a variable offset",
+        "R{reg} doesn't have constant offset. {lock}_lock has to be at the constant offset",
+        "Which lock is meant must be known when the program is judged.";
+    "E1802" EINVAL LockMapUntyped { map: String, lock: &'static str } = "lock in a map without types",
+        "map '{map}' has to have BTF in order to use {lock}_lock",
+        "The kernel finds locks by the type of the map's values, and this map was made without it.";
+    "E1803" EINVAL LockMissing { what: &'static str, name: String, lock: &'static str } = "no lock here",
+        "{what} '{name}' has no valid {lock}_lock",
+        "The type of the value has no lock of this kind, or more than one.";
+    "E1804" EINVAL LockOffset { off: i64, lock: &'static str, at: u32 } = "not the lock",
+        "off {off} doesn't point to 'struct {lock}_lock' that is at {at}",
+        "The pointer does not lead to the lock of the value.";
+    "E1805" EINVAL LockAgain = "lock taken twice",
+        "Acquiring the same lock again, AA deadlock detected",
+        "The program holds this lock already and would wait for itself.";
+    "E1806" EINVAL UnlockNothing { lock: &'static str } = "no lock held",
+        "{lock}_unlock without taking a lock",
+        "On this path no lock is held.";
+    "E1807" EINVAL UnlockOther { lock: &'static str } = "another lock held",
+        "{lock}_unlock of different lock",
+        "The lock that is held is another one. Two lookups of the same key give different values, as far \
+        as the verifier knows.";
+    "E1808" EINVAL UnlockOrder { lock: &'static str } = "locks out of order",
+        "{lock}_unlock cannot be out of order",
+        "Locks are given back in the opposite order in which they were taken.";
+    "E1809" EINVAL CallUnderLock = "call with a lock held",
+        "function calls are not allowed while holding a lock",
+        "While a lock is held only its release, static functions and a few kfuncs on lists and trees may be \
+        called.";
+    "E1810" EINVAL GlobalUnderLock = "global function called with a lock held",
+        "global function calls are not allowed while holding a lock,\nuse static function instead",
+        "A global function is judged on its own and may do what is not allowed under a lock. Make it static.";
+    "E1811" EINVAL LeftInSection { what: &'static str, section: &'static str } = "end with something held",
+        "{what} cannot be used inside {section}-ed region",
+        "The program can end here, and what was entered was not left on this path.";
 }
 
 impl Finding {

@@ -7,7 +7,7 @@
 //! Left to others: what may be done with it (`transfer`), and when two are alike (`equal`).
 
 use crate::domain::Scalar;
-use crate::types::Part;
+use crate::types::{Part, is_trusted};
 use alloc::string::String;
 use oxbpf_isa::btf::TypeId;
 
@@ -204,7 +204,7 @@ impl Reg {
             | Kind::MapValue
             | Kind::MapKey
             | Kind::MapPtr => self.mods == Mods::NONE,
-            Kind::BtfId => self.mods == Mods::TRUSTED || self.ref_id != 0 && self.mods == Mods::NONE,
+            Kind::BtfId => !self.maybe_null() && is_trusted(self),
             Kind::Mem => !self.mods.has(Mods::MAYBE_NULL) && !self.mods.has(Mods::UNTRUSTED),
             _ => false,
         }

@@ -36,6 +36,8 @@ pub(super) struct Seen {
     pub const_key: Option<u64>,
     pub raw_mode: bool,
     pub dynptr: Option<Given>,
+    /// The type of a per-CPU object: whose types, and which.
+    pub object: Option<(u32, u32)>,
 }
 
 const MEMORY: &[(Kind, Mods)] = &[
@@ -63,6 +65,13 @@ const KERNEL_SOCKETS: &[(Kind, Mods)] = &[
     (Kind::BtfId, Mods::NONE),
     (Kind::BtfId, Mods::TRUSTED),
 ];
+const OBJECTS: &[(Kind, Mods)] =
+    &[(Kind::BtfId, Mods::NONE), (Kind::BtfId, Mods::TRUSTED), (Kind::BtfId, Mods::RCU)];
+const PERCPU_OBJECTS: &[(Kind, Mods)] = &[
+    (Kind::BtfId, Mods::PERCPU),
+    (Kind::BtfId, Mods::PERCPU.with(Mods::RCU)),
+    (Kind::BtfId, Mods::PERCPU.with(Mods::TRUSTED)),
+];
 const SCALAR: &[(Kind, Mods)] = &[(Kind::Scalar, Mods::NONE)];
 
 /// The kinds of register that an argument accepts, in the order the log lists them; none where
@@ -78,6 +87,8 @@ fn accepted(kind: ArgKind) -> Option<&'static [(Kind, Mods)]> {
         ArgKind::SockCommon => SOCKETS,
         ArgKind::Socket => &[(Kind::Socket, Mods::NONE)],
         ArgKind::BtfIdSockCommon => KERNEL_SOCKETS,
+        ArgKind::BtfId => OBJECTS,
+        ArgKind::PercpuBtfId => PERCPU_OBJECTS,
         ArgKind::RingbufMem => &[(Kind::Mem, Mods::RINGBUF)],
         ArgKind::Func => &[(Kind::Func, Mods::NONE)],
         ArgKind::Stack => &[(Kind::Stack, Mods::NONE)],
@@ -88,6 +99,17 @@ fn accepted(kind: ArgKind) -> Option<&'static [(Kind, Mods)]> {
         _ => return None,
     })
 }
+
+/// How a pointer to an object may be marked to be given at an offset (Linux
+/// `check_func_arg_reg_off`).
+const MOVABLE: &[Mods] = &[
+    Mods::NONE,
+    Mods::ALLOC,
+    Mods::TRUSTED,
+    Mods::RCU,
+    Mods::ALLOC.with(Mods::NON_OWN_REF),
+    Mods::ALLOC.with(Mods::NON_OWN_REF).with(Mods::RCU),
+];
 
 impl Walker<'_> {
     /// Judges argument `n`, counted from 0.
@@ -110,7 +132,7 @@ impl Walker<'_> {
         let arg = self.resolve_value_arg(arg, id, seen);
         let nullable = arg.flags.contains(ArgFlags::NULLABLE);
         if !(reg.is_null() && nullable) {
-            self.argument_type(&reg, r, &arg)?;
+            self.argument_type(&reg, r, &arg, id)?;
             self.argument_offset(&reg, r, &arg)?;
         }
         if arg.flags.contains(ArgFlags::RELEASE) {
@@ -186,6 +208,7 @@ impl Walker<'_> {
                 self.mark_precise(r)?;
             }
             ArgKind::Func => seen.subprog = Some(reg.a),
+            ArgKind::PercpuBtfId => seen.object = Some((reg.b, reg.a)),
             ArgKind::ConstStr => self.constant_string(reg, r)?,
             ArgKind::Timer => {
                 self.later_field(r, reg, FieldKind::Timer)?;
@@ -216,7 +239,7 @@ impl Walker<'_> {
         }
     }
 
-    fn argument_type(&mut self, reg: &Reg, r: usize, arg: &Arg) -> Judged<()> {
+    fn argument_type(&mut self, reg: &Reg, r: usize, arg: &Arg, id: i32) -> Judged<()> {
         let Some(accepted) = accepted(arg.kind) else {
             return Err(Stop::Unknown(match arg.kind {
                 ArgKind::KptrXchgDest => Feature::KernelPointers,
@@ -235,13 +258,7 @@ impl Walker<'_> {
             mods = mods.without(Mods::DYNPTR);
         }
         if accepted.contains(&(reg.kind, mods)) {
-            if reg.kind == Kind::BtfId {
-                return Err(Stop::Unknown(Feature::KernelTypes));
-            }
-            return Ok(());
-        }
-        if reg.kind == Kind::BtfId {
-            return Err(Stop::Unknown(Feature::KernelTypes));
+            return if reg.kind == Kind::BtfId { self.object_argument(reg, r, arg, id) } else { Ok(()) };
         }
         let mut expected = String::new();
         for (i, &(kind, mods)) in accepted.iter().enumerate() {
@@ -271,6 +288,7 @@ impl Walker<'_> {
             }
             Kind::Mem if matches!(reg.mods, Mods::NONE | Mods::RDONLY | Mods::RINGBUF) => Ok(()),
             Kind::Buf if matches!(reg.mods, Mods::NONE | Mods::RDONLY) => Ok(()),
+            Kind::BtfId if MOVABLE.contains(&reg.mods) => self.fixed_offset(reg, r),
             _ => self.pointer_offset(reg, r),
         }
     }
@@ -343,7 +361,15 @@ impl Walker<'_> {
                 }
                 Ok(())
             }
-            Kind::BtfId | Kind::Buf => Err(Stop::Unknown(Feature::KernelTypes)),
+            Kind::BtfId => self.typed_access(r, reg.off, size as u32, Way::Read, None),
+            Kind::Buf => {
+                let is_readonly = reg.mods.has(Mods::RDONLY);
+                if way == Way::Write && is_readonly {
+                    return Err(Finding::CannotWrite { reg: number, ty: reg.type_name() }.into());
+                }
+                let name = if is_readonly { "rdonly" } else { "rdwr" };
+                self.buffer_offset(r, &reg, name, reg.off, size as u32)
+            }
             Kind::Ctx if self.prog.prog_type == oxbpf_isa::kernel::ProgType::Syscall => {
                 Err(Stop::Unknown(Feature::Context))
             }

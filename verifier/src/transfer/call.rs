@@ -16,8 +16,8 @@ use crate::verdict::Feature;
 use alloc::format;
 use alloc::string::String;
 use oxbpf_isa::kernel::{
-    ArgKind, HelperFlags, HelperMatch, HelperRefusal, MapCreateFlags, MapType, ProgType, RetBounds, RetFlags,
-    RetKind,
+    ArgKind, AttachType, HelperFlags, HelperMatch, HelperRefusal, MapCreateFlags, MapType, ProgType, RetBounds,
+    RetFlags, RetKind,
 };
 
 const MAP_LOOKUP: i32 = 1;
@@ -60,9 +60,8 @@ impl Walker<'_> {
         if !self.program.is_gpl_compatible() && proto.flags.contains(HelperFlags::GPL) {
             return Err(Finding::HelperNeedsGpl.into());
         }
-        let listed = HelperFlags::LIST_D_PATH | HelperFlags::LIST_IMA | HelperFlags::LIST_SK_STORAGE;
-        if proto.flags.intersects(listed) {
-            return Err(Stop::Unknown(Feature::KernelTypes));
+        if !self.is_allowed_here(proto.flags) {
+            return Err(Finding::HelperNotHere.into());
         }
         if proto.flags.contains(HelperFlags::MIGHT_SLEEP) && !self.cur.in_sleepable {
             return Err(Finding::HelperSleeps.into());
@@ -107,8 +106,10 @@ impl Walker<'_> {
     fn func_ip(&self) -> Judged<()> {
         match self.program.prog_type {
             Some(ProgType::Kprobe) => Ok(()),
-            // Which tracing programs have a trampoline is a matter of their target.
-            Some(ProgType::Tracing | ProgType::Lsm) => Err(Stop::Unknown(Feature::KernelTypes)),
+            Some(ProgType::Tracing) => match self.kind.attach_type {
+                AttachType::TraceFentry | AttachType::TraceFexit | AttachType::ModifyReturn => Ok(()),
+                _ => Err(Finding::FuncIpTrampoline { id: GET_FUNC_IP }.into()),
+            },
             prog_type => {
                 let prog_type = prog_type.map_or(0, ProgType::number);
                 Err(Finding::FuncIpProgram { id: GET_FUNC_IP, prog_type }.into())
@@ -250,6 +251,7 @@ impl Walker<'_> {
                 let id = self.types.find(ret.btf, oxbpf_isa::btf::Kind::Struct);
                 Reg::typed(Part::VMLINUX, id.ok_or(Stop::Unknown(Feature::KernelTypes))?, mods)
             }
+            RetKind::MemOrBtfId => self.percpu_result(seen, mods)?,
             _ => return Err(Stop::Unknown(Feature::KernelTypes)),
         };
         if r0.maybe_null() {

@@ -38,11 +38,6 @@ fn iter_type(btf: &Btf, kfunc: &Kfunc<'_>, n: usize) -> Option<IterType> {
 }
 
 impl Walker<'_> {
-    /// Whether what is protected by RCU may be used.
-    pub(super) fn in_rcu_section(&self) -> bool {
-        !self.cur.in_sleepable
-    }
-
     /// Judges an iterator that is argument `n`.
     pub(super) fn iter_argument(&mut self, n: usize, kfunc: &Kfunc<'_>, meta: &mut Meta) -> Judged<()> {
         let r = n + 1;

@@ -364,8 +364,8 @@ impl Walker<'_> {
                 }
                 self.constant_string(&reg, r)
             }
-            Class::Map => self.object_argument(r, Some("bpf_map"), pointer, kfunc),
-            Class::Object => self.object_argument(r, None, pointer, kfunc),
+            Class::Map => self.kfunc_object(r, Some("bpf_map"), pointer, kfunc),
+            Class::Object => self.kfunc_object(r, None, pointer, kfunc),
             Class::AllocObject
             | Class::RefcountedKptr
             | Class::ListHead
@@ -459,7 +459,7 @@ impl Walker<'_> {
     }
 
     /// An object of the kernel.
-    fn object_argument(
+    fn kfunc_object(
         &mut self,
         _r: usize,
         _as: Option<&'static str>,

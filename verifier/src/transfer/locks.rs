@@ -113,6 +113,11 @@ impl Walker<'_> {
         Err(Finding::LeftInSection { what, section }.into())
     }
 
+    /// Whether what RCU protects stays while the program is at this instruction.
+    pub(crate) fn in_rcu_section(&self) -> bool {
+        self.cur.in_rcu || !self.cur.in_sleepable || self.cur.active_lock().is_some()
+    }
+
     /// The special fields of the object that a register points to.
     pub(super) fn fields_of_object(&self, _reg: &Reg) -> Judged<Rc<super::fields::Fields>> {
         Err(Stop::Unknown(Feature::OwnedObjects))

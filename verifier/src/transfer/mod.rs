@@ -24,6 +24,7 @@ mod memory;
 mod sock;
 mod stack;
 mod subprog;
+mod typed;
 
 pub(crate) use dangling::dangling;
 pub(crate) use depth::check_depth;
@@ -38,7 +39,7 @@ use crate::verdict::Feature;
 use alloc::vec::Vec;
 use oxbpf_isa::btf::Linkage;
 use oxbpf_isa::insn::{Callee, Imm64, Insn, PacketBase, Reg as R, Size};
-use oxbpf_isa::kernel::{MapType, ProgFlags, ProgType, RetRule};
+use oxbpf_isa::kernel::{AttachType, MapType, ProgFlags, ProgType, RetRule};
 
 impl Walker<'_> {
     pub(crate) fn step(&mut self) -> Judged<Next> {
@@ -126,7 +127,7 @@ impl Walker<'_> {
                 *self.cur.reg_mut(at) =
                     Reg { a: map as u32, off: off as i32, ..Reg::pointer(Kind::MapValue, Mods::NONE) };
             }
-            Imm64::BtfId { .. } => return Err(Stop::Unknown(Feature::KernelTypes)),
+            Imm64::BtfId { id, fd } => *self.cur.reg_mut(at) = self.symbol(id, fd)?,
             Imm64::Func(off) => {
                 let start = (i64::from(self.at) + 1 + i64::from(off)) as usize;
                 let Some(subprog) = self.structure.subprog_at(start) else {
@@ -209,9 +210,6 @@ impl Walker<'_> {
             (_, true) => RetRule::Any,
             _ => self.model.return_rule(&self.kind),
         };
-        if rule == RetRule::ByTarget {
-            return Err(Stop::Unknown(Feature::KernelTypes));
-        }
         if rule == RetRule::Ignored {
             return Ok(());
         }
@@ -225,6 +223,7 @@ impl Walker<'_> {
             }
             return Ok(());
         }
+        let rule = if rule == RetRule::ByTarget { self.callback_result(&r0)? } else { rule };
         let RetRule::Within(min, max) = rule else {
             return Ok(());
         };
@@ -234,7 +233,13 @@ impl Walker<'_> {
         self.mark_precise(0)?;
         let r0 = *self.cur.reg(0);
         if !in_range(&r0, (min, max), !in_async && self.prog.prog_type == ProgType::Lsm) {
-            return Err(bad_return(name, &r0, (min, max)).into());
+            let finding = bad_return(name, &r0, (min, max));
+            if self.kind.attach_type == AttachType::LsmCgroup && (min, max) == (1, 1) {
+                self.log.said(format_args!(
+                    "{finding}\nNote, BPF_LSM_CGROUP that attach to void LSM hooks can't modify return value!\n"
+                ));
+            }
+            return Err(finding.into());
         }
         Ok(())
     }

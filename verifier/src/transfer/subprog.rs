@@ -13,11 +13,12 @@ use super::{bad_return, in_range};
 use crate::explore::{Judged, Next, Stop, Walker};
 use crate::report::Finding;
 use crate::state::{DynptrType, Frame, Kind, MAX_FRAMES, Mods, Reg};
+use crate::types::Part;
 use crate::verdict::Feature;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use oxbpf_isa::btf::{Btf, Type, TypeId};
+use oxbpf_isa::btf::{Btf, Kind as BtfKind, Type, TypeId};
 use oxbpf_isa::kernel::{Arg, ArgKind, ProgType};
 
 const FIND_VMA: i32 = 180;
@@ -303,6 +304,8 @@ impl Walker<'_> {
         let Some(subprog) = seen.subprog.map(|s| s as usize) else {
             return Err(Stop::Unknown(Feature::Internal));
         };
+        let vma = self.types.find("vm_area_struct", BtfKind::Struct);
+        let vma = if id == FIND_VMA { vma.ok_or(Stop::Unknown(Feature::KernelTypes))? } else { TypeId::VOID };
         self.functions[subprog].is_callback = true;
         let at = self.at;
         let later = self.cur.clone();
@@ -320,9 +323,8 @@ impl Walker<'_> {
             }
             FIND_VMA => {
                 frame.regs[1] = caller[1];
-                frame.regs[2] = Reg::pointer(Kind::BtfId, Mods::NONE);
+                frame.regs[2] = Reg::typed(Part::VMLINUX, vma, Mods::NONE);
                 frame.regs[3] = caller[4];
-                return Err(Stop::Unknown(Feature::KernelTypes));
             }
             USER_RINGBUF_DRAIN => {
                 self.id_gen += 1;

@@ -6,7 +6,11 @@
 //!
 //! Left to others: what may be done with such a pointer (`transfer`).
 
-use crate::state::Reg;
+mod near;
+pub(crate) mod target;
+pub(crate) mod walk;
+
+use crate::state::{Kind as RegKind, Mods, Reg};
 use alloc::sync::Arc;
 use oxbpf_isa::btf::core::CoreTarget;
 use oxbpf_isa::btf::{Btf, Kind, Type, TypeId};
@@ -87,4 +91,16 @@ impl<'p> Types<'p> {
     pub fn find(&self, name: &str, kind: Kind) -> Option<TypeId> {
         self.kernel?.find(name, kind)
     }
+}
+
+/// Whether a pointer surely points to what its type says (Linux `is_trusted_reg`).
+pub(crate) fn is_trusted(reg: &Reg) -> bool {
+    const TRUSTED: Mods = Mods::TRUSTED.with(Mods::ALLOC).with(Mods::NON_OWN_REF);
+    if reg.ref_id != 0 {
+        return true;
+    }
+    let is_safe = reg.mods.without(TRUSTED) == Mods::NONE;
+    let is_known =
+        matches!(reg.kind, RegKind::Socket | RegKind::SockCommon | RegKind::TcpSock | RegKind::MapPtr);
+    is_safe && (is_known || reg.mods != Mods::NONE)
 }

@@ -33,6 +33,11 @@ pub(in crate::kernel) mod progs {
     pub(crate) const RETURNS: &[crate::kernel::RetRecord] = &[];
     pub(crate) const ATTACH: &[crate::kernel::AttachRecord] = &[];
 }
+pub(in crate::kernel) mod types {
+    pub(crate) const TRACEPOINTS: &[crate::kernel::TracepointRecord] = &[];
+    pub(crate) const ITERATORS: &[crate::kernel::IteratorRecord] = &[];
+    pub(crate) const STRUCT_OPS: &[crate::kernel::StructOpsRecord] = &[];
+}
 pub(in crate::kernel) mod sections {
     pub(crate) const SECTIONS: &[crate::kernel::sections::SectionDef] = &[];
 }
