@@ -19,7 +19,7 @@ use crate::log::{Log, Subject};
 use crate::report::Finding;
 use crate::state::{Access, Differs, Frame, Ids, Kind, Mods, NO_CALLSITE, State, StateId, Step};
 use crate::structure::{Graph, Marks, Slot, Structure};
-use crate::transfer::Special;
+use crate::transfer::MapFields;
 use crate::types::target::Target;
 use crate::types::{Kernel, Types};
 use crate::verdict::{Feature, Stats};
@@ -30,6 +30,7 @@ use alloc::vec::Vec;
 pub(crate) use cycles::Chain;
 use cycles::Cycles;
 use liveness::StackLiveness;
+use oxbpf_isa::btf::Linkage;
 use oxbpf_isa::insn::Insn;
 use oxbpf_isa::kernel::{KernelModel, ProgKind, ProgRecord};
 use oxbpf_isa::program::{ProgFlags, Program};
@@ -90,11 +91,14 @@ pub(crate) struct Function {
     pub stack_depth: u32,
     /// Judged by its prototype alone, rather than at each call.
     pub global: bool,
+    /// By its types, where there are any.
+    pub linkage: Option<Linkage>,
     pub called: bool,
     pub verified: bool,
     pub is_callback: bool,
     pub is_async_callback: bool,
     pub changes_pkt: bool,
+    pub might_sleep: bool,
 }
 
 pub(crate) struct Walker<'p> {
@@ -124,8 +128,10 @@ pub(crate) struct Walker<'p> {
     pub log: Log,
     /// Which kind of pointer each memory access went through, where that must not vary.
     pub pointer_kinds: Vec<Option<(Kind, Mods)>>,
-    /// Special fields of each map and of the map inside it, once they were asked for.
-    pub specials: Vec<Option<Rc<[Special]>>>,
+    /// Instructions that some path led to.
+    walked: Vec<bool>,
+    /// Special fields of each map and of the map inside it.
+    pub map_fields: MapFields,
     pub jumps: u64,
     /// The program reads or writes packets in subprograms that it leaves by LD_ABS.
     pub stats: Stats,
@@ -157,6 +163,7 @@ impl<'p> Walker<'p> {
         kind: ProgKind,
         prog: &'static ProgRecord,
         functions: Vec<Function>,
+        map_fields: MapFields,
         log: Log,
     ) -> Walker<'p> {
         let count = program.insns.len();
@@ -181,7 +188,8 @@ impl<'p> Walker<'p> {
             id_gen: 0,
             log,
             pointer_kinds: vec![None; count],
-            specials: Vec::new(),
+            walked: vec![false; count],
+            map_fields,
             jumps: 0,
             stats: Stats::default(),
             kept: Vec::new(),
@@ -258,6 +266,7 @@ impl<'p> Walker<'p> {
             if self.log.on() {
                 self.log_insn(at);
             }
+            self.walked[at as usize] = true;
             self.stack_live.begin(at);
             let next = self.step()?;
             self.from = at as i64;
@@ -363,6 +372,11 @@ impl<'p> Walker<'p> {
         matches!(insn, Slot::Insn(Store { .. } | StoreRelease { .. } | Atomic { .. } | Call(_)))
     }
 
+    /// Whether some path led to the instruction.
+    pub(crate) fn is_walked(&self, at: usize) -> bool {
+        self.walked[at]
+    }
+
     /// The instruction in a slot.
     #[inline]
     pub fn insn(&self, at: u32) -> Option<Insn> {
@@ -373,11 +387,15 @@ impl<'p> Walker<'p> {
     }
 }
 
-fn fresh_state(subprog: u32) -> State {
+/// Nothing has happened yet.
+pub(crate) fn fresh_state(subprog: u32) -> State {
     State {
         frames: smallvec![Rc::new(Frame::new(NO_CALLSITE, 0, subprog))],
         refs: Vec::new(),
         in_sleepable: false,
+        in_rcu: false,
+        preempt_off: 0,
+        irq_id: 0,
         branches: 1,
         parent: None,
         insn: 0,

@@ -14,7 +14,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write;
-use oxbpf_isa::disasm::{Dialect, Kernel, Names, to_string};
+use oxbpf_isa::disasm::{Kernel, Names};
 use oxbpf_isa::kernel::KernelModel;
 use oxbpf_isa::program::MapDef;
 
@@ -115,9 +115,11 @@ impl Log {
                 self.line(format_args!(" fp{off}={types}"));
             }
         }
-        for (i, reference) in state.refs.iter().enumerate() {
-            let lead = if i == 0 { " refs=" } else { "," };
-            self.line(format_args!("{lead}{}", reference.id));
+        if state.refs.first().is_some_and(|r| r.id != 0) {
+            for (i, reference) in state.refs.iter().enumerate().filter(|(_, r)| r.id != 0) {
+                let lead = if i == 0 { " refs=" } else { "," };
+                self.line(format_args!("{lead}{}", reference.id));
+            }
         }
         if f.in_callback {
             self.line(format_args!(" cb"));
@@ -302,9 +304,35 @@ impl Walker<'_> {
 
     fn insn_text(&self, at: u32) -> String {
         let names = KernelNames(self.model, &self.kfuncs);
-        match self.insn(at) {
-            Some(insn) => to_string(&Kernel as &dyn Dialect, at as usize, &insn, &names),
-            None => String::new(),
+        let slots = &self.program.insns[at as usize..];
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = Kernel.log(&mut text, at as usize, &slots[..slots.len().min(2)], &names);
+        text
+    }
+
+    /// Before the walk: which registers are read from each instruction on, and which loop it is in.
+    pub(crate) fn log_live_registers(&mut self) {
+        if !self.log.verbose() {
+            return;
+        }
+        self.log.line(format_args!("Live regs before insn:\n"));
+        let mut at = 0;
+        while at < self.program.insns.len() {
+            match self.graph.scc[at] {
+                0 => self.log.line(format_args!("    ")),
+                scc => self.log.line(format_args!("{scc:3} ")),
+            }
+            self.log.line(format_args!("{at:3}: "));
+            for r in 0..10 {
+                match self.graph.live[at] >> r & 1 {
+                    1 => self.log.line(format_args!("{r}")),
+                    _ => self.log.line(format_args!(".")),
+                }
+            }
+            let text = self.insn_text(at as u32);
+            self.log.line(format_args!(" {text}\n"));
+            at += if self.program.insns[at].is_ldimm64() { 2 } else { 1 };
         }
     }
 
@@ -331,6 +359,9 @@ impl Walker<'_> {
     pub(crate) fn log_references(&mut self) {
         for i in 0..self.cur.refs.len() {
             let reference = self.cur.refs[i];
+            if !reference.is_object() {
+                continue;
+            }
             let (id, insn) = (reference.id, reference.insn);
             self.log.line(format_args!("Unreleased reference id={id} alloc_insn={insn}\n"));
         }

@@ -150,6 +150,12 @@ findings! {
     "E0112" EINVAL DirectValueRange { value_size: u32, off: u32 } = "address outside a map value",
         "invalid access to map value pointer, value_size={value_size} off={off}",
         "The address lies outside the value, or the array has more than one element.";
+    "E0130" EINVAL MayGotoFields { off: i16, imm: i32 } = "may_goto with other fields",
+        "invalid may_goto off {off} imm {imm}",
+        "The instruction has an offset and nothing else.";
+    "E0131" EINVAL CastSpaces = "address spaces of a cast",
+        "addr_space_cast insn can only convert between address space 1 and 0",
+        "Address space 1 is the arena, 0 the kernel's view of it.";
     "E0201" E2BIG TooManySubprogs { limit: usize } = "too many subprograms",
         "too many subprograms",
         "A program may be made of at most 256 functions.";
@@ -230,6 +236,49 @@ findings! {
         "invalid kernel function call not eliminated in verifier pass",
         "The kernel has no such function, and a path leads to the call. Guard it with \
         bpf_ksym_exists().";
+    "E0230" EINVAL LdAbsUntyped = "packet load in a function without types",
+        "LD_ABS is not allowed in subprogs without BTF",
+        "A packet load can end the function with 0, so it must be known that the function returns a \
+        number. Load the program with the types of its functions.";
+    "E0231" EINVAL TailCallUntyped = "tail call in a function without types",
+        "tail_call is not allowed in subprogs without BTF",
+        "A tail call ends the function with a number, so it must be known that it returns one. Load \
+        the program with the types of its functions.";
+    "E0232" EFAULT DeadCallback { insn: usize } = "address of a function that is never called",
+        "verifier bug: No program to jit at insn {insn} (subprog < 0)",
+        "The address of the function is taken, but nothing calls it on any path, so the kernel removes \
+        it as dead code and then misses it. Remove the reference, or call the function.";
+    "E0240" EINVAL FirstFuncInfo { insn: u32 } = "first function record",
+        "nonzero insn_off {insn} for the first func info record",
+        "The first record of func_info is about the first instruction.";
+    "E0241" EINVAL FuncInfoOrder { insn: u32, previous: u32 } = "order of function records",
+        "same or smaller insn offset ({insn}) than previous func info record ({previous})",
+        "The records of func_info are in the order of the instructions they are about.";
+    "E0242" EINVAL FuncInfoType { id: u32 } = "type of a function record",
+        "invalid type id {id} in func info",
+        "A record of func_info names a function among the program's types.";
+    "E0243" EINVAL FuncInfoCount = "number of function records",
+        "number of funcs in func_info doesn't match number of subprogs",
+        "There is one record of func_info for each function of the program.";
+    "E0244" EINVAL FuncInfoLayout = "place of a function record",
+        "func_info BTF section doesn't match subprog layout in BPF program",
+        "Each record of func_info is about the first instruction of a function.";
+    "E0245" EINVAL LineInfoOrder { n: usize, insn: u32, previous: u32, len: usize } = "order of line records",
+        "Invalid line_info[{n}].insn_off:{insn} (prev_offset:{previous} prog->len:{len})",
+        "The records of line_info are in the order of the instructions they are about, and about \
+        instructions of the program.";
+    "E0246" EINVAL LineInfoSlot { n: usize } = "line record about no instruction",
+        "Invalid insn code at line_info[{n}].insn_off",
+        "The record is about the second slot of a wide load.";
+    "E0247" EINVAL LineInfoText { n: usize } = "text of a line record",
+        "Invalid line_info[{n}].line_off or .file_name_off",
+        "The record names text that the types do not have.";
+    "E0248" EINVAL LineInfoMissing { subprog: usize } = "function without a line record",
+        "missing bpf_line_info for func#{subprog}",
+        "Each function begins with a record of line_info.";
+    "E0249" EINVAL LineInfoShort { missing: usize, subprog: usize } = "functions without line records",
+        "missing bpf_line_info for {missing} funcs starting from func#{subprog}",
+        "Each function begins with a record of line_info.";
     "E0301" EINVAL InvalidHelper { name: String, id: i32 } = "unknown helper",
         "invalid func {name}#{id}",
         "The kernel has no helper with this number. A declaration that was never resolved calls \
@@ -258,6 +307,9 @@ findings! {
         "REG INVARIANTS VIOLATION",
         "The ranges of a register contradict each other and the program was loaded with the flag that \
         makes this an error.";
+    "E0430" EFAULT PrecisionOfPointer = "exact value of a pointer",
+        "verifier bug: backtracking misuse",
+        "The helper needs to know the exact number in this argument, and it is a pointer.";
     "E0501" EACCES NotReadable { reg: u8 } = "uninitialised register",
         "R{reg} !read_ok",
         "The register holds nothing on this path: it was never written, or a call clobbered it. R1 to \
@@ -510,6 +562,15 @@ findings! {
     "E0913" EINVAL TailCallReturn = "tail call in a function",
         "tail_call is only allowed in functions that return 'int'.",
         "A tail call ends the function with a number, so the function must return one.";
+    "E0930" EINVAL CallbackUntyped = "callback without types",
+        "missing btf func_info",
+        "The address of a function can only be taken where the types of the program's functions are \
+        given: load the program with BTF.";
+    "E0931" EINVAL GlobalSleeps = "global function that may sleep",
+        "global functions that may sleep are not allowed in non-sleepable context,\n\
+        i.e., in a RCU/IRQ/preempt-disabled section, or in\na non-sleepable BPF program context",
+        "The function, or one that it calls, calls a helper that may sleep. Load the program as \
+        sleepable, or make the function static.";
     "E1201" EACCES KfuncNotAllowed { name: String } = "kernel function for other programs",
         "calling kernel function {name} is not allowed",
         "Programs of this type may not call this function.";
@@ -813,9 +874,80 @@ findings! {
     "E1621" ENOTSUPP UnsupportedMember { member: String, name: String } = "callback closed to programs",
         "attach to unsupported member {member} of struct {name}",
         "Programs cannot implement this callback, or not sleeping.";
+    "E1701" EACCES PrivateStack { subprog: usize, bytes: u32 } = "stack of a function",
+        "stack size of subprog {subprog} is {bytes}. Too large",
+        "A function with a stack of its own has 512 bytes of it.";
+    "E1702" EINVAL FieldOffsetVariable { reg: u8, name: &'static str } = "field at a variable offset",
+        "R{reg} doesn't have constant offset. {name} has to be at the constant offset",
+        "Which field is meant must be known when the program is judged.";
+    "E1703" EINVAL FieldMapUntyped { map: String, name: &'static str } = "field in a map without types",
+        "map '{map}' has to have BTF in order to use {name}",
+        "The kernel finds such fields by the type of the map's values, and this map was made without it.";
+    "E1704" EINVAL FieldMissing { map: String, name: &'static str } = "no such field here",
+        "map '{map}' has no valid {name}",
+        "The type of the map's values has no field of this kind, or more than one.";
+    "E1705" EINVAL FieldOffset { off: i64, name: &'static str, at: u32 } = "not the field",
+        "off {off} doesn't point to 'struct {name}' that is at {at}",
+        "The pointer does not lead to the field of the value.";
+    "E1706" EINVAL TimerMap { timer: u32, map: u32 } = "timer of another map",
+        "timer pointer in R1 map_uid={timer} doesn't match map pointer in R2 map_uid={map}",
+        "A timer is made with the map that it lies in.";
+    "E1708" EINVAL FormatString = "format",
+        "Invalid format string",
+        "A conversion is none that the kernel knows, or there are more conversions than values. Flags and widths \
+        go before d, i, u, x, X with up to two l, c, s, p, px, ps, pS, pK, pB, pks, pus, pi4, pI4, pi6, pI6.";
+    "E1709" EINVAL FormatValues = "values of a format",
+        "",
+        "The values are an array of 8 bytes each, and their size is no multiple of that.";
+    "E1801" EINVAL LockOffsetVariable { reg: u8, lock: &'static str } = "lock at a variable offset",
+        "R{reg} doesn't have constant offset. {lock}_lock has to be at the constant offset",
+        "Which lock is meant must be known when the program is judged.";
+    "E1802" EINVAL LockMapUntyped { map: String, lock: &'static str } = "lock in a map without types",
+        "map '{map}' has to have BTF in order to use {lock}_lock",
+        "The kernel finds locks by the type of the map's values, and this map was made without it.";
+    "E1803" EINVAL LockMissing { what: &'static str, name: String, lock: &'static str } = "no lock here",
+        "{what} '{name}' has no valid {lock}_lock",
+        "The type of the value has no lock of this kind, or more than one.";
+    "E1804" EINVAL LockOffset { off: i64, lock: &'static str, at: u32 } = "not the lock",
+        "off {off} doesn't point to 'struct {lock}_lock' that is at {at}",
+        "The pointer does not lead to the lock of the value.";
+    "E1805" EINVAL LockAgain = "lock taken twice",
+        "Acquiring the same lock again, AA deadlock detected",
+        "The program holds this lock already and would wait for itself.";
+    "E1806" EINVAL UnlockNothing { lock: &'static str } = "no lock held",
+        "{lock}_unlock without taking a lock",
+        "On this path no lock is held.";
+    "E1807" EINVAL UnlockOther { lock: &'static str } = "another lock held",
+        "{lock}_unlock of different lock",
+        "The lock that is held is another one. Two lookups of the same key give different values, as far \
+        as the verifier knows.";
+    "E1808" EINVAL UnlockOrder { lock: &'static str } = "locks out of order",
+        "{lock}_unlock cannot be out of order",
+        "Locks are given back in the opposite order in which they were taken.";
+    "E1809" EINVAL CallUnderLock = "call with a lock held",
+        "function calls are not allowed while holding a lock",
+        "While a lock is held only its release, static functions and a few kfuncs on lists and trees may be \
+        called.";
+    "E1810" EINVAL GlobalUnderLock = "global function called with a lock held",
+        "global function calls are not allowed while holding a lock,\nuse static function instead",
+        "A global function is judged on its own and may do what is not allowed under a lock. Make it static.";
+    "E1811" EINVAL LeftInSection { what: &'static str, section: &'static str } = "end with something held",
+        "{what} cannot be used inside {section}-ed region",
+        "The program can end here, and what was entered was not left on this path.";
 }
 
 impl Finding {
+    /// Whether the kernel ends the line after its words.
+    pub(crate) fn ends_line(&self) -> bool {
+        !matches!(
+            self,
+            Finding::TailCallMap
+                | Finding::FirstFuncInfo { .. }
+                | Finding::FuncInfoOrder { .. }
+                | Finding::FuncInfoType { .. }
+        )
+    }
+
     /// The same about a place above the stack, which the kernel gives another error number.
     pub(crate) fn into_invalid(self) -> Finding {
         let text = alloc::format!("{self}");

@@ -210,6 +210,23 @@ impl Differs {
     }
 }
 
+/// Whether the same is held, and the same sections are entered.
+fn refs_safe(old: &State, cur: &State, ids: &mut Ids) -> bool {
+    let (a, b) = (&old.refs, &cur.refs);
+    if a.len() != b.len() {
+        return false;
+    }
+    if old.preempt_off != cur.preempt_off || old.in_rcu != cur.in_rcu || !ids.check(old.irq_id, cur.irq_id) {
+        return false;
+    }
+    let lock = |s: &State| s.active_lock().map_or((0, None), |l| (l.id, Some(l.held)));
+    let (old_lock, cur_lock) = (lock(old), lock(cur));
+    if !ids.check(old_lock.0, cur_lock.0) || old_lock.1 != cur_lock.1 {
+        return false;
+    }
+    a.iter().zip(b).all(|(o, c)| ids.check(o.id, c.id) && o.held == c.held)
+}
+
 /// Whether `old` covers `cur`. `live` gives the registers that are read after an instruction is
 /// reached. `hint` is where the states differed before, and is brought up to date.
 pub fn states_equal(
@@ -230,8 +247,7 @@ pub fn states_equal(
         }
         ids.reset(fresh);
     }
-    if old.refs.len() != cur.refs.len() || !old.refs.iter().zip(&cur.refs).all(|(o, c)| ids.check(o.id, c.id))
-    {
+    if !refs_safe(old, cur, ids) {
         return false;
     }
     for (i, (o, c)) in old.frames.iter().zip(&cur.frames).enumerate() {

@@ -7,19 +7,27 @@
 
 use super::alu::MAX_OFFSET;
 use super::dynptr::{Given, Wanted};
+use super::locks::SPIN_LOCK;
 use super::memory::Way;
 use crate::explore::{Judged, Stop, Walker};
 use crate::report::Finding;
-use crate::state::{Byte, Kind, Mods, Reg, type_name};
+use crate::state::{Byte, Kind, LockKind, Mods, Reg, type_name};
 use crate::verdict::Feature;
 use alloc::string::String;
 use oxbpf_isa::insn::Reg as R;
-use oxbpf_isa::kernel::{Arg, ArgFlags, ArgKind, HelperFlags, HelperProto, MapCreateFlags, MapType};
+use oxbpf_isa::kernel::{
+    Arg, ArgFlags, ArgKind, FieldKind, HelperFlags, HelperProto, MapCreateFlags, MapType,
+};
+
+/// A map, and which of the maps inside another it is.
+pub(super) type Map = (u32, u32);
 
 /// What the arguments seen so far said.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Seen {
-    pub map: Option<(u32, u32)>,
+    /// The helper.
+    pub id: i32,
+    pub map: Option<Map>,
     /// Stack memory that the helper fills: the argument and the number of bytes.
     pub raw: Option<(usize, i64)>,
     pub ref_id: u32,
@@ -28,10 +36,10 @@ pub(super) struct Seen {
     pub size_max: u64,
     pub subprog: Option<u32>,
     pub const_key: Option<u64>,
+    pub raw_mode: bool,
     pub dynptr: Option<Given>,
     /// The type of a per-CPU object: whose types, and which.
     pub object: Option<(u32, u32)>,
-    raw_mode: bool,
 }
 
 const MEMORY: &[(Kind, Mods)] = &[
@@ -87,6 +95,8 @@ fn accepted(kind: ArgKind) -> Option<&'static [(Kind, Mods)]> {
         ArgKind::Func => &[(Kind::Func, Mods::NONE)],
         ArgKind::Stack => &[(Kind::Stack, Mods::NONE)],
         ArgKind::ConstStr => &[(Kind::MapValue, Mods::NONE)],
+        ArgKind::Timer => &[(Kind::MapValue, Mods::NONE)],
+        ArgKind::SpinLock => &[(Kind::MapValue, Mods::NONE), (Kind::BtfId, Mods::ALLOC)],
         ArgKind::Dynptr => &[(Kind::Stack, Mods::NONE), (Kind::Dynptr, Mods::NONE)],
         _ => return None,
     })
@@ -155,8 +165,10 @@ impl Walker<'_> {
         let way = |arg: &Arg| if arg.flags.contains(ArgFlags::WRITE) { Way::Write } else { Way::Read };
         match arg.kind {
             ArgKind::MapPtr => {
-                if seen.map.is_some_and(|m| m != (reg.a, reg.b)) {
-                    return Err(Stop::Unknown(Feature::Timers));
+                if let Some(of) = seen.map
+                    && of != (reg.a, reg.b)
+                {
+                    return Err(Finding::TimerMap { timer: of.1, map: reg.b }.into());
                 }
                 seen.map = Some((reg.a, reg.b));
             }
@@ -200,6 +212,11 @@ impl Walker<'_> {
             ArgKind::Func => seen.subprog = Some(reg.a),
             ArgKind::PercpuBtfId => seen.object = Some((reg.b, reg.a)),
             ArgKind::ConstStr => self.constant_string(reg, r)?,
+            ArgKind::Timer => {
+                self.later_field(r, reg, FieldKind::Timer)?;
+                seen.map = Some((reg.a, reg.b));
+            }
+            ArgKind::SpinLock => self.lock(r, reg, LockKind::Spin, seen.id == SPIN_LOCK)?,
             ArgKind::Dynptr => seen.dynptr = self.dynptr_argument(r, Wanted::of(arg))?,
             _ => {}
         }
@@ -227,8 +244,6 @@ impl Walker<'_> {
     fn argument_type(&mut self, reg: &Reg, r: usize, arg: &Arg, id: i32) -> Judged<()> {
         let Some(accepted) = accepted(arg.kind) else {
             return Err(Stop::Unknown(match arg.kind {
-                ArgKind::SpinLock => Feature::Locks,
-                ArgKind::Timer => Feature::Timers,
                 ArgKind::KptrXchgDest => Feature::KernelPointers,
                 ArgKind::Arena => Feature::Arena,
                 _ => Feature::KernelTypes,

@@ -5,6 +5,7 @@
 //! against the state. The few helpers with rules of their own are named by number.
 
 use super::args::Seen;
+use super::later::Later;
 use super::memory::{Value, Way};
 use crate::domain::Scalar;
 use crate::explore::{Judged, Next, Stop, Walker};
@@ -37,11 +38,7 @@ const DYNPTR_WRITE: i32 = 202;
 const DYNPTR_DATA: i32 = 203;
 pub(super) const USER_RINGBUF_DRAIN: i32 = 209;
 /// Helpers whose rules beyond the signature have no model yet.
-const UNMODELLED: &[(i32, Feature)] = &[
-    (TIMER_SET_CALLBACK, Feature::Timers),
-    (194, Feature::KernelPointers),
-    (SNPRINTF, Feature::FormatStrings),
-];
+const UNMODELLED: &[(i32, Feature)] = &[(194, Feature::KernelPointers)];
 /// Results that are errors are not below this (Linux `MAX_ERRNO`).
 const MAX_ERRNO: i32 = 4095;
 
@@ -70,7 +67,7 @@ impl Walker<'_> {
         if let Some(&(_, feature)) = UNMODELLED.iter().find(|(n, _)| *n == id) {
             return Err(Stop::Unknown(feature));
         }
-        let mut seen = Seen::default();
+        let mut seen = Seen { id, ..Seen::default() };
         for n in 0..5 {
             self.argument(n, &proto, id, &mut seen)?;
         }
@@ -91,13 +88,14 @@ impl Walker<'_> {
         if id == GET_FUNC_IP {
             self.func_ip()?;
         }
+        // A tail call that fails has moved nothing, and one that succeeds leaves the program.
+        if id == TAIL_CALL {
+            return if self.cur.curframe() > 0 { self.leave_by_tail_call() } else { Ok(Next::Straight) };
+        }
         let writes_packet = id == DYNPTR_WRITE
             && seen.dynptr.is_some_and(|d| matches!(d.ty, DynptrType::Skb | DynptrType::SkbMeta));
         if proto.flags.contains(HelperFlags::CHANGES_PKT) || writes_packet {
             self.forget_packets();
-        }
-        if id == TAIL_CALL && self.cur.curframe() > 0 {
-            return self.leave_by_tail_call();
         }
         Ok(Next::Straight)
     }
@@ -167,7 +165,7 @@ impl Walker<'_> {
         }
         let ref_id = seen.ref_id;
         let before = self.cur.refs.len();
-        self.cur.refs.retain(|held| held.id != ref_id);
+        self.cur.refs.retain(|held| !held.is_object() || held.id != ref_id);
         if self.cur.refs.len() == before {
             return Err(Finding::NotAcquired { name: helper_name(found.name), id }.into());
         }
@@ -177,10 +175,7 @@ impl Walker<'_> {
 
     fn own_rules(&mut self, id: i32, seen: &Seen) -> Judged<()> {
         match id {
-            TAIL_CALL if !self.cur.refs.is_empty() => {
-                self.log_references();
-                Err(Finding::LeakAt { what: "tail_call" }.into())
-            }
+            TAIL_CALL => self.nothing_left("tail_call", true),
             GET_LOCAL_STORAGE => {
                 if !self.cur.reg(2).is_null() {
                     return Err(Finding::StorageFlags.into());
@@ -192,6 +187,8 @@ impl Walker<'_> {
                 Reg { kind: Kind::MapValue, mods: Mods::NONE, .. } => Ok(()),
                 reg => Err(Finding::DynptrMemory { ty: reg.type_name() }.into()),
             },
+            SNPRINTF => self.snprintf(),
+            TIMER_SET_CALLBACK => self.push_async(seen.subprog, seen.map, Later::Timer),
             LOOP => {
                 self.mark_precise(1)?;
                 if u64::from(self.cur.cur().callback_depth) < self.cur.reg(1).num.umax() {
@@ -264,7 +261,7 @@ impl Walker<'_> {
             r0.ref_id = seen.ref_id;
         } else if found.proto.flags.contains(HelperFlags::ACQUIRE) || self.acquires(id, seen) {
             let fresh = self.fresh_id();
-            self.cur.refs.push(Reference { id: fresh, insn: self.at });
+            self.cur.refs.push(Reference::object(fresh, self.at));
             (r0.id, r0.ref_id) = (fresh, fresh);
         }
         if r0.is_scalar() {

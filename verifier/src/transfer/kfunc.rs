@@ -132,7 +132,7 @@ impl<'p> Walker<'p> {
     fn release_reference(&mut self, r: usize, kfunc: &Kfunc<'_>) -> Judged<()> {
         let ref_id = self.cur.reg(r).ref_id;
         let before = self.cur.refs.len();
-        self.cur.refs.retain(|held| held.id != ref_id);
+        self.cur.refs.retain(|held| !held.is_object() || held.id != ref_id);
         if self.cur.refs.len() == before {
             return Err(Finding::KfuncNotAcquired { name: kfunc.name.to_string(), id: kfunc.id.0 }.into());
         }

@@ -5,7 +5,6 @@
 //! tables of [`KernelModel`](oxbpf_isa::kernel::KernelModel), sockets by theirs, alignment.
 
 use super::alu::MAX_OFFSET;
-use super::maps::Special;
 use crate::domain::Tnum;
 use crate::explore::{Judged, Next, Stop, Walker};
 use crate::report::Finding;
@@ -36,7 +35,16 @@ pub(super) enum Value {
 }
 
 impl Walker<'_> {
-    pub(super) fn load(&mut self, size: Size, signed: bool, dst: R, base: R, off: i16) -> Judged<Next> {
+    /// With `strict`, the address must be aligned whatever the program asks for.
+    pub(super) fn load(
+        &mut self,
+        size: Size,
+        signed: bool,
+        dst: R,
+        base: R,
+        off: i16,
+        strict: bool,
+    ) -> Judged<Next> {
         self.readable(base)?;
         self.writable(dst)?;
         let before = self.pointer_kind(base.index());
@@ -46,20 +54,27 @@ impl Walker<'_> {
             size.bytes(),
             Way::Read,
             Value::Into(dst.index()),
-            false,
+            strict,
             signed,
         )?;
         self.hold_pointer_kind(before, true)?;
         self.sanitize_reg(dst)
     }
 
-    pub(super) fn store(&mut self, size: Size, base: R, off: i16, src: Operand) -> Judged<Next> {
+    pub(super) fn store(
+        &mut self,
+        size: Size,
+        base: R,
+        off: i16,
+        src: Operand,
+        strict: bool,
+    ) -> Judged<Next> {
         if let Operand::Reg(src) = src {
             self.readable(src)?;
         }
         self.readable(base)?;
         let before = self.pointer_kind(base.index());
-        self.access(base.index(), i32::from(off), size.bytes(), Way::Write, Value::From(src), false, false)?;
+        self.access(base.index(), i32::from(off), size.bytes(), Way::Write, Value::From(src), strict, false)?;
         self.hold_pointer_kind(before, false)?;
         Ok(Next::Straight)
     }
@@ -134,50 +149,45 @@ impl Walker<'_> {
         Ok(Next::Straight)
     }
 
+    /// The kernel judges the access before it looks where it goes.
     pub(super) fn load_acquire(&mut self, size: Size, dst: R, base: R, off: i16) -> Judged<Next> {
-        self.readable(base)?;
-        self.writable(dst)?;
-        self.not_to_atomics_load(base)?;
-        self.load(size, false, dst, base, off)
+        self.load(size, false, dst, base, off, true)?;
+        match self.atomic_place(base) {
+            true => Ok(Next::Straight),
+            false => {
+                let ty = self.cur.reg(base.index()).type_name();
+                Err(Finding::AtomicLoadFrom { reg: base.number(), ty }.into())
+            }
+        }
     }
 
     pub(super) fn store_release(&mut self, size: Size, base: R, off: i16, src: R) -> Judged<Next> {
-        self.readable(src)?;
-        self.readable(base)?;
+        self.store(size, base, off, Operand::Reg(src), true)?;
         self.not_to_atomics(base)?;
-        self.store(size, base, off, Operand::Reg(src))
+        Ok(Next::Straight)
     }
 
     fn not_to_atomics(&self, base: R) -> Judged<()> {
-        let reg = self.cur.reg(base.index());
-        match reg.kind {
-            Kind::Ctx
-            | Kind::Packet
-            | Kind::PacketMeta
-            | Kind::FlowKeys
-            | Kind::Socket
-            | Kind::SockCommon
-            | Kind::TcpSock
-            | Kind::XdpSock => Err(Finding::AtomicInto { reg: base.number(), ty: reg.type_name() }.into()),
-            _ => Ok(()),
+        if self.atomic_place(base) {
+            return Ok(());
         }
+        let ty = self.cur.reg(base.index()).type_name();
+        Err(Finding::AtomicInto { reg: base.number(), ty }.into())
     }
 
-    fn not_to_atomics_load(&self, base: R) -> Judged<()> {
-        let reg = self.cur.reg(base.index());
-        match reg.kind {
+    /// Whether what the register points to can be accessed atomically (Linux `atomic_ptr_type_ok`).
+    fn atomic_place(&self, base: R) -> bool {
+        !matches!(
+            self.cur.reg(base.index()).kind,
             Kind::Ctx
-            | Kind::Packet
-            | Kind::PacketMeta
-            | Kind::FlowKeys
-            | Kind::Socket
-            | Kind::SockCommon
-            | Kind::TcpSock
-            | Kind::XdpSock => {
-                Err(Finding::AtomicLoadFrom { reg: base.number(), ty: reg.type_name() }.into())
-            }
-            _ => Ok(()),
-        }
+                | Kind::Packet
+                | Kind::PacketMeta
+                | Kind::FlowKeys
+                | Kind::Socket
+                | Kind::SockCommon
+                | Kind::TcpSock
+                | Kind::XdpSock
+        )
     }
 
     /// Judges an access of `size` bytes at `off` from the register, and does it.
@@ -359,18 +369,15 @@ impl Walker<'_> {
 
     /// Fields of the value that only helpers may touch.
     pub(super) fn not_special(&mut self, reg: &Reg, off: i32, size: u32) -> Judged<()> {
-        let specials = self.specials_of(reg.a);
+        let fields = self.fields_of(reg.a);
         let low = i64::from(off) + reg.num.smin();
         let high = (i64::from(off)).wrapping_add(reg.num.umax() as i64).wrapping_add(i64::from(size));
-        for &Special { name, off, size } in specials.iter() {
-            if low < i64::from(off + size) && i64::from(off) < high {
-                if name == super::maps::KPTR {
+        for field in fields.all() {
+            if low < i64::from(field.off + field.size) && i64::from(field.off) < high {
+                if field.kind.is_pointer() {
                     return Err(Stop::Unknown(Feature::KernelPointers));
                 }
-                if name == "bpf_refcount" {
-                    return Err(Stop::Unknown(Feature::OwnedObjects));
-                }
-                return Err(Finding::SpecialField { name }.into());
+                return Err(Finding::SpecialField { name: field.kind.shown() }.into());
             }
         }
         Ok(())

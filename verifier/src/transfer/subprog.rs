@@ -200,7 +200,15 @@ impl Walker<'_> {
 
     fn call_global(&mut self, subprog: usize) -> Judged<Next> {
         let name = self.subprog_name(subprog);
-        let invalid = || Stop::from(Finding::GlobalArgs { subprog, name: name.clone() });
+        if self.cur.active_lock().is_some() {
+            return Err(Finding::GlobalUnderLock.into());
+        }
+        // The kernel looks at the arguments first, but says this before what it found there.
+        let sleeps = self.functions[subprog].might_sleep && !self.cur.in_sleepable;
+        let invalid = || match sleeps {
+            true => Stop::from(Finding::GlobalSleeps),
+            false => Stop::from(Finding::GlobalArgs { subprog, name: name.clone() }),
+        };
         let params = match self.params(subprog) {
             Ok(params) => params,
             Err(Stop::Reject(finding)) => {
@@ -241,7 +249,12 @@ impl Walker<'_> {
                 Param::Memory { size, nullable } => self.global_memory(r, size, nullable, &invalid)?,
             }
         }
-        self.log.line(format_args!("Func#{subprog} ('{name}') is global and assumed valid.\n"));
+        if sleeps {
+            return Err(Finding::GlobalSleeps.into());
+        }
+        if self.log.on() {
+            self.log.line(format_args!("Func#{subprog} ('{name}') is global and assumed valid.\n"));
+        }
         if self.functions[subprog].changes_pkt {
             self.forget_packets();
         }
@@ -375,6 +388,7 @@ impl Walker<'_> {
     pub(super) fn leave_by_tail_call(&mut self) -> Judged<Next> {
         let at = self.at;
         self.push_path(at + 1, at)?;
+        self.forget_packets();
         *self.cur.reg_mut(0) = Reg::unknown();
         let to = self.leave()?;
         Ok(Next::To(to))
