@@ -10,7 +10,7 @@ use core::fmt;
 use oxbpf_isa::btf::{Linkage, Type};
 use oxbpf_isa::insn::{Callee, Imm64, Insn};
 use oxbpf_isa::kernel::{HelperFlags, KernelModel, KernelVersion, ProgFlags as Of, ProgKind};
-use oxbpf_isa::program::{ProgFlags, Program};
+use oxbpf_isa::program::{MapDef, ProgFlags, Program};
 
 /// Whether a kernel would take a program.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -146,7 +146,11 @@ pub fn verify(program: &Program, model: &KernelModel) -> Judgement {
 pub fn verify_logged(program: &Program, model: &KernelModel, level: u32) -> (Judgement, String) {
     let mut stats = Stats::default();
     let mut log = Log::new(level);
-    let structure = structure::analyze_telling(program, model, |subprogs| log.functions(subprogs));
+    let kind = program.prog_type.and_then(|t| Some(kind_of(program, t, model.prog(t)?)));
+    let unusable =
+        |map: &MapDef| kind.as_ref().and_then(|kind| crate::transfer::unusable(map, model, kind));
+    let structure =
+        structure::analyze_with(program, model, |subprogs| log.functions(subprogs), &unusable);
     let verdict = match structure {
         Err(fault) => Verdict::Reject(fault),
         Ok(structure) => judge(program, model, &structure, &mut stats, &mut log),
@@ -178,8 +182,8 @@ fn judge(
         return Verdict::Unknown(Feature::Exceptions);
     }
     let kind = kind_of(program, prog_type, prog);
-    if let Some(verdict) = crate::transfer::check_maps(program, structure, model, &kind) {
-        return verdict;
+    if let Some(feature) = crate::transfer::unknown_map(program, structure) {
+        return Verdict::Unknown(feature);
     }
     let args = |callee: Callee, _at: usize| match callee {
         Callee::Helper(id) => model.helper_for(&kind, id as u32).ok().map(|h| h.proto.arity() as u32),

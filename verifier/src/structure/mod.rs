@@ -23,7 +23,7 @@ use crate::report::{Fault, Finding};
 use alloc::vec::Vec;
 use oxbpf_isa::insn::{DecodeError, Insn, RawInsn};
 use oxbpf_isa::kernel::KernelModel;
-use oxbpf_isa::program::Program;
+use oxbpf_isa::program::{MapDef, Program};
 
 /// A program whose structure is sound.
 #[derive(Clone, Debug)]
@@ -53,14 +53,16 @@ pub enum Slot {
 /// # Errors
 /// The fault that the kernel would report.
 pub fn analyze(program: &Program, model: &KernelModel) -> Result<Structure, Fault> {
-    analyze_telling(program, model, |_| {})
+    analyze_with(program, model, |_| {}, &|_| None)
 }
 
-/// As [`analyze`], and says which functions there are as soon as that is known.
-pub(crate) fn analyze_telling(
+/// As [`analyze`]. Says which functions there are as soon as that is known, and asks of each map
+/// whether it may be used.
+pub(crate) fn analyze_with(
     program: &Program,
     model: &KernelModel,
     found: impl FnOnce(&[Subprog]),
+    unusable: &dyn Fn(&MapDef) -> Option<Finding>,
 ) -> Result<Structure, Fault> {
     let raw = &program.insns;
     let limit = model.limits().insns_privileged as usize;
@@ -72,7 +74,7 @@ pub(crate) fn analyze_telling(
     found(&subprogs);
     functions::check_jumps(raw, &mut subprogs)?;
     types::check(program, &subprogs)?;
-    references::check(program)?;
+    references::check(program, unusable)?;
     let marks = flow::walk(raw, exception_callback)?;
     Ok(Structure { insns: decode(raw), subprogs, exception_callback, marks })
 }

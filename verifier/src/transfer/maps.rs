@@ -5,9 +5,9 @@
 //! `btf_parse_fields`): locks, timers, pointers to kernel objects, lists and trees.
 
 use crate::explore::Walker;
-use crate::report::{Fault, Finding};
+use crate::report::Finding;
 use crate::structure::{Slot, Structure};
-use crate::verdict::{Feature, Verdict};
+use crate::verdict::Feature;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use oxbpf_isa::btf::{Btf, Type, TypeId};
@@ -146,14 +146,9 @@ impl Walker<'_> {
     }
 }
 
-/// Whether the program may use the maps it names (Linux `check_map_prog_compatibility`); none if so.
-pub(crate) fn check_maps(
-    program: &Program,
-    structure: &Structure,
-    model: &KernelModel,
-    kind: &ProgKind,
-) -> Option<Verdict> {
-    for (at, slot) in structure.insns.iter().enumerate() {
+/// The first map that the program names and that has no model.
+pub(crate) fn unknown_map(program: &Program, structure: &Structure) -> Option<Feature> {
+    for slot in &structure.insns {
         let Slot::Insn(Insn::LdImm64 { imm, .. }) = slot else { continue };
         let (Imm64::MapFd(map)
         | Imm64::MapIdx(map)
@@ -163,19 +158,17 @@ pub(crate) fn check_maps(
             continue;
         };
         let def = program.maps.get(*map as usize)?;
-        if let Some(finding) = unusable(def, model, kind) {
-            return Some(Verdict::Reject(Fault::at(at, finding)));
-        }
         match def.kind() {
-            None => return Some(Verdict::Unknown(Feature::Maps)),
-            Some(MapType::Arena) => return Some(Verdict::Unknown(Feature::Arena)),
+            None => return Some(Feature::Maps),
+            Some(MapType::Arena) => return Some(Feature::Arena),
             Some(_) => {}
         }
     }
     None
 }
 
-fn unusable(def: &MapDef, model: &KernelModel, kind: &ProgKind) -> Option<Finding> {
+/// Why programs of a kind may not use a map (Linux `check_map_prog_compatibility`); none if they may.
+pub(crate) fn unusable(def: &MapDef, model: &KernelModel, kind: &ProgKind) -> Option<Finding> {
     let specials = specials(def);
     let has = |names: &[&str]| specials.iter().any(|s| names.contains(&s.name));
     let tracing = matches!(

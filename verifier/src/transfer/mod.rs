@@ -17,7 +17,7 @@ mod stack;
 mod subprog;
 
 pub(crate) use depth::check_depth;
-pub(crate) use maps::{Special, check_maps};
+pub(crate) use maps::{Special, unknown_map, unusable};
 
 use crate::explore::{Judged, Next, Stop, Walker};
 use crate::report::Finding;
