@@ -14,7 +14,7 @@ use core::fmt;
 use oxbpf_isa::btf::{Linkage, Type};
 use oxbpf_isa::insn::{Callee, Imm64, Insn};
 use oxbpf_isa::kernel::{HelperFlags, KernelModel, KernelVersion, KfuncFlags, ProgFlags as Of, ProgKind};
-use oxbpf_isa::program::{ProgFlags, Program};
+use oxbpf_isa::program::{MapDef, ProgFlags, Program};
 
 /// Whether a kernel would take a program.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -158,11 +158,16 @@ pub fn verify_logged(program: &Program, kernel: &Kernel<'_>, level: u32) -> (Jud
     let kind = prog.map(|(of, prog)| kind_of(program, of, prog));
     let types = Types::new(program, kernel).btf(Part::VMLINUX);
     let kfuncs = Kfuncs::new(program, kernel.model, kind.as_ref(), types.map(|btf| &**btf));
-    let structure =
-        structure::analyze_with(program, kernel.model, &kfuncs, |subprogs| log.functions(subprogs));
+    let map_fields = MapFields::new(program, kernel.model);
+    let unusable = |index: usize, map: &MapDef| {
+        let fields = map_fields.of(index, false).cloned().unwrap_or_default();
+        crate::transfer::unusable(map, kernel.model, kind.as_ref()?, &fields)
+    };
+    let tell = |subprogs: &[structure::Subprog]| log.functions(subprogs);
+    let structure = structure::analyze_with(program, kernel.model, &kfuncs, tell, &unusable);
     let verdict = match structure {
         Err(fault) => Verdict::Reject(fault),
-        Ok(structure) => judge(program, kernel, kfuncs, &structure, &mut stats, &mut log),
+        Ok(structure) => judge(program, kernel, kfuncs, map_fields, &structure, &mut stats, &mut log),
     };
     if let Verdict::Reject(fault) = &verdict {
         let text = alloc::format!("{fault}");
@@ -179,6 +184,7 @@ fn judge(
     program: &Program,
     kernel: &Kernel<'_>,
     kfuncs: Kfuncs<'_>,
+    map_fields: MapFields,
     structure: &Structure,
     stats: &mut Stats,
     log: &mut Log,
@@ -193,9 +199,8 @@ fn judge(
         return Verdict::Unknown(Feature::Exceptions);
     }
     let kind = kind_of(program, prog_type, prog);
-    let map_fields = MapFields::new(program, model);
-    if let Some(verdict) = crate::transfer::check_maps(program, structure, model, &kind, &map_fields) {
-        return verdict;
+    if let Some(feature) = crate::transfer::unknown_map(program, structure) {
+        return Verdict::Unknown(feature);
     }
     let types = Types::new(program, kernel);
     if let Err(verdict) = symbols(structure, &types, model) {

@@ -118,6 +118,8 @@ impl Walker<'_> {
     fn refused_helper(&self, id: i32, refusal: HelperRefusal) -> Stop {
         let known = u32::try_from(id).ok().and_then(|id| self.model.helper(id));
         match refusal {
+            // Number 0 is no helper and yet has a name.
+            HelperRefusal::UnknownId if id == 0 => Finding::HelperNotForProgram { name: "unspec", id }.into(),
             HelperRefusal::UnknownId => {
                 let name = known.map_or_else(|| String::from("unknown"), |h| helper_name(h.name));
                 Finding::InvalidHelper { name, id }.into()
@@ -132,7 +134,8 @@ impl Walker<'_> {
     fn map_writable(&self, id: i32, seen: &Seen) -> Judged<()> {
         let Some(map) = seen.map.and_then(|m| self.map(m.0)) else { return Ok(()) };
         let writes = matches!(id, MAP_UPDATE | MAP_DELETE | MAP_PUSH | MAP_POP);
-        if writes && MapCreateFlags::from_bits(map.flags).contains(MapCreateFlags::RDONLY_PROG) {
+        let readonly = MapCreateFlags::from_bits(map.flags).contains(MapCreateFlags::RDONLY_PROG);
+        if writes && (readonly || self.is_readonly_kind(map.kind())) {
             return Err(Finding::MapWriteForbidden.into());
         }
         Ok(())

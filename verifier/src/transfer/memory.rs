@@ -361,7 +361,7 @@ impl Walker<'_> {
         self.region(r, off, size, value_size, zero_ok)
     }
 
-    fn is_readonly_kind(&self, kind: Option<MapType>) -> bool {
+    pub(super) fn is_readonly_kind(&self, kind: Option<MapType>) -> bool {
         use oxbpf_isa::kernel::MapFlags;
         let record = kind.and_then(|k| self.model.map(k));
         record.is_some_and(|r| r.flags.contains(MapFlags::RDONLY_IN_PROGRAMS))
