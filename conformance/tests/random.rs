@@ -51,7 +51,8 @@ fn same_words(ours: &str, theirs: &str) -> bool {
 fn lines(log: &str) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
     log.lines().map(|line| match line.find(" (18) r").and_then(|at| Some((at, line[at..].find(" = ")?))) {
         Some((at, eq)) => {
-            let rest = line.find("  ; ").or_else(|| line.find(" ; ")).map_or("", |at| line[at..].trim_start());
+            let rest =
+                line.find("  ; ").or_else(|| line.find(" ; ")).map_or("", |at| line[at..].trim_start());
             format!("{} {rest}", &line[..at + eq]).into()
         }
         None => line.into(),
@@ -108,7 +109,10 @@ impl Judges {
     fn report(&self, seed: u64, program: &Program, class: &Class, words: &str) {
         let started = Instant::now();
         let same = |p: &Program| {
-            started.elapsed() < PATIENCE && self.judge(p).is_some_and(|(c, ours, theirs)| c == *class && group(&c, ours.as_ref(), &theirs) == words)
+            started.elapsed() < PATIENCE
+                && self.judge(p).is_some_and(|(c, ours, theirs)| {
+                    c == *class && group(&c, ours.as_ref(), &theirs) == words
+                })
         };
         let small = shrink(program, same);
         let Some((_, ours, theirs)) = self.judge(&small) else { return };
