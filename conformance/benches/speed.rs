@@ -15,7 +15,7 @@ use oxbpf::isa::program::{ProgFlags, Program};
 use oxbpf::object::{LoadOptions, Object};
 use oxbpf_conformance::corpus;
 use oxbpf_conformance::oracle::Oracle;
-use oxbpf_verifier::{Verdict, verify};
+use oxbpf_verifier::{Kernel, Verdict, verify};
 
 /// Counts the bytes that are in use while it is asked to.
 struct Counting;
@@ -52,7 +52,7 @@ fn peak_of(program: &Program, model: &KernelModel) -> usize {
     IN_USE.store(0, Ordering::Relaxed);
     PEAK.store(0, Ordering::Relaxed);
     COUNTS.store(true, Ordering::Relaxed);
-    drop(verify(program, model));
+    drop(verify(program, &Kernel::new(model)));
     COUNTS.store(false, Ordering::Relaxed);
     PEAK.load(Ordering::Relaxed)
 }
@@ -76,7 +76,7 @@ fn measure(
     let (mut ours, mut kernel, mut insns) = (f64::MAX, f64::MAX, 0);
     for _ in 0..tries {
         let start = Instant::now();
-        let judgement = verify(program, model);
+        let judgement = verify(program, &Kernel::new(model));
         ours = ours.min(start.elapsed().as_secs_f64());
         if judgement.verdict != Verdict::Accept {
             return None;
