@@ -75,13 +75,21 @@ pub enum Region {
     /// The metadata before a packet, offsets being from where it begins.
     Metadata,
     /// A value of the map with this index; all values are alike.
-    MapValue { map: u32 },
+    MapValue {
+        map: u32,
+    },
     /// A value of a map that was found in the map with this index.
-    InnerMapValue { map: u32 },
+    InnerMapValue {
+        map: u32,
+    },
     /// A key of the map with this index, that a callback was given.
-    MapKey { map: u32 },
+    MapKey {
+        map: u32,
+    },
     /// Memory of at least so many bytes that a helper gave or a function was called with.
-    Memory { size: u32 },
+    Memory {
+        size: u32,
+    },
     /// Different regions at different times; the offsets say nothing.
     Several,
 }

@@ -8,6 +8,7 @@ extern crate alloc;
 pub mod domain;
 mod explore;
 mod log;
+mod proof;
 pub mod report;
 mod state;
 pub mod structure;
@@ -16,4 +17,5 @@ mod tests;
 mod transfer;
 mod verdict;
 
+pub use proof::{NoProof, Outside, Verified, prove};
 pub use verdict::{Feature, Judgement, Stats, Verdict, verify, verify_logged};

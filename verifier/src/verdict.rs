@@ -2,7 +2,9 @@
 
 use crate::explore::{Function, Stop, Walker};
 use crate::log::Log;
+use crate::proof::Recorder;
 use crate::report::{Fault, Finding};
+use crate::state::State;
 use crate::structure::{self, Graph, Structure};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -144,11 +146,40 @@ pub fn verify(program: &Program, model: &KernelModel) -> Judgement {
 
 /// As [`verify`], with the log the kernel would write at this level: 0 for none, 1, or 2.
 pub fn verify_logged(program: &Program, model: &KernelModel, level: u32) -> (Judgement, String) {
+    verify_with(program, model, Options { level, ..Options::default() })
+}
+
+/// What is asked of a walk.
+pub(crate) struct Options<'a> {
+    /// How much the log says.
+    pub level: u32,
+    /// How many processors the machine is taken to have.
+    pub cpus: u32,
+    /// Writes facts down for a proof.
+    pub recorder: Option<&'a mut Recorder>,
+    /// Shown every state that an instruction is looked at in.
+    pub observer: Option<&'a dyn Fn(&State)>,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Options { level: 0, cpus: MEASURED_CPUS, recorder: None, observer: None }
+    }
+}
+
+/// The processors of the machine on which the recorded kernel answered.
+const MEASURED_CPUS: u32 = 2;
+
+pub(crate) fn verify_with(
+    program: &Program,
+    model: &KernelModel,
+    options: Options<'_>,
+) -> (Judgement, String) {
     let mut stats = Stats::default();
-    let mut log = Log::new(level);
+    let mut log = Log::new(options.level);
     let verdict = match structure::analyze(program, model) {
         Err(fault) => Verdict::Reject(fault),
-        Ok(structure) => judge(program, model, &structure, &mut stats, &mut log),
+        Ok(structure) => judge(program, model, &structure, options, &mut stats, &mut log),
     };
     if let Verdict::Reject(fault) = &verdict {
         let text = alloc::format!("{fault}");
@@ -160,10 +191,11 @@ pub fn verify_logged(program: &Program, model: &KernelModel, level: u32) -> (Jud
     (Judgement { verdict, stats }, log.into_text())
 }
 
-fn judge(
-    program: &Program,
-    model: &KernelModel,
-    structure: &Structure,
+fn judge<'a>(
+    program: &'a Program,
+    model: &'a KernelModel,
+    structure: &'a Structure,
+    options: Options<'a>,
     stats: &mut Stats,
     log: &mut Log,
 ) -> Verdict {
@@ -190,6 +222,7 @@ fn judge(
     let functions = functions(program, structure, model, &kind);
     let mut walker =
         Walker::new(program, model, structure, graph, kind, prog, functions, core::mem::take(log));
+    (walker.cpus, walker.recorder, walker.observer) = (options.cpus, options.recorder, options.observer);
     let verdict = walk_all(&mut walker);
     *stats = walker.stats;
     *log = core::mem::take(&mut walker.log);

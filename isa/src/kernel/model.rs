@@ -37,6 +37,8 @@ struct Facts {
     contexts: Vec<Vec<CtxEntry>>,
     kfuncs: Vec<&'static KfuncRecord>,
     custom: Vec<CustomType>,
+    /// Something was added to what is recorded of the kernel.
+    changed: bool,
 }
 
 struct MapEntry {
@@ -118,6 +120,11 @@ impl KernelModel {
             None => Self::kernels().last()?,
         };
         Some(ModelBuilder { facts: Facts::at(record, settings) })
+    }
+
+    /// Whether this is what is recorded of a kernel, with nothing added by [`Self::builder`].
+    pub fn is_recorded(&self) -> bool {
+        !self.0.changed
     }
 
     /// The version.
@@ -391,6 +398,7 @@ impl Facts {
             contexts,
             kfuncs,
             custom: Vec::new(),
+            changed: false,
         }
     }
 
@@ -562,6 +570,6 @@ impl ModelBuilder {
 
     /// The model.
     pub fn build(self) -> KernelModel {
-        KernelModel(Arc::new(self.facts))
+        KernelModel(Arc::new(Facts { changed: true, ..self.facts }))
     }
 }

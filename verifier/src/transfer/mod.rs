@@ -16,7 +16,7 @@ mod stack;
 mod subprog;
 
 pub(crate) use depth::check_depth;
-pub(crate) use maps::{Special, check_maps};
+pub(crate) use maps::{Special, check_maps, index_of, is_inner};
 
 use crate::explore::{Judged, Next, Stop, Walker};
 use crate::report::Finding;
