@@ -3,7 +3,9 @@
 use crate::explore::{Function, Stop, Walker};
 use crate::kfunc::{Call, Kfuncs};
 use crate::log::Log;
+use crate::proof::Recorder;
 use crate::report::{Fault, Finding};
+use crate::state::State;
 use crate::structure::{self, Graph, Structure};
 use crate::transfer::MapFields;
 use crate::types::{Kernel, Part, Types, symbol, target};
@@ -152,8 +154,37 @@ pub fn verify(program: &Program, kernel: &Kernel<'_>) -> Judgement {
 
 /// As [`verify`], with the log the kernel would write at this level: 0 for none, 1, or 2.
 pub fn verify_logged(program: &Program, kernel: &Kernel<'_>, level: u32) -> (Judgement, String) {
+    verify_with(program, kernel, Options { level, ..Options::default() })
+}
+
+/// What is asked of a walk.
+pub(crate) struct Options<'a> {
+    /// How much the log says.
+    pub level: u32,
+    /// How many processors the machine is taken to have.
+    pub cpus: u32,
+    /// Writes facts down for a proof.
+    pub recorder: Option<&'a mut Recorder>,
+    /// Shown every state that an instruction is looked at in.
+    pub observer: Option<&'a dyn Fn(&State)>,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Options { level: 0, cpus: MEASURED_CPUS, recorder: None, observer: None }
+    }
+}
+
+/// The processors of the machine on which the recorded kernel answered.
+const MEASURED_CPUS: u32 = 2;
+
+pub(crate) fn verify_with(
+    program: &Program,
+    kernel: &Kernel<'_>,
+    options: Options<'_>,
+) -> (Judgement, String) {
     let mut stats = Stats::default();
-    let mut log = Log::new(level);
+    let mut log = Log::new(options.level);
     let prog = program.prog_type.and_then(|of| Some((of, kernel.model.prog(of)?)));
     let kind = prog.map(|(of, prog)| kind_of(program, of, prog));
     let types = Types::new(program, kernel).btf(Part::VMLINUX);
@@ -167,7 +198,9 @@ pub fn verify_logged(program: &Program, kernel: &Kernel<'_>, level: u32) -> (Jud
     let structure = structure::analyze_with(program, kernel.model, &kfuncs, tell, &unusable);
     let verdict = match structure {
         Err(fault) => Verdict::Reject(fault),
-        Ok(structure) => judge(program, kernel, kfuncs, map_fields, &structure, &mut stats, &mut log),
+        Ok(structure) => {
+            judge(program, kernel, kfuncs, map_fields, &structure, options, &mut stats, &mut log)
+        }
     };
     if let Verdict::Reject(fault) = &verdict {
         let text = alloc::format!("{fault}");
@@ -180,12 +213,14 @@ pub fn verify_logged(program: &Program, kernel: &Kernel<'_>, level: u32) -> (Jud
     (Judgement { verdict, stats }, log.into_text())
 }
 
-fn judge(
-    program: &Program,
-    kernel: &Kernel<'_>,
-    kfuncs: Kfuncs<'_>,
+#[allow(clippy::too_many_arguments)]
+fn judge<'a>(
+    program: &'a Program,
+    kernel: &'a Kernel<'a>,
+    kfuncs: Kfuncs<'a>,
     map_fields: MapFields,
-    structure: &Structure,
+    structure: &'a Structure,
+    options: Options<'a>,
     stats: &mut Stats,
     log: &mut Log,
 ) -> Verdict {
@@ -239,6 +274,7 @@ fn judge(
     );
     walker.log_live_registers();
     walker.attach = attach;
+    (walker.cpus, walker.recorder, walker.observer) = (options.cpus, options.recorder, options.observer);
     let verdict = walk_all(&mut walker);
     *stats = walker.stats;
     *log = core::mem::take(&mut walker.log);

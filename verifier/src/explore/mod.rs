@@ -16,6 +16,7 @@ mod prune;
 
 use crate::kfunc::Kfuncs;
 use crate::log::{Log, Subject};
+use crate::proof::Recorder;
 use crate::report::Finding;
 use crate::state::{Access, Differs, Frame, Ids, Kind, Mods, NO_CALLSITE, State, StateId, Step};
 use crate::structure::{Graph, Marks, Slot, Structure};
@@ -132,6 +133,12 @@ pub(crate) struct Walker<'p> {
     walked: Vec<bool>,
     /// Special fields of each map and of the map inside it.
     pub map_fields: MapFields,
+    /// How many processors the machine is taken to have.
+    pub cpus: u32,
+    /// Writes facts down for a proof.
+    pub recorder: Option<&'p mut Recorder>,
+    /// Shown every state that an instruction is looked at in.
+    pub observer: Option<&'p dyn Fn(&State)>,
     pub jumps: u64,
     /// The program reads or writes packets in subprograms that it leaves by LD_ABS.
     pub stats: Stats,
@@ -190,6 +197,9 @@ impl<'p> Walker<'p> {
             pointer_kinds: vec![None; count],
             walked: vec![false; count],
             map_fields,
+            cpus: 0,
+            recorder: None,
+            observer: None,
             jumps: 0,
             stats: Stats::default(),
             kept: Vec::new(),
@@ -267,6 +277,7 @@ impl<'p> Walker<'p> {
                 self.log_insn(at);
             }
             self.walked[at as usize] = true;
+            self.show(at);
             self.stack_live.begin(at);
             let next = self.step()?;
             self.from = at as i64;
@@ -362,6 +373,17 @@ impl<'p> Walker<'p> {
     #[inline]
     fn state_mut(&mut self, id: StateId) -> &mut State {
         &mut self.kept[id as usize].as_mut().expect("a kept state lives as long as it is referred to").state
+    }
+
+    /// Shows the current state to those who asked for it.
+    #[inline]
+    fn show(&mut self, at: u32) {
+        if let Some(observer) = self.observer {
+            observer(&self.cur);
+        }
+        if let (Some(recorder), Slot::Insn(insn)) = (&mut self.recorder, self.structure.insns[at as usize]) {
+            recorder.reach(at, insn, &self.cur);
+        }
     }
 
     /// Whether an instruction writes memory, be it by what it calls.

@@ -151,6 +151,9 @@ impl Walker<'_> {
             }
             seen.ref_id = reg.ref_id;
         }
+        if let (Some(recorder), Kind::Ctx) = (&mut self.recorder, reg.kind) {
+            recorder.context_given();
+        }
         self.argument_use(&arg, r, &reg, proto, seen)
     }
 

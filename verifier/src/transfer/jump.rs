@@ -138,11 +138,13 @@ impl Walker<'_> {
             {
                 self.mark_precise(src.index())?;
             }
+            self.note_branch(taken, !taken);
             if self.log.on() {
                 self.log_state();
             }
             return Ok(if taken { Next::To(target) } else { Next::Straight });
         }
+        self.note_branch(true, true);
         let mut linked = LinkedRegs::new();
         if matches!(src, Operand::Reg(_)) && b.is_scalar() && b.id != 0 {
             self.collect_linked(b.id, &mut linked);
@@ -173,6 +175,12 @@ impl Walker<'_> {
             self.log_state();
         }
         Ok(Next::Straight)
+    }
+
+    fn note_branch(&mut self, taken: bool, falls_through: bool) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.branch(self.at, taken, falls_through);
+        }
     }
 
     /// Cuts the ranges of both numbers on both sides.

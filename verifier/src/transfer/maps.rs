@@ -15,11 +15,11 @@ use oxbpf_isa::program::{MapDef, Program};
 
 const INNER: u32 = 1 << 31;
 
-pub(super) fn index_of(a: u32) -> usize {
+pub(crate) fn index_of(a: u32) -> usize {
     (a & !INNER) as usize
 }
 
-pub(super) fn is_inner(a: u32) -> bool {
+pub(crate) fn is_inner(a: u32) -> bool {
     a & INNER != 0
 }
 

@@ -58,6 +58,9 @@ impl Walker<'_> {
             signed,
         )?;
         self.hold_pointer_kind(before, true)?;
+        if let Some(recorder) = &mut self.recorder {
+            recorder.loaded(self.at, before.0, self.cur.reg(dst.index()));
+        }
         self.sanitize_reg(dst)
     }
 
@@ -205,6 +208,9 @@ impl Walker<'_> {
         let reg = *self.cur.reg(r);
         self.aligned(&reg, off, size, strict_once)?;
         let off = off.wrapping_add(reg.off);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.access(self.at, &reg, off, size, self.cur.curframe());
+        }
         let number = r as u8;
         let cannot_write = || Err(Stop::from(Finding::CannotWrite { reg: number, ty: reg.type_name() }));
         let into = if let Value::Into(dst) = value { Some(dst) } else { None };

@@ -29,7 +29,7 @@ mod typed;
 pub(crate) use dangling::dangling;
 pub(crate) use depth::check_depth;
 pub(crate) use fields::MapFields;
-pub(crate) use maps::{unknown_map, unusable};
+pub(crate) use maps::{index_of, is_inner, unknown_map, unusable};
 
 use crate::explore::{Judged, Next, Stop, Walker};
 use crate::report::Finding;

@@ -141,6 +141,9 @@ impl Walker<'_> {
 
     /// Stores a register at the beginning of a slot.
     fn save(&mut self, frame: usize, spi: usize, reg: Reg, size: u32) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.spilled(self.at, &reg, frame == self.cur.curframe());
+        }
         let slot = &mut self.cur.frame_mut(frame).stack_mut()[spi];
         slot.reg = reg.into();
         let size = size as usize;
