@@ -100,7 +100,7 @@ impl Judges {
         if matches!(theirs.errno, 4 | 11 | 12 | 24) && theirs.log.is_empty() {
             return None;
         }
-        let judged = || verify_logged(program, self.model, self.level);
+        let judged = || verify_logged(program, &oxbpf_verifier::Kernel::new(self.model), self.level);
         let ours = std::panic::catch_unwind(std::panic::AssertUnwindSafe(judged)).ok();
         let class = classify(ours.as_ref(), &theirs, self.level == 2);
         Some((class, ours, theirs))
