@@ -108,12 +108,9 @@ pub fn link(link_type: u32, bytes: &[u8]) -> Link {
             };
             Link { protocol, ..none }
         }
-        SLL => Link {
-            protocol: half(14),
-            pkt_type: half(0).map(|t| t as u8),
-            hatype: half(2),
-            ifindex: None,
-        },
+        SLL => {
+            Link { protocol: half(14), pkt_type: half(0).map(|t| t as u8), hatype: half(2), ifindex: None }
+        }
         SLL2 => Link {
             protocol: half(0),
             pkt_type: bytes.get(10).copied(),

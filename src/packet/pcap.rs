@@ -76,7 +76,10 @@ impl Parser {
         let swapped = header.minor < 3 || header.minor == 3 && len > original_len;
         let (len, original_len) = if swapped { (original_len, len) } else { (len, original_len) };
         if len > MAX_RECORD {
-            return Err(Error { offset: offset + 8, problem: Problem::Length { length: len, max: MAX_RECORD } });
+            return Err(Error {
+                offset: offset + 8,
+                problem: Problem::Length { length: len, max: MAX_RECORD },
+            });
         }
         let whole = self.before + len as usize;
         if words.bytes.len() < whole {

@@ -87,7 +87,8 @@ impl Parser {
                 self.packet(body, number.ok_or(cut(28))?, offset).map(Some)
             }
             SIMPLE_PACKET => {
-                let interface = *self.interfaces.first().ok_or(Error { offset, problem: Problem::NoInterface })?;
+                let interface =
+                    *self.interfaces.first().ok_or(Error { offset, problem: Problem::NoInterface })?;
                 let original_len = body.u32(8).ok_or(cut(12))?;
                 let room = body.bytes.len() - 12;
                 let snap = if interface.snap_len == 0 { u32::MAX } else { interface.snap_len };

@@ -14,9 +14,14 @@ const BUFFER: usize = 1 << 20;
 /// A part of a capture, with its bytes as they stand in the file.
 #[derive(Clone, Copy, Debug)]
 pub enum Part<'a> {
-    Packet { packet: Captured<'a>, raw: &'a [u8] },
+    Packet {
+        packet: Captured<'a>,
+        raw: &'a [u8],
+    },
     /// The header of a pcap file, or a block of pcapng that is no packet.
-    Other { raw: &'a [u8] },
+    Other {
+        raw: &'a [u8],
+    },
 }
 
 /// A capture that is read from a stream.

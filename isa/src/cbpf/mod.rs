@@ -13,14 +13,17 @@
 //! ```
 //!
 //! From there a filter is [run](Filter::run) on a [`Packet`], converted to eBPF by
-//! [`convert`](mod@convert), written as [`text`], or, for seccomp, enumerated by [`seccomp`].
+//! [`convert`](mod@convert), [compared](compare) with another, written as [`text`], or, for seccomp,
+//! enumerated by [`seccomp`].
 //! Compiling pcap-filter expressions and reading captures is left to others.
 
 mod check;
+pub mod compare;
 pub mod convert;
 mod expand;
 mod flow;
 mod insn;
+mod live;
 mod ops;
 mod packet;
 mod pcap;

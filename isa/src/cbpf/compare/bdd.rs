@@ -21,10 +21,6 @@ impl Bit {
     pub(super) const fn of(value: bool) -> Self {
         if value { YES } else { NO }
     }
-
-    pub(super) const fn is_const(self) -> bool {
-        self.0 < 2
-    }
 }
 
 /// The table is full, or there are too many variables.

@@ -200,7 +200,7 @@ mod tests {
                     here = t.and(here, var).unwrap();
                 }
             }
-            let t = std::cell::RefCell::new(t);
+            let t = core::cell::RefCell::new(t);
             let value = |word: &Word| (0..32).fold(0, |value, i| {
                 value | u32::from(t.borrow_mut().and(here, word[i]).unwrap() != NO) << i
             });
