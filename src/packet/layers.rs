@@ -5,6 +5,7 @@
 //! libpcap's, as `tcpdump -y` takes them. The network header of a type has one place, as it has in
 //! the kernel, so tags and extension headers are not skipped.
 
+use oxbpf_isa::cbpf::explain::names::{ethertype, ip_protocol};
 use std::fmt::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -127,52 +128,6 @@ const fn version(nibble: u8) -> Option<u16> {
         6 => Some(0x86dd),
         _ => None,
     }
-}
-
-/// The name of an EtherType.
-pub const fn ethertype(kind: u16) -> Option<&'static str> {
-    Some(match kind {
-        0x0800 => "IPv4",
-        0x0806 => "ARP",
-        0x8035 => "RARP",
-        0x8100 => "VLAN",
-        0x88a8 => "QinQ",
-        0x86dd => "IPv6",
-        0x8847 => "MPLS",
-        0x8848 => "MPLS multicast",
-        0x8863 => "PPPoE discovery",
-        0x8864 => "PPPoE session",
-        0x888e => "EAPOL",
-        0x88cc => "LLDP",
-        0x88f7 => "PTP",
-        _ => return None,
-    })
-}
-
-/// The name of a protocol over IP.
-pub const fn ip_protocol(number: u8) -> Option<&'static str> {
-    Some(match number {
-        0 => "hop-by-hop options",
-        1 => "ICMP",
-        2 => "IGMP",
-        4 => "IPv4",
-        6 => "TCP",
-        17 => "UDP",
-        41 => "IPv6",
-        43 => "routing header",
-        44 => "fragment",
-        47 => "GRE",
-        50 => "ESP",
-        51 => "AH",
-        58 => "ICMPv6",
-        60 => "destination options",
-        89 => "OSPF",
-        103 => "PIM",
-        112 => "VRRP",
-        132 => "SCTP",
-        136 => "UDP-Lite",
-        _ => return None,
-    })
 }
 
 /// A packet in a line of words.

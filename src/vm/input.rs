@@ -134,6 +134,18 @@ impl Packet {
         Packet { buffer, meta: headroom, data: headroom, end, room: headroom, mac: headroom, network }
     }
 
+    /// Takes other bytes, with the link-layer header at their start and the network header at `network`.
+    /// The buffer is kept when they fit.
+    pub fn refill(&mut self, bytes: &[u8], network: usize) {
+        if self.buffer.len() < HEADROOM + bytes.len() {
+            *self = Packet::with_room(bytes, HEADROOM, 320);
+        }
+        let (start, end) = (HEADROOM, HEADROOM + bytes.len());
+        self.buffer[start..end].copy_from_slice(bytes);
+        (self.meta, self.data, self.end, self.mac) = (start, start, end, start);
+        (self.room, self.network) = (HEADROOM, end.min(start + network));
+    }
+
     /// The same packet seen from `offset` on, where its network header is: what programs see that
     /// run above the link layer.
     #[must_use]

@@ -13,7 +13,8 @@
 //! ```
 //!
 //! From there a filter is [run](Filter::run) on a [`Packet`], converted to eBPF by
-//! [`convert`](mod@convert), [compared](compare) with another, written as [`text`], or, for seccomp,
+//! [`convert`](mod@convert), [compared](compare) with another,
+//! [explained](mod@explain), written as [`text`], or, for seccomp,
 //! enumerated by [`seccomp`].
 //! Compiling pcap-filter expressions and reading captures is left to others.
 
@@ -21,6 +22,7 @@ mod check;
 pub mod compare;
 pub mod convert;
 mod expand;
+pub mod explain;
 mod flow;
 mod insn;
 mod live;
