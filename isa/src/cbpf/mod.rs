@@ -14,11 +14,12 @@
 //!
 //! From there a filter is [run](Filter::run) on a [`Packet`], converted to eBPF by
 //! [`convert`](mod@convert), written as [`text`], or, for seccomp, enumerated by [`seccomp`].
-//! Compiling pcap-filter expressions and reading captures is left to others.
+//! Filter expressions are compiled by [`expr`]. Reading captures is left to others.
 
 mod check;
 pub mod convert;
 mod expand;
+pub mod expr;
 mod flow;
 mod insn;
 mod ops;
