@@ -108,7 +108,8 @@ impl Runners<'_> {
         }
         let program = self.loaded.program(link_type, self.reading)?;
         let filter = super::legal(self.args, self.loaded, &program);
-        let filter = filter.or_else(|illegal| illegal.tell().map_err(Stop::Error).and_then(|s| Err(Stop::Status(s))))?;
+        let filter = filter
+            .or_else(|illegal| illegal.tell().map_err(Stop::Error).and_then(|s| Err(Stop::Status(s))))?;
         let circumstances = self.args.ctx.clone().unwrap_or_default();
         let runner = Runner::new(filter, &circumstances, self.args.engine).map_err(|error| {
             let problem = match error {
@@ -269,7 +270,7 @@ fn create(target: &Path, source: &Path) -> Result<Box<dyn Write>, CliError> {
 }
 
 /// Opens a capture, which gzip may have compressed.
-fn open(path: &Path, quiet: bool) -> Result<Box<dyn Read>, CliError> {
+pub(super) fn open(path: &Path, quiet: bool) -> Result<Box<dyn Read>, CliError> {
     let failed = |e: io::Error| CliError::input(path.display(), e);
     let raw: Box<dyn Read> = match path == Path::new("-") {
         true => Box::new(io::stdin()),

@@ -50,13 +50,17 @@ impl FromStr for Circumstances {
     fn from_str(text: &str) -> Result<Circumstances, String> {
         let mut values = Vec::new();
         for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').ok_or_else(|| format!("{pair:?}: expected NAME=VALUE"))?;
+            let (name, value) =
+                pair.split_once('=').ok_or_else(|| format!("{pair:?}: expected NAME=VALUE"))?;
             let key = KEYS.iter().find(|(known, _)| *known == name).map(|row| row.1).ok_or_else(|| {
                 let names: Vec<&str> = KEYS.iter().map(|row| row.0).collect();
                 format!("{name:?} is none of {}", names.join(", "))
             })?;
             let value = super::number64(value)?;
-            values.push((key, u32::try_from(value).map_err(|_| format!("{name}: {value} needs more than 32 bits"))?));
+            values.push((
+                key,
+                u32::try_from(value).map_err(|_| format!("{name}: {value} needs more than 32 bits"))?,
+            ));
         }
         Ok(Circumstances { values })
     }

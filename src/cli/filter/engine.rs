@@ -1,8 +1,8 @@
 //! What runs a filter on packets: the interpreter of classic instructions, or the virtual machine on
 //! the filter's conversion.
 
+use super::EngineKind;
 use super::context::{self, Circumstances};
-use super::{EngineKind, Illegal};
 use crate::packet::Captured;
 use crate::vm::{Config, Context, ContextLayout, Engine, Input, Instance, Linker, Packet, Seeded, sk_buff};
 use oxbpf_isa::cbpf::{Dialect, Filter, PacketContext, convert};
@@ -27,7 +27,6 @@ struct Machine {
 
 /// Why an engine does not run a filter.
 pub(super) enum NoRunner {
-    Illegal(Illegal),
     Convert(convert::ConvertError),
     Link(crate::vm::LinkError),
 }

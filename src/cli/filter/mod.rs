@@ -71,7 +71,14 @@ pub(super) struct Args {
     #[arg(long, requires = "to", help_heading = "Print")]
     big_endian: bool,
     /// Check the program by one or several sets of rules.
-    #[arg(long, value_enum, value_name = "RULES", value_delimiter = ',', group = "mode", help_heading = "Judge")]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "RULES",
+        value_delimiter = ',',
+        group = "mode",
+        help_heading = "Judge"
+    )]
     check: Vec<Rules>,
     /// Tell in words what the filter does.
     #[arg(long, group = "mode", help_heading = "Judge")]
@@ -201,8 +208,9 @@ fn number64(text: &str) -> Result<u64, String> {
 }
 
 fn link_type(text: &str) -> Result<u32, String> {
-    crate::packet::layers::by_name(text)
-        .ok_or_else(|| format!("{text:?} is no link type; they are EN10MB, RAW, LINUX_SLL and so on, or numbers"))
+    crate::packet::layers::by_name(text).ok_or_else(|| {
+        format!("{text:?} is no link type; they are EN10MB, RAW, LINUX_SLL and so on, or numbers")
+    })
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Status, CliError> {

@@ -52,12 +52,7 @@ pub(super) fn document(out: &mut dyn Write, document: Value) -> Result<Status, C
 }
 
 /// Converts by the rules that the filter follows.
-fn ebpf(
-    args: &Args,
-    name: &str,
-    program: &[SockFilter],
-    out: &mut dyn Write,
-) -> Result<Status, CliError> {
+fn ebpf(args: &Args, name: &str, program: &[SockFilter], out: &mut dyn Write) -> Result<Status, CliError> {
     let dialect = super::dialect_of(args, program);
     let filter = match Filter::check(program, dialect) {
         Ok(filter) => filter,
@@ -105,7 +100,8 @@ pub(super) fn check(
     let rejected = results.iter().any(|(_, result)| result.is_err());
     match args.format {
         Format::Json => {
-            let rows: Vec<Value> = results.iter().map(|(rules, result)| row(*rules, result, program)).collect();
+            let rows: Vec<Value> =
+                results.iter().map(|(rules, result)| row(*rules, result, program)).collect();
             document(out, json!({"schema": 1, "filter": name, "insns": program.len(), "checks": rows}))?;
         }
         Format::Human => {
