@@ -276,7 +276,7 @@ fn tell(
                 Some(number) => format!("packet {number} of the capture"),
                 None => "a packet".to_owned(),
             };
-            writeln!(out, "{}: on {which} the first {a} and the second {b}", Paint(Ink::Bad, "differ"))?;
+            writeln!(out, "{}: on {which} the first {a}, the second {b}", Paint(Ink::Bad, "differ"))?;
             write_packet(found, out)?;
         }
     }
