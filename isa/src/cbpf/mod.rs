@@ -33,8 +33,6 @@ mod raw;
 mod run;
 pub mod seccomp;
 pub mod text;
-#[cfg(test)]
-mod vectors;
 
 pub use check::{CheckError, Dialect, Filter, MAX_INSNS, Rule, check};
 pub use flow::payload_offset;
