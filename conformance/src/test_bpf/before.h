@@ -68,9 +68,32 @@ typedef int8_t s8; typedef int16_t s16; typedef int32_t s32; typedef int64_t s64
 #define __must_check
 #define __aligned(x)
 #define fallthrough
-struct rnd_state { u32 s; };
-static void prandom_seed_state(struct rnd_state *r, u64 seed) { r->s = (u32)seed; }
-static u32 prandom_u32_state(struct rnd_state *r) { return r->s = r->s * 1664525u + 1013904223u; }
+
+/* L'Ecuyer's combined Tausworthe generator taus113, which one vector adds up numbers of. */
+struct rnd_state { u32 part[4]; };
+static void prandom_seed_state(struct rnd_state *r, u64 seed)
+{
+	static const u32 least[4] = { 2, 8, 16, 128 };
+	u32 start = (u32)((seed >> 32) ^ (seed << 10) ^ seed);
+
+	for (int i = 0; i < 4; i++)
+		r->part[i] = start < least[i] ? start + least[i] : start;
+}
+static u32 prandom_u32_state(struct rnd_state *r)
+{
+	static const struct { u32 up, down, keep, over; } by[4] = {
+		{ 6, 13, ~1u, 18 }, { 2, 27, ~7u, 2 }, { 13, 21, ~15u, 7 }, { 3, 12, ~127u, 13 },
+	};
+	u32 sum = 0;
+
+	for (int i = 0; i < 4; i++) {
+		u32 z = r->part[i];
+
+		r->part[i] = (z & by[i].keep) << by[i].over ^ ((z << by[i].up) ^ z) >> by[i].down;
+		sum ^= r->part[i];
+	}
+	return sum;
+}
 #define max(a,b) ((a)>(b)?(a):(b))
 /* Newer than some headers of user space. */
 #ifndef BPF_ADDR_SPACE_CAST
