@@ -12,6 +12,7 @@ mod explain;
 mod filter;
 mod input;
 mod kernels;
+mod load;
 mod run;
 mod style;
 
