@@ -6,10 +6,11 @@
 
 use oxbpf::isa::cbpf::{self, Ancillary, Dialect, Filter, Insn, Packet, Rule, SockFilter, convert, text};
 use oxbpf::isa::insn::ByteOrder;
-use oxbpf::isa::kernel::ProgType;
+use oxbpf::isa::kernel::{KernelModel, ProgType};
 use oxbpf::isa::program::Program;
 use oxbpf_conformance::classic::{Random, damage, program};
 use oxbpf_conformance::oracle::Oracle;
+use oxbpf_verifier::Verdict;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -204,7 +205,7 @@ fn converted_filters_are_verified_and_do_the_same() {
         Err(skip) => return println!("{skip}"),
     };
     let (mut random, programs) = (Random::fresh(), count(500));
-    let (mut loaded, mut runs, mut matches, mut without) = (0, 0, 0, 0);
+    let (mut loaded, mut proven, mut runs, mut matches, mut without) = (0, 0, 0, 0, 0);
     while loaded < programs {
         let program = program(&mut random, false);
         let dialect = if random.below(4) == 0 { Dialect::Pcap } else { Dialect::Socket };
@@ -220,6 +221,10 @@ fn converted_filters_are_verified_and_do_the_same() {
             panic!("the verifier refuses {dialect:?}\n{words}{}", answer.log);
         }
         loaded += 1;
+        match oxbpf_verifier::verify(&ebpf, &KernelModel::latest()).verdict {
+            Verdict::Accept => proven += 1,
+            other => panic!("our verifier: {other:?} {dialect:?}\n{words}"),
+        }
         let kernel = kernel.unwrap();
         if asks(&filter, &[Ancillary::Cpu, Ancillary::Random]) {
             continue;
@@ -244,7 +249,7 @@ fn converted_filters_are_verified_and_do_the_same() {
         }
     }
     println!(
-        "{loaded} converted and verified, {without} have no eBPF form, {runs} runs equal, {matches} of them not 0"
+        "{loaded} converted and verified, {proven} by our verifier too, {without} have no eBPF form, {runs} runs equal, {matches} of them not 0"
     );
     assert!(matches > runs / 20);
 }
