@@ -329,6 +329,25 @@ fn circumstances_are_asked_for() {
 }
 
 #[test]
+fn packets_may_begin_at_the_network_header() {
+    // As nfbpf_compile RAW makes it for `tcp` over IPv4.
+    let xt = "4,48 0 0 9,21 0 1 6,6 0 0 65535,6 0 0 0";
+    let ip = records().iter().filter(|(_, p)| p[12..14] == [8, 0] && p.get(23) == Some(&6)).count();
+    let mixed = records().iter().filter(|(_, p)| p.get(23) == Some(&6)).count();
+    for engine in ["interp", "vm"] {
+        let args = [xt, "-r", EXAMPLE, "--count", "--at", "network", "--engine", engine];
+        assert_eq!(out(&args).trim(), mixed.to_string());
+        let args = ["ip and tcp", "-r", EXAMPLE, "--count", "--at", "network", "--engine", engine];
+        assert_eq!(out(&args).trim(), ip.to_string());
+        let kernel = "ldb [-0x200000 + 12]\nret a";
+        assert_eq!(status(&[kernel, "-r", EXAMPLE]), Some(2));
+        let kernel = "ldh [-0x1ffff4]\njeq #0x800, y\nret #0\ny: ldb [9]\njeq #6, m\nret #0\nm: ret #1";
+        let args = [kernel, "-r", EXAMPLE, "--count", "--at", "network", "--engine", engine];
+        assert_eq!(out(&args).trim(), ip.to_string(), "{engine}");
+    }
+}
+
+#[test]
 fn rules_are_named_with_their_place() {
     let program = "ldh [12]\nld M[3]\nret #1";
     assert_eq!(status(&[program, "--check", "libpcap"]), Some(0));
@@ -421,13 +440,22 @@ fn what_a_sandbox_allows_is_listed() {
     assert!(text.contains("errno(1), whatever the arguments (1):\n    execve\n"), "{text}");
     assert!(text.contains("  write:\n") && text.contains("    errno(1) when args[0] "), "{text}");
     assert!(text.contains("allow when args[0] in 0x1..=0x2"), "{text}");
-    assert!(text.contains("numbers of no system call: kill_process"), "{text}");
+    assert!(text.contains("others, and numbers of no system call: kill_process"), "{text}");
     let document = json(&[SANDBOX, "--seccomp", "--arch", "x86_64"]);
     assert_eq!(
         (&document["complete"], &document["other_archs"]["i386"]),
         (&true.into(), &"kill_process".into())
     );
     assert_eq!(document["syscalls"]["exit"][0]["action"], "allow");
+    // Filters of calls are compared over all of them.
+    let sorted = SANDBOX.replace("jeq #60, ok\njeq #231, ok", "jeq #231, ok\njeq #60, ok");
+    assert_eq!(status(&[SANDBOX, "--seccomp", "--arch", "x86_64", "--compare", &sorted]), Some(0));
+    let wider = SANDBOX.replace("jeq #2, ok", "jge #2, ok");
+    let output = filter(&[SANDBOX, "--seccomp", "--arch", "x86_64", "--compare", &wider]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let expected = "differ: the first gives errno(1), the second allow on\n  write(0x3, 0x0, 0x0, 0x0, 0x0, 0x0) of x86_64\n";
+    assert_eq!(text, expected);
     // A second filter narrows what the first allows.
     let no_exit = "ld [0]\njeq #60, no\nret #0x7fff0000\nno: ret #0x00050026\n";
     let document = json(&[SANDBOX, no_exit, "--seccomp", "--arch", "x86_64"]);

@@ -26,7 +26,7 @@ fn machine(program: &Program, vector: &Vector, size: usize, frame: &[u8]) -> u32
     context.set_u32(sk_buff::IFINDEX, described.ifindex.unwrap());
     context.set_u32(sk_buff::HASH, described.rxhash);
     let mut packet = Packet::new(&[]);
-    packet.refill(frame, described.network as usize);
+    packet.refill(frame, 0, described.network as usize);
     let instance = Linker::<()>::new(&Engine::default()).instantiate(program).unwrap();
     let input = Input::context(&mut context).packet(&mut packet);
     instance.run(&mut (), input).unwrap().ret as u32

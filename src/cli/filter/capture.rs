@@ -3,7 +3,7 @@
 use super::engine::{NoRunner, Runner};
 use super::load::{Loaded, Reading};
 use super::show::document;
-use super::{Args, Format};
+use super::{Args, Format, Layer};
 use crate::cli::{CliError, Status};
 use crate::packet::{Captured, Part, ReadError, Reader, Writer, layers};
 use flate2::read::MultiGzDecoder;
@@ -28,6 +28,14 @@ struct Runners<'a> {
     loaded: &'a Loaded,
     reading: &'a Reading,
     ready: Vec<(u32, Runner)>,
+}
+
+/// The link type that an expression is compiled for.
+pub(super) fn seen_as(args: &Args, link_type: u32) -> u32 {
+    match args.at {
+        Layer::Link => link_type,
+        Layer::Network => layers::RAW,
+    }
 }
 
 /// Why a run stopped.
@@ -106,12 +114,11 @@ impl Runners<'_> {
         if let Some(at) = self.ready.iter().position(|(known, _)| *known == link_type) {
             return Ok(at);
         }
-        let program = self.loaded.program(link_type, self.reading)?;
+        let program = self.loaded.program(seen_as(self.args, link_type), self.reading)?;
         let filter = super::legal(self.args, self.loaded, &program);
         let filter = filter
             .or_else(|illegal| illegal.tell().map_err(Stop::Error).and_then(|s| Err(Stop::Status(s))))?;
-        let circumstances = self.args.ctx.clone().unwrap_or_default();
-        let runner = Runner::new(filter, &circumstances, self.args.engine).map_err(|error| {
+        let runner = Runner::new(filter, self.args, self.args.engine).map_err(|error| {
             let problem = match error {
                 NoRunner::Convert(error) => format!("no eBPF form: {error}"),
                 NoRunner::Link(error) => error.to_string(),

@@ -1,7 +1,6 @@
 //! Two filters held against each other: over a capture when there is one, then over all packets at
 //! once, and where that gives no answer over packets made up from what the filters ask for.
 
-use super::context::Circumstances;
 use super::engine::Runner;
 use super::load::{Loaded, Reading};
 use super::show::{constants, document};
@@ -46,7 +45,7 @@ pub(super) fn run(
     {
         return tell(args, first, second, question, Answer::Differ(found), out);
     }
-    let link_type = reading.link_type;
+    let link_type = super::capture::seen_as(args, reading.link_type);
     let programs = [first.program(link_type, reading)?, second.program(link_type, reading)?];
     let mut filters = Vec::new();
     for (loaded, program) in [first, second].into_iter().zip(&programs) {
@@ -61,7 +60,7 @@ pub(super) fn run(
         Comparison::Equal => Answer::Equal,
         Comparison::Differ(witness) => Answer::Differ(of_witness(witness, link_type)),
         Comparison::Unknown(why) => {
-            match made_up(&programs, &filters, question, &circumstances, link_type, &mut tried) {
+            match made_up(&programs, &filters, question, args, link_type, &mut tried) {
                 Some(found) => Answer::Differ(found),
                 None => Answer::Unknown(why, tried),
             }
@@ -125,12 +124,11 @@ fn runners(
     link_type: u32,
     reading: &Reading,
 ) -> Result<Option<[Runner; 2]>, CliError> {
-    let circumstances = args.ctx.clone().unwrap_or_default();
     let mut pair = Vec::new();
     for loaded in loaded {
-        let program = loaded.program(link_type, reading)?;
+        let program = loaded.program(super::capture::seen_as(args, link_type), reading)?;
         let filter = super::legal(args, loaded, &program).ok();
-        let runner = filter.and_then(|filter| Runner::new(filter, &circumstances, EngineKind::Interp).ok());
+        let runner = filter.and_then(|filter| Runner::new(filter, args, EngineKind::Interp).ok());
         match runner {
             Some(runner) => pair.push(runner),
             None => return Ok(None),
@@ -160,7 +158,7 @@ fn made_up(
     programs: &[Vec<SockFilter>; 2],
     filters: &[Filter],
     question: Question,
-    circumstances: &Circumstances,
+    args: &Args,
     link_type: u32,
     tried: &mut u64,
 ) -> Option<Found> {
@@ -179,7 +177,7 @@ fn made_up(
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let mut runners = Vec::new();
     for filter in filters {
-        runners.push(Runner::new(filter.clone(), circumstances, EngineKind::Interp).ok()?);
+        runners.push(Runner::new(filter.clone(), args, EngineKind::Interp).ok()?);
     }
     let mut bytes = vec![0u8; LONGEST];
     for _ in 0..PACKETS {

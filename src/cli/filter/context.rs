@@ -1,6 +1,7 @@
 //! What the kernel would know of a packet beside its bytes: given on the command line, else taken from
 //! the link layer and the capture where they tell.
 
+use super::Layer;
 use crate::packet::{Captured, Direction, layers};
 use oxbpf_isa::cbpf::{Ancillary, Insn, LINK_OFFSET, Packet, Vlan, payload_offset};
 use std::str::FromStr;
@@ -78,7 +79,7 @@ impl Circumstances {
     }
 
     /// The packet as a filter of the kernel sees it.
-    pub(super) fn packet<'a>(&self, captured: &Captured<'a>) -> Packet<'a> {
+    pub(super) fn packet<'a>(&self, captured: &Captured<'a>, at: Layer) -> Packet<'a> {
         let mut packet = bare(captured);
         let link = layers::link(captured.link_type, captured.bytes);
         let direction = captured.direction.map(|direction| match direction {
@@ -105,6 +106,12 @@ impl Circumstances {
             let network = usize::try_from(packet.network).unwrap_or(0);
             payload_offset(captured.bytes, network, packet.protocol).unwrap_or(0)
         });
+        if at == Layer::Network {
+            let header = packet.network.clamp(0, captured.bytes.len() as i32);
+            (packet.data, packet.link, packet.network) = (header as usize, Some(-header), 0);
+            packet.wire_len = packet.wire_len.saturating_sub(header as u32);
+            packet.pay_offset = packet.pay_offset.saturating_sub(header as u32);
+        }
         packet
     }
 }

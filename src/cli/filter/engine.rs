@@ -1,8 +1,8 @@
 //! What runs a filter on packets: the interpreter of classic instructions, or the virtual machine on
 //! the filter's conversion.
 
-use super::EngineKind;
 use super::context::{self, Circumstances};
+use super::{Args, EngineKind, Layer};
 use crate::packet::Captured;
 use crate::vm::{Config, Context, ContextLayout, Engine, Input, Instance, Linker, Packet, Seeded, sk_buff};
 use oxbpf_isa::cbpf::{Dialect, Filter, PacketContext, convert};
@@ -15,6 +15,7 @@ pub(super) struct Runner {
     filter: Filter,
     /// What the packets of a capture are taken to come with; nothing when the filter does not ask.
     circumstances: Option<Circumstances>,
+    at: Layer,
     machine: Option<Box<Machine>>,
 }
 
@@ -32,25 +33,22 @@ pub(super) enum NoRunner {
 }
 
 impl Runner {
-    pub(super) fn new(
-        filter: Filter,
-        circumstances: &Circumstances,
-        kind: EngineKind,
-    ) -> Result<Runner, NoRunner> {
+    pub(super) fn new(filter: Filter, args: &Args, kind: EngineKind) -> Result<Runner, NoRunner> {
         let wanted = filter.dialect() == Dialect::Socket && context::needs_more(filter.insns());
         let machine = match kind {
             EngineKind::Interp => None,
             EngineKind::Vm => Some(Box::new(Machine::new(&filter)?)),
         };
         // The machine's context wants all of it in any case.
-        let circumstances = (wanted || machine.is_some()).then(|| circumstances.clone());
-        Ok(Runner { filter, circumstances, machine })
+        let wanted = wanted || machine.is_some() || args.at == Layer::Network;
+        let circumstances = wanted.then(|| args.ctx.clone().unwrap_or_default());
+        Ok(Runner { filter, circumstances, at: args.at, machine })
     }
 
     /// The verdict on a packet.
     pub(super) fn run(&mut self, captured: &Captured<'_>) -> u32 {
         let packet = match &self.circumstances {
-            Some(circumstances) => circumstances.packet(captured),
+            Some(circumstances) => circumstances.packet(captured, self.at),
             None => context::bare(captured),
         };
         match &mut self.machine {
@@ -71,8 +69,8 @@ impl Machine {
     }
 
     fn run(&mut self, packet: &oxbpf_isa::cbpf::Packet<'_>, dialect: Dialect) -> u32 {
-        let network = usize::try_from(packet.network).unwrap_or(0);
-        self.packet.refill(packet.frame, network);
+        let network = usize::try_from(packet.data as i64 + i64::from(packet.network)).unwrap_or(0);
+        self.packet.refill(packet.frame, packet.data, network);
         let context = &mut self.context;
         let len = if dialect == Dialect::Pcap { packet.wire_len() } else { packet.len() };
         context.set_u32(sk_buff::LEN, len);

@@ -61,6 +61,9 @@ pub(super) struct Args {
     /// from the packet and the capture where they tell.
     #[arg(long, value_name = "NAME=VALUE,…", help_heading = "Run")]
     ctx: Option<Circumstances>,
+    /// Where packets begin for the filter: `network` is what xt_bpf and cgroup programs see.
+    #[arg(long, value_enum, default_value = "link", help_heading = "Run")]
+    at: Layer,
     /// No progress bar. There is one for long captures when standard error is a terminal.
     #[arg(short, long, help_heading = "Run")]
     quiet: bool,
@@ -90,7 +93,7 @@ pub(super) struct Args {
     #[arg(long, requires = "compare", help_heading = "Judge")]
     exact: bool,
     /// The filters are for system calls: list what they allow, or run them with --syscall.
-    #[arg(long, conflicts_with_all = ["read", "compare", "engine", "ctx"], help_heading = "seccomp")]
+    #[arg(long, conflicts_with_all = ["read", "engine", "ctx", "at"], help_heading = "seccomp")]
     seccomp: bool,
     /// The calling convention.
     #[arg(long, value_name = "ARCH", requires = "seccomp", help_heading = "seccomp")]
@@ -141,6 +144,14 @@ impl Semantics {
             Semantics::Kernel => Dialect::Socket,
         }
     }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Layer {
+    /// At the link-layer header.
+    Link,
+    /// At the network header; expressions are compiled for raw IP.
+    Network,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]

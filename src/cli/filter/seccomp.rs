@@ -5,6 +5,7 @@ use super::show::document;
 use super::{Args, Format, Illegal, number64};
 use crate::cli::style::{Ink, Paint};
 use crate::cli::{CliError, Status};
+use oxbpf_isa::cbpf::compare::{Comparison, Limits as CompareLimits, compare_seccomp};
 use oxbpf_isa::cbpf::seccomp::{
     Analysis, Arch, Limits, Outcome, Path, Return, SeccompData, analyze, combine,
 };
@@ -54,6 +55,14 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Status, CliError> 
     if args.explain {
         return super::explain::tell(args, &programs[0].0.name, &filters[0], 0, 0, out);
     }
+    if let Some(other) = &args.compare {
+        let other = load::of_text(other)?;
+        let program = other.program(reading.link_type, &reading)?;
+        return match Filter::check(&program, Dialect::Seccomp) {
+            Ok(second) => compare(args, arch, [&filters[0], &second], out),
+            Err(error) => Illegal { name: other.name, dialect: Dialect::Seccomp, error }.tell(),
+        };
+    }
     match args.syscall.is_empty() {
         true => list(args, arch, &filters, out),
         false => calls(args, arch, &filters, out),
@@ -63,6 +72,84 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Status, CliError> 
 /// The convention of this machine, or the most common one.
 fn host() -> Arch {
     Arch::from_name(std::env::consts::ARCH).unwrap_or(Arch::X86_64)
+}
+
+/// Proves two filters equal, or shows a system call on which they differ.
+fn compare(args: &Args, arch: Arch, filters: [&Filter; 2], out: &mut dyn Write) -> Result<Status, CliError> {
+    let (status, verdict, reason, call) = match compare_seccomp(filters, arch, &CompareLimits::default()) {
+        Comparison::Equal => (Status::Fine, "equal", None, None),
+        Comparison::Differ(witness) => {
+            let verdicts = witness.verdicts.map(|v| Return::decode(v).to_string());
+            (Status::Rejected, "differ", None, Some((data_of(&witness.data), verdicts)))
+        }
+        Comparison::Unknown(why) => (Status::Unknown, "unknown", Some(why.to_string()), None),
+        _ => (Status::Unknown, "unknown", None, None),
+    };
+    if args.format == Format::Json {
+        let call = call.map(|(data, verdicts)| {
+            json!({"nr": data.nr, "arch": data.arch, "instruction_pointer": data.instruction_pointer,
+                "args": data.args, "verdicts": verdicts})
+        });
+        document(out, json!({"schema": 1, "verdict": verdict, "reason": reason, "call": call}))?;
+        return Ok(status);
+    }
+    match (&call, reason) {
+        (Some((data, [first, second])), _) => {
+            writeln!(out, "{}: the first gives {first}, the second {second} on", Paint(Ink::Bad, verdict))?;
+            writeln!(out, "  {}", Call(data))?;
+        }
+        (None, Some(reason)) => {
+            let unknown = Paint(Ink::Doubt, verdict);
+            writeln!(out, "{unknown}: no call found on which they differ; not proved equal: {reason}")?;
+        }
+        (None, None) => {
+            writeln!(out, "{}: the same for every system call, proved", Paint(Ink::Good, verdict))?
+        }
+    }
+    Ok(status)
+}
+
+/// The structure, of its words as a comparison gives them.
+fn data_of(bytes: &[u8]) -> SeccompData {
+    let word =
+        |n: usize| bytes.get(4 * n..4 * n + 4).map_or(0, |b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]));
+    let arch = word(1);
+    let little = SeccompData { arch, instruction_pointer: 1, ..SeccompData::default() }.word(8) == Some(1);
+    let wide = |n: usize| {
+        let (low, high) = if little { (word(n), word(n + 1)) } else { (word(n + 1), word(n)) };
+        u64::from(high) << 32 | u64::from(low)
+    };
+    SeccompData {
+        nr: word(0).cast_signed(),
+        arch,
+        instruction_pointer: wide(2),
+        args: std::array::from_fn(|n| wide(4 + 2 * n)),
+    }
+}
+
+/// A system call as `--syscall` takes it, and its convention.
+struct Call<'a>(&'a SeccompData);
+
+impl std::fmt::Display for Call<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let SeccompData { nr, arch, instruction_pointer, args } = self.0;
+        let known = Arch::ALL.iter().filter(|known| known.audit() == *arch);
+        let named = known.clone().find_map(|known| known.by_number(nr.cast_unsigned()));
+        match named {
+            Some(syscall) => f.write_str(syscall.name)?,
+            None => write!(f, "{nr:#x}")?,
+        }
+        let args: Vec<String> = args.iter().map(|arg| format!("{arg:#x}")).collect();
+        write!(f, "({})", args.join(", "))?;
+        match known.clone().next() {
+            Some(known) => write!(f, " of {}", known.name())?,
+            None => write!(f, " of architecture {arch:#x}")?,
+        }
+        if *instruction_pointer != 0 {
+            write!(f, " at {instruction_pointer:#x}")?;
+        }
+        Ok(())
+    }
 }
 
 /// Runs all filters on each call that was given.
@@ -293,7 +380,7 @@ fn human_list(
     out: &mut dyn Write,
 ) -> std::io::Result<()> {
     writeln!(out, "{}", Paint(Ink::Strong, format_args!("{}:", arch.name())))?;
-    for (told, names) in whole {
+    for (told, names) in whole.iter().filter(|(told, _)| Some(*told) != unlisted) {
         writeln!(out, "  {told}, whatever the arguments ({}):", names.len())?;
         for line in wrapped(names, 92) {
             writeln!(out, "    {line}")?;
@@ -309,7 +396,10 @@ fn human_list(
         }
     }
     match unlisted {
-        Some(told) => writeln!(out, "  numbers of no system call: {told}")?,
+        Some(told) => {
+            let others = whole.get(told).map_or(0, Vec::len);
+            writeln!(out, "  the {others} others, and numbers of no system call: {told}")?;
+        }
         None => writeln!(out, "  numbers of no system call: by their arguments")?,
     }
     let mut others: BTreeMap<String, Vec<String>> = BTreeMap::new();

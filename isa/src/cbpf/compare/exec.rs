@@ -10,6 +10,7 @@ use super::super::check::{Dialect, Filter};
 use super::super::insn::{Alu, Cond, Insn, Operand, Size};
 use super::super::live::{A, PLACES, X, liveness};
 use super::super::packet::{Ancillary, LINK_OFFSET, NET_OFFSET};
+use super::super::seccomp::SeccompData;
 use super::bdd::{Bit, Full, NO, Table, YES};
 use super::word::{Word, ZERO, constant};
 use super::{Doubt, Limits, MAX_LEN, Reason, Setting};
@@ -439,7 +440,7 @@ pub(super) const VLAN: usize = 11;
 
 /// The packets that are looked at: first those whose length on the wire is the captured one, then
 /// those that had more on the wire, then all.
-pub(super) fn domain(table: &mut Table) -> Result<[Bit; 3], Full> {
+pub(super) fn packets(table: &mut Table) -> Result<[Bit; 3], Full> {
     let (len, wire) = (len(table)?, wire_len(table)?);
     let over = table.less(&constant(MAX_LEN as u32), &len)?;
     let any = table.not(over)?;
@@ -448,4 +449,17 @@ pub(super) fn domain(table: &mut Table) -> Result<[Bit; 3], Full> {
     let same = table.equal(&len, &wire)?;
     let plain = table.and(any, same)?;
     Ok([plain, usual, any])
+}
+
+/// The system calls that are looked at, as packets of 64 bytes: first those of one `arch` word, then
+/// all.
+pub(super) fn calls(table: &mut Table, arch: u32) -> Result<[Bit; 2], Full> {
+    let len = len(table)?;
+    let any = table.equal(&len, &constant(SeccompData::SIZE))?;
+    let mut word = ZERO;
+    for (i, bit) in word.iter_mut().enumerate() {
+        *bit = table.var(BYTES + 8 * 4 + 31 - i as u32)?;
+    }
+    let same = table.equal(&word, &constant(arch))?;
+    Ok([table.and(any, same)?, any])
 }

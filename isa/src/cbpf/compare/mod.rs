@@ -13,8 +13,8 @@
 //!   [nothing is known](Comparison::Unknown).
 //!
 //! The meaning of a filter is that of its [dialect](super::Dialect), so that one program under the
-//! kernel's and under libpcap's semantics is a comparison too. seccomp filters have an
-//! [analysis](super::seccomp) of their own.
+//! kernel's and under libpcap's semantics is a comparison too. Filters of system calls are compared by
+//! [`compare_seccomp`]; what one of them allows is enumerated by [`seccomp`](super::seccomp).
 
 mod bdd;
 mod exec;
@@ -22,6 +22,7 @@ mod word;
 
 use super::check::{Dialect, Filter};
 use super::packet::{Ancillary, Packet, Vlan};
+use super::seccomp::Arch;
 use alloc::vec;
 use alloc::vec::Vec;
 use bdd::{Bit, Full, NO, Table, YES};
@@ -129,8 +130,8 @@ pub enum Reason {
     Index,
     /// The value is no function of the packet.
     Ancillary(Ancillary),
-    /// The filter is no packet filter.
-    Seccomp,
+    /// The filter is not of the kind that is compared.
+    Dialect,
 }
 
 impl fmt::Display for Unknown {
@@ -152,7 +153,7 @@ impl fmt::Display for Doubt {
             Reason::Loop => f.write_str("a jump back"),
             Reason::Index => f.write_str("the index of the load has too many values"),
             Reason::Ancillary(which) => write!(f, "{} is no function of the packet", which.name()),
-            Reason::Seccomp => f.write_str("a seccomp filter"),
+            Reason::Dialect => f.write_str("not a filter of this kind"),
         }
     }
 }
@@ -240,21 +241,45 @@ impl Witness {
 
 /// Compares two packet filters.
 pub fn compare(filters: [&Filter; 2], question: Question, setting: &Setting, limits: &Limits) -> Comparison {
-    for (second, filter) in [(false, filters[0]), (true, filters[1])] {
-        if filter.dialect() == Dialect::Seccomp {
-            let doubt = Doubt { insn: 0, reason: Reason::Seccomp };
-            return Comparison::Unknown(Unknown::Filter { second, doubt });
-        }
-    }
-    decide(filters, question, setting, limits).unwrap_or(Comparison::Unknown(Unknown::Limit))
+    only(filters, |dialect| dialect != Dialect::Seccomp)
+        .and_then(|()| decide(filters, question, setting, limits, |table| Ok(exec::packets(table)?.to_vec())))
+        .unwrap_or_else(Comparison::Unknown)
 }
 
+/// Compares two seccomp filters by their verdicts. A witness holds `struct seccomp_data` as sixteen
+/// words, most significant byte first, one of `arch` where there is one.
+pub fn compare_seccomp(filters: [&Filter; 2], arch: Arch, limits: &Limits) -> Comparison {
+    let setting = Setting { network: 0, link: None };
+    let calls = |table: &mut Table| Ok(exec::calls(table, arch.audit())?.to_vec());
+    only(filters, |dialect| dialect == Dialect::Seccomp)
+        .and_then(|()| decide(filters, Question::Verdict, &setting, limits, calls))
+        .unwrap_or_else(Comparison::Unknown)
+}
+
+/// Holds the dialects of the filters against what is asked.
+fn only(filters: [&Filter; 2], fits: impl Fn(Dialect) -> bool) -> Result<(), Unknown> {
+    for (second, filter) in [(false, filters[0]), (true, filters[1])] {
+        if !fits(filter.dialect()) {
+            return Err(Unknown::Filter { second, doubt: Doubt { insn: 0, reason: Reason::Dialect } });
+        }
+    }
+    Ok(())
+}
+
+impl From<Full> for Unknown {
+    fn from(_: Full) -> Self {
+        Self::Limit
+    }
+}
+
+/// Decides over the packets that `domain` gives: those to be looked at first, and at last all.
 fn decide(
     filters: [&Filter; 2],
     question: Question,
     setting: &Setting,
     limits: &Limits,
-) -> Result<Comparison, Full> {
+    domain: impl Fn(&mut Table) -> Result<Vec<Bit>, Full>,
+) -> Result<Comparison, Unknown> {
     let table = &mut Table::new(limits.nodes, limits.variables);
     let a = exec::run(table, filters[0], setting, limits)?;
     let b = exec::run(table, filters[1], setting, limits)?;
@@ -270,32 +295,33 @@ fn decide(
     };
     let unknown = table.or(a.unknown, b.unknown)?;
     let sure = table.ite(unknown, NO, differ)?;
-    let domain = exec::domain(table)?;
-    for packets in domain {
+    let domain = domain(table)?;
+    for &packets in &domain {
         let found = table.and(sure, packets)?;
         let Some(set) = table.solution(found) else { continue };
-        let mut witness = Witness::new(&set, a.ancillary | b.ancillary);
-        let packet = witness.packet(setting);
-        let verdicts = filters.map(|filter| filter.run(&packet));
-        let differ = match question {
-            Question::Match => (verdicts[0] == 0) != (verdicts[1] == 0),
-            Question::Verdict => verdicts[0] != verdicts[1],
-        };
-        if differ {
-            witness.verdicts = verdicts;
-            return Ok(Comparison::Differ(witness));
-        }
-        return Ok(Comparison::Unknown(Unknown::Unconfirmed));
+        return Ok(confirm(filters, question, setting, Witness::new(&set, a.ancillary | b.ancillary)));
     }
-    let doubts = [(false, &a), (true, &b)];
-    for (second, outcome) in doubts {
+    let all = domain.last().copied().unwrap_or(YES);
+    for (second, outcome) in [(false, &a), (true, &b)] {
         if let Some(doubt) = outcome.doubt
-            && table.and(outcome.unknown, domain[2])? != NO
+            && table.and(outcome.unknown, all)? != NO
         {
             return Ok(Comparison::Unknown(Unknown::Filter { second, doubt }));
         }
     }
     Ok(Comparison::Equal)
+}
+
+/// Runs the filters on what was found.
+fn confirm(filters: [&Filter; 2], question: Question, setting: &Setting, mut witness: Witness) -> Comparison {
+    let packet = witness.packet(setting);
+    let verdicts = filters.map(|filter| filter.run(&packet));
+    let differ = match question {
+        Question::Match => (verdicts[0] == 0) != (verdicts[1] == 0),
+        Question::Verdict => verdicts[0] != verdicts[1],
+    };
+    witness.verdicts = verdicts;
+    if differ { Comparison::Differ(witness) } else { Comparison::Unknown(Unknown::Unconfirmed) }
 }
 
 /// Whether a packet filter matches nothing, or everything.
@@ -310,7 +336,7 @@ fn count(filter: &Filter, setting: &Setting, limits: &Limits) -> Result<Matches,
     let table = &mut Table::new(limits.nodes, limits.variables);
     let outcome = exec::run(table, filter, setting, limits)?;
     let accepts = table.any(&outcome.verdict)?;
-    let any = exec::domain(table)?[2];
+    let any = exec::packets(table)?[2];
     let known = table.ite(outcome.unknown, NO, any)?;
     let some = |table: &mut Table, f: Bit| Ok(table.and(f, known)? != NO);
     let refuses = table.ite(accepts, NO, YES)?;

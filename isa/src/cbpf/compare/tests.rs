@@ -119,6 +119,26 @@ fn ancillary_values_are_told() {
 }
 
 #[test]
+fn system_calls_are_compared_too() {
+    let a =
+        "ld [4]\njne #0xc000003e, bad\nld [0]\njeq #1, ok\njeq #60, ok\nbad: ret #0\nok: ret #0x7fff0000\n";
+    let b = "ld [0]\njeq #60, c\njeq #1, c\nret #0\nc: ld [4]\njeq #0xc000003e, ok\nret #0\nok: ret #0x7fff0000\n";
+    let ask = |a: &str, b: &str| {
+        let filters = [&filter(a, Dialect::Seccomp), &filter(b, Dialect::Seccomp)];
+        compare_seccomp(filters, Arch::X86_64, &Limits::default())
+    };
+    assert_eq!(ask(a, b), Comparison::Equal);
+    let Comparison::Differ(w) = ask(a, &b.replace("#60", "#61")) else { panic!("they differ") };
+    assert_eq!((&w.data[..8], w.data.len()), (&[0, 0, 0, 60, 0xc0, 0, 0, 0x3e][..], 64));
+    let mixed = compare_seccomp(
+        [&filter(a, Dialect::Seccomp), &filter("ret #0\n", Dialect::Pcap)],
+        Arch::X86_64,
+        &Limits::default(),
+    );
+    assert!(matches!(mixed, Comparison::Unknown(Unknown::Filter { second: true, .. })));
+}
+
+#[test]
 fn always_and_never() {
     let of = |text| matches(&filter(text, Dialect::Pcap), &Setting::ETHERNET, &Limits::default());
     assert_eq!(of(OPTIMISED), Matches::Sometimes);

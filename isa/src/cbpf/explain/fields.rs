@@ -108,7 +108,7 @@ fn network(link: Link, state: &State) -> Network {
 pub(super) fn name(link: Link, state: &State, size: Size, base: Option<&Value>, k: u32) -> Option<Field> {
     let bytes = size.bytes();
     if link == Link::Seccomp {
-        return seccomp(k);
+        return seccomp(state, k);
     }
     let network = network(link, state);
     match base {
@@ -228,13 +228,20 @@ fn transport(state: &State, network: Network, k: u32, bytes: u32) -> Option<Fiel
     }
 }
 
-fn seccomp(k: u32) -> Option<Field> {
+fn seccomp(state: &State, k: u32) -> Option<Field> {
     let half = |name: &str, k: u32| {
-        let half = if k.is_multiple_of(8) { "first" } else { "second" };
+        let first = k.is_multiple_of(8);
+        let arch = state.known(&load(Size::W, 4)).and_then(Arch::from_audit);
+        let half = match arch.map(|arch| arch.is_little_endian() == first) {
+            Some(true) => "low",
+            Some(false) => "high",
+            None if first => "first",
+            None => "second",
+        };
         Some(Field { name: Cow::Owned(format!("the {half} half of {name}")), kind: Kind::Hex })
     };
     match k {
-        0 => field("the system call", Kind::Plain),
+        0 => field("the system call", Kind::Hex),
         4 => field("the architecture", Kind::Hex),
         8 | 12 => half("the instruction pointer", k),
         16..64 => half(&format!("argument {}", k / 8 - 2), k),

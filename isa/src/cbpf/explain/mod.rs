@@ -282,7 +282,7 @@ impl Walk<'_> {
             _ => Size::W.bytes(),
         };
         let number = |k: u32| {
-            if let (Link::Seccomp, Value::Load { k: at, .. }) = (self.link, a)
+            if let (Link::Seccomp, Value::Load { k: at, .. }, Cond::Eq) = (self.link, a, cond)
                 && let Some(word) = fields::seccomp_number(state, *at, k)
             {
                 return word;

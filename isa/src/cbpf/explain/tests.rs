@@ -62,13 +62,14 @@ fn other_link_types_and_tags() {
 
 #[test]
 fn system_calls_in_words() {
-    let filter = "ld [4]\njne #0xc000003e, bad\nld [0]\njeq #59, bad\njeq #257, open\nret #0x7fff0000\n\
+    let filter = "ld [4]\njne #0xc000003e, bad\nld [0]\njge #0x40000000, bad\njeq #59, bad\njeq #257, open\nret #0x7fff0000\n\
         open: ld [32]\njset #3, deny\nret #0x7fff0000\nbad: ret #0x80000000\ndeny: ret #0x5000d\n";
     let expected = "\
 (001) unless the architecture is x86_64 (0xc000003e): kill_process
-(003) if the system call is execve (59): kill_process
-(004) unless the system call is openat (257): allow
-(007) if the first half of argument 2 has any of the bits 0x3: errno(13); else allow
+(003) if the system call is at least 0x40000000: kill_process
+(004) if the system call is execve (59): kill_process
+(005) unless the system call is openat (257): allow
+(008) if the low half of argument 2 has any of the bits 0x3: errno(13); else allow
 ";
     assert_eq!(words(filter, Dialect::Seccomp, 0), expected);
 }
