@@ -312,7 +312,7 @@ impl Machine<'_> {
             let here = self.table.equal(&x, &constant(value))?;
             match self.dialect {
                 // The sum of libpcap does not wrap; past the end there is nothing either way.
-                Dialect::Pcap => ways.push((value.checked_add(k).unwrap_or(u32::MAX), here)),
+                Dialect::Pcap => ways.push((value.saturating_add(k), here)),
                 _ => ways.push((value.wrapping_add(k), here)),
             }
         }
