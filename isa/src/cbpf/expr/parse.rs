@@ -136,7 +136,7 @@ impl<'a> Parser<'a> {
     }
 
     fn node(&mut self, kind: NodeKind<'a>, start: usize) -> NodeId {
-        self.nodes.push(Node { kind, span: Span::new(start, self.last) });
+        self.nodes.push(Node { kind, span: Span::new(start, self.last), lead: start });
         self.nodes.len() - 1
     }
 
@@ -476,10 +476,9 @@ impl<'a> Parser<'a> {
             self.advance()?;
         }
         let item = self.item(Place::Id, Qualifiers { proto, dir, kind })?;
-        // What a message points at begins with the qualifiers.
         let node = &mut self.nodes[item.node];
         if matches!(node.kind, NodeKind::Primitive(_)) {
-            node.span.start = start;
+            node.lead = start;
         }
         Ok(Item::term(item.node, item.qualifiers))
     }

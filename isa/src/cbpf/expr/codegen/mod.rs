@@ -45,6 +45,8 @@ struct Generator<'a> {
     jumps: bool,
     /// The words being translated.
     span: Span,
+    /// Where the qualifiers before them start.
+    lead: usize,
 }
 
 /// What a node has become.
@@ -62,10 +64,12 @@ pub(super) fn generate(nodes: &[Node<'_>], options: &Options<'_>) -> Result<Gene
         formula: Formula::default(),
         jumps: false,
         span: Span::default(),
+        lead: 0,
     };
     let mut meanings = Meanings(Vec::with_capacity(nodes.len()));
     for node in nodes {
         generator.span = node.span;
+        generator.lead = node.lead;
         let meaning = generator.node(node, &mut meanings)?;
         meanings.0.push(Some(meaning));
     }
@@ -128,7 +132,8 @@ impl Generator<'_> {
     }
 
     fn fail<T>(&self, kind: ErrorKind) -> Result<T, Error> {
-        Err(Error::new(self.span, kind))
+        let start = if kind.is_of_qualifiers() { self.lead } else { self.span.start };
+        Err(Error::new(Span::new(start, self.span.end), kind))
     }
 
     /// Refuses a primitive that the innermost link type does not have.
