@@ -99,8 +99,8 @@ impl Options<'static> {
     }
 }
 
-/// Compiles an expression. The program passes libpcap's check, and the kernel's too unless it has a
-/// loop (`protochain`) or more than [`MAX_INSNS`](super::MAX_INSNS) instructions.
+/// Compiles an expression. The program passes libpcap's check, [`Dialect::Pcap`](super::Dialect). That
+/// of the kernel is stricter: above all it takes no loops, which `protochain` makes.
 pub fn compile(text: &str, options: &Options<'_>) -> Result<Vec<SockFilter>, Error> {
     let whole = Span::new(0, text.len());
     if options.snaplen == 0 {
