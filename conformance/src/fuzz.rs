@@ -122,8 +122,9 @@ pub fn expression(bytes: &[u8]) {
     use oxbpf::isa::cbpf::{Dialect, Filter};
     let Some((&how, text)) = bytes.split_first() else { return };
     let Ok(text) = std::str::from_utf8(text) else { return };
-    let mut options = Options::new(LinkType::ALL[usize::from(how >> 1) % LinkType::ALL.len()]);
+    let mut options = Options::new(LinkType::ALL[usize::from(how >> 2) % LinkType::ALL.len()]);
     options.source = if how & 1 == 0 { Source::File } else { Source::Live };
+    options.vlan_beside = how & 2 != 0;
     options.netmask = Some(0xffff_ff00);
     let optimised = compile(text, &options);
     options.optimize = false;

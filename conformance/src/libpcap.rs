@@ -8,16 +8,26 @@ use std::ptr::NonNull;
 
 use oxbpf::isa::cbpf::SockFilter;
 
+// The functions, as pcap/pcap.h declares them.
+type Compile = unsafe extern "C" fn(*mut c_void, *mut Program, *const c_char, c_int, c_uint) -> c_int;
+type Free = unsafe extern "C" fn(*mut Program);
+type OpenDead = unsafe extern "C" fn(c_int, c_int) -> *mut c_void;
+type OpenOffline = unsafe extern "C" fn(*const c_char, *mut c_char) -> *mut c_void;
+type Close = unsafe extern "C" fn(*mut c_void);
+type ErrorText = unsafe extern "C" fn(*mut c_void) -> *mut c_char;
+type Run = unsafe extern "C" fn(*const Program, *const PacketHeader, *const u8) -> c_int;
+type Version = unsafe extern "C" fn() -> *const c_char;
+
 /// libpcap, loaded.
 pub struct Libpcap {
-    compile: unsafe extern "C" fn(*mut c_void, *mut Program, *const c_char, c_int, c_uint) -> c_int,
-    free: unsafe extern "C" fn(*mut Program),
-    open_dead: unsafe extern "C" fn(c_int, c_int) -> *mut c_void,
-    open_offline: unsafe extern "C" fn(*const c_char, *mut c_char) -> *mut c_void,
-    close: unsafe extern "C" fn(*mut c_void),
-    error: unsafe extern "C" fn(*mut c_void) -> *mut c_char,
-    filter: unsafe extern "C" fn(*const Program, *const PacketHeader, *const u8) -> c_int,
-    version: unsafe extern "C" fn() -> *const c_char,
+    compile: Compile,
+    free: Free,
+    open_dead: OpenDead,
+    open_offline: OpenOffline,
+    close: Close,
+    error: ErrorText,
+    filter: Run,
+    version: Version,
 }
 
 /// `struct bpf_program`.
@@ -76,14 +86,14 @@ impl Libpcap {
         unsafe {
             use std::mem::transmute as cast;
             Ok(Self {
-                compile: cast::<*mut c_void, _>(symbol(c"pcap_compile")?),
-                free: cast::<*mut c_void, _>(symbol(c"pcap_freecode")?),
-                open_dead: cast::<*mut c_void, _>(symbol(c"pcap_open_dead")?),
-                open_offline: cast::<*mut c_void, _>(symbol(c"pcap_open_offline")?),
-                close: cast::<*mut c_void, _>(symbol(c"pcap_close")?),
-                error: cast::<*mut c_void, _>(symbol(c"pcap_geterr")?),
-                filter: cast::<*mut c_void, _>(symbol(c"pcap_offline_filter")?),
-                version: cast::<*mut c_void, _>(symbol(c"pcap_lib_version")?),
+                compile: cast::<*mut c_void, Compile>(symbol(c"pcap_compile")?),
+                free: cast::<*mut c_void, Free>(symbol(c"pcap_freecode")?),
+                open_dead: cast::<*mut c_void, OpenDead>(symbol(c"pcap_open_dead")?),
+                open_offline: cast::<*mut c_void, OpenOffline>(symbol(c"pcap_open_offline")?),
+                close: cast::<*mut c_void, Close>(symbol(c"pcap_close")?),
+                error: cast::<*mut c_void, ErrorText>(symbol(c"pcap_geterr")?),
+                filter: cast::<*mut c_void, Run>(symbol(c"pcap_offline_filter")?),
+                version: cast::<*mut c_void, Version>(symbol(c"pcap_lib_version")?),
             })
         }
     }

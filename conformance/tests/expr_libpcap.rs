@@ -224,7 +224,7 @@ impl Plan<'_> {
 const NATIVE: ByteOrder = if cfg!(target_endian = "big") { ByteOrder::Big } else { ByteOrder::Little };
 
 #[test]
-fn long_chains_take_no_longer_than_in_libpcap() {
+fn long_chains_are_as_short_as_in_libpcap() {
     let library = match Libpcap::load() {
         Ok(library) => library,
         Err(reason) => return println!("skipped: {reason}"),
@@ -234,9 +234,9 @@ fn long_chains_take_no_longer_than_in_libpcap() {
     let host = |i: usize| format!("host 10.{}.{}.{}", i >> 16 & 255, i >> 8 & 255, i & 255);
     let port = |i: usize| format!("tcp port {i}");
     for (count, term, join) in [
-        (400, &host as &dyn Fn(usize) -> String, " or "),
-        (400, &host, " and not "),
-        (1000, &port, " or "),
+        (100, &host as &dyn Fn(usize) -> String, " or "),
+        (100, &host, " and not "),
+        (100, &port, " or "),
         (300, &|i| format!("ip[{}] + tcp[{i}] > {i}", i % 20), " or "),
     ] {
         let text = (0..count).map(term).collect::<Vec<_>>().join(join);

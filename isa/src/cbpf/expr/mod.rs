@@ -76,6 +76,9 @@ pub struct Options<'a> {
     pub netmask: Option<u32>,
     /// Where the packets come from.
     pub source: Source,
+    /// Whether the outermost VLAN tag may be beside the packet, where the kernel puts it before a socket
+    /// filter runs. `vlan` then asks for it with ancillary loads before it looks into the packet.
+    pub vlan_beside: bool,
     /// The byte order of the machine that captures or captured, in which the headers of
     /// [`LinkType::Null`] and [`LinkType::Enc`] are written.
     pub byte_order: ByteOrder,
@@ -93,6 +96,7 @@ impl Options<'static> {
             optimize: true,
             netmask: None,
             source: Source::File,
+            vlan_beside: false,
             byte_order: if cfg!(target_endian = "big") { ByteOrder::Big } else { ByteOrder::Little },
             names: &Offline,
         }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::cbpf::{Dialect, Filter, Packet};
+use crate::cbpf::{Dialect, Filter, Packet, Vlan};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -259,6 +259,48 @@ fn a_live_capture_asks_the_kernel() {
 }
 
 #[test]
+fn vlan_tags_are_found_beside_the_packet_and_in_it() {
+    let plain = hex(&format!("{ETHER}0800 {TCP}"));
+    let tagged = hex(&format!("{ETHER}8100 0064 0800 {TCP}"));
+    let twice = hex(&format!("{ETHER}8100 0064 8100 00c8 0800 {TCP}"));
+    let beside = |tci| Some(Vlan { tci, tpid: 0x8100 });
+    let cases = [
+        ("vlan", &plain, None, false),
+        ("vlan", &plain, beside(0x2064), true),
+        ("vlan", &tagged, None, true),
+        ("vlan 100", &plain, beside(0x2064), true),
+        ("vlan 200", &plain, beside(0x2064), false),
+        ("vlan 100", &tagged, None, true),
+        ("vlan 100", &tagged, beside(200), false),
+        ("vlan 200", &tagged, beside(200), true),
+        ("vlan 100 and tcp port 80", &plain, beside(100), true),
+        ("vlan 100 and tcp port 80", &tagged, None, true),
+        ("vlan 100 and tcp port 80", &plain, None, false),
+        ("vlan and tcp[13] = 2", &tagged, None, true),
+        ("vlan and tcp[13] = 2", &plain, beside(1), true),
+        ("vlan and tcp port 80", &tagged, beside(1), false),
+        ("vlan 200 and vlan 100 and ip[8] = 64", &tagged, beside(200), true),
+        ("vlan 100 and vlan 200 and ip", &twice, None, true),
+        ("vlan 100 and vlan 200 and ip", &tagged, None, false),
+        ("vlan and (ip or arp)", &plain, beside(5), true),
+        ("not vlan", &tagged, None, false),
+        ("not vlan", &plain, None, true),
+    ];
+    let mut options = options(LinkType::Ethernet);
+    (options.source, options.vlan_beside) = (Source::Live, true);
+    for (text, bytes, vlan, matches) in cases {
+        for optimize in [true, false] {
+            options.optimize = optimize;
+            let program = compile(text, &options).unwrap();
+            let filter = Filter::check(&program, Dialect::Socket).unwrap();
+            let mut packet = Packet::new(bytes);
+            packet.vlan = vlan;
+            assert_eq!(filter.run(&packet) != 0, matches, "{text} {vlan:?} {optimize} {bytes:02x?}");
+        }
+    }
+}
+
+#[test]
 fn depth_and_length_are_bounded() {
     let ether = options(LinkType::Ethernet);
     for (open, inner, close) in [("(", "ip", ")"), ("not ", "ip", ""), ("-", "1 = 1", ""), ("ip[", "0", "]")]
@@ -347,6 +389,7 @@ proptest! {
     fn optimised_or_not_a_program_says_the_same(
         terms in prop::collection::vec((0..TERMS.len(), any::<bool>(), any::<bool>()), 1..7),
         packet in prop::collection::vec(prop_oneof![Just(0u8), Just(6), Just(8), Just(0x45), any::<u8>()], 200),
+        tag in prop::option::of(prop_oneof![Just(5u16), any::<u16>()]),
         kind in prop_oneof![Just(0x0800u16), Just(0x86dd), Just(0x8100), Just(0x0806), Just(40)],
     ) {
         let mut text = String::new();
@@ -357,13 +400,15 @@ proptest! {
         }
         let mut packet = packet;
         packet[12..14].copy_from_slice(&kind.to_be_bytes());
-        let packet = Packet::new(&packet);
+        let mut packet = Packet::new(&packet);
         let mut options = options(LinkType::Ethernet);
+        let dialect = if tag.is_some() { Dialect::Socket } else { Dialect::Pcap };
+        (packet.vlan, options.vlan_beside) = (tag.map(|tci| Vlan { tci, tpid: 0x8100 }), tag.is_some());
         options.optimize = false;
-        let plain = filter(&text, &options).run(&packet);
+        let plain = Filter::check(&compile(&text, &options).unwrap(), dialect).unwrap().run(&packet);
         options.optimize = true;
         let optimised = match compile(&text, &options) {
-            Ok(program) => Filter::check(&program, Dialect::Pcap).unwrap().run(&packet),
+            Ok(program) => Filter::check(&program, dialect).unwrap().run(&packet),
             Err(error) => {
                 prop_assert_eq!(error.kind, ErrorKind::RejectsAll, "{}", text);
                 0

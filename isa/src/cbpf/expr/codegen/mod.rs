@@ -43,6 +43,8 @@ struct Generator<'a> {
     scratch: Scratch,
     formula: Formula,
     jumps: bool,
+    /// Words of scratch memory that are zero at the start.
+    zeros: Vec<u32>,
     /// The words being translated.
     span: Span,
     /// Where the qualifiers before them start.
@@ -63,6 +65,7 @@ pub(super) fn generate(nodes: &[Node<'_>], options: &Options<'_>) -> Result<Gene
         scratch: Scratch::default(),
         formula: Formula::default(),
         jumps: false,
+        zeros: Vec::new(),
         span: Span::default(),
         lead: 0,
     };
@@ -74,7 +77,11 @@ pub(super) fn generate(nodes: &[Node<'_>], options: &Options<'_>) -> Result<Gene
         meanings.0.push(Some(meaning));
     }
     let root = meanings.test(nodes.len().saturating_sub(1));
-    let Generator { formula, jumps, .. } = generator;
+    let Generator { mut formula, jumps, zeros, .. } = generator;
+    if !zeros.is_empty() {
+        let stores = core::iter::once(Insn::LoadImm(0)).chain(zeros.into_iter().map(Insn::Store));
+        formula.prepend(root, stores.map(|insn| Stmt { insn, span: Span::default() }));
+    }
     Ok(Generated { formula, root, jumps })
 }
 
