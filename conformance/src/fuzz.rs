@@ -27,6 +27,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("object", object),
     ("cbpf", classic),
     ("capture", capture),
+    ("expr", expression),
     ("verify", verify),
 ];
 
@@ -190,6 +191,44 @@ pub fn capture(bytes: &[u8]) {
     let Ok(capture) = Capture::open(bytes) else { return assert!(packets.is_empty()) };
     let again: Vec<_> = capture.map_while(Result::ok).map(|p| (p.time, p.bytes.to_vec())).collect();
     assert!(packets.iter().map(|p| (p.0, &p.1)).eq(again.iter().map(|p| (p.0, &p.1))));
+}
+
+/// Filter expressions. The first byte says what for; the rest is the text.
+pub fn expression(bytes: &[u8]) {
+    use oxbpf::isa::cbpf::expr::{ErrorKind, LinkType, Options, Source, compile};
+    use oxbpf::isa::cbpf::{Dialect, Filter};
+    let Some((&how, text)) = bytes.split_first() else { return };
+    let Ok(text) = std::str::from_utf8(text) else { return };
+    let mut options = Options::new(LinkType::ALL[usize::from(how >> 2) % LinkType::ALL.len()]);
+    options.source = if how & 1 == 0 { Source::File } else { Source::Live };
+    options.vlan_beside = how & 2 != 0;
+    options.netmask = Some(0xffff_ff00);
+    let optimised = compile(text, &options);
+    options.optimize = false;
+    let plain = compile(text, &options);
+    for result in [&optimised, &plain] {
+        match result {
+            Ok(program) => assert!(Filter::check(program, Dialect::Pcap).is_ok(), "{text}"),
+            Err(error) => {
+                let words = text.get(error.span.start..error.span.end);
+                assert!(
+                    words.is_some_and(|words| !words.is_empty() || error.span.end == text.len()),
+                    "{text}"
+                );
+                let _ = error.show(text).to_string();
+            }
+        }
+    }
+    // The optimiser finds out about constants, and nothing else is an error only with it.
+    match (optimised, plain) {
+        (Ok(optimised), Ok(plain)) => assert!(optimised.len() <= plain.len(), "{text}"),
+        (Err(a), Err(b)) => assert_eq!(a, b, "{text}"),
+        (Err(error), Ok(_)) => {
+            let found = [ErrorKind::RejectsAll, ErrorKind::DivisionByZero, ErrorKind::Shift];
+            assert!(found.contains(&error.kind), "{text}");
+        }
+        (Ok(_), Err(error)) => panic!("{text}: {error} without the optimiser only"),
+    }
 }
 
 /// Any instructions, judged.

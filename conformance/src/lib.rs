@@ -12,6 +12,8 @@ pub mod filetest;
 pub mod forms;
 pub mod fuzz;
 #[cfg(target_os = "linux")]
+pub mod libpcap;
+#[cfg(target_os = "linux")]
 pub mod oracle;
 pub mod plugin;
 #[cfg(target_os = "linux")]

@@ -24,6 +24,9 @@ pub enum Part<'a> {
     },
 }
 
+/// Where the next part is in the buffer, and the packet in it if it is one.
+type Place = (Range<usize>, Option<Found>);
+
 /// A capture that is read from a stream.
 #[derive(Debug)]
 pub struct Reader<R> {
@@ -107,7 +110,7 @@ impl<R: Read> Reader<R> {
         self.buffer.len()
     }
 
-    fn advance(&mut self) -> Result<Option<(Range<usize>, Option<Found>)>, ReadError> {
+    fn advance(&mut self) -> Result<Option<Place>, ReadError> {
         loop {
             if self.over {
                 return Ok(None);

@@ -253,7 +253,7 @@ fn list(args: &Args, arch: Arch, filters: &[Filter], out: &mut dyn Write) -> Res
     let complete = analyses.iter().all(Analysis::is_complete);
     // What is the same for all its arguments is said of a call in one word; calls of one word are told
     // together.
-    let (mut whole, mut some): (BTreeMap<Told, Vec<String>>, Vec<(String, Vec<Case>)>) = Default::default();
+    let (mut whole, mut some) = (Whole::new(), Vec::new());
     for syscall in arch.syscalls() {
         let cases = cases(&analyses, arch, syscall.nr);
         match uniform(&cases) {

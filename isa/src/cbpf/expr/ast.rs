@@ -16,6 +16,8 @@ pub(super) type NodeId = usize;
 pub(super) struct Node<'a> {
     pub kind: NodeKind<'a>,
     pub span: Span,
+    /// Where the qualifiers before an identifier start.
+    pub lead: usize,
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -134,6 +134,26 @@ pub enum ErrorKind {
     },
 }
 
+impl ErrorKind {
+    /// Whether the words at fault are the qualifiers with what they qualify.
+    pub(super) const fn is_of_qualifiers(self) -> bool {
+        use ErrorKind as K;
+        matches!(
+            self,
+            K::Qualifier { .. }
+                | K::WirelessDirection
+                | K::LinkAddressQualifier
+                | K::AddressAs(_)
+                | K::GatewayName
+                | K::MaskOnHost
+                | K::Link { .. }
+                | K::OverMpls
+                | K::VariableHeader
+                | K::PortOf(_)
+        )
+    }
+}
+
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {

@@ -59,4 +59,17 @@ impl Formula {
     pub fn not(&mut self, of: TestId) -> TestId {
         self.add(Node::Not(of))
     }
+
+    /// Puts instructions before those of the test that comes first.
+    pub fn prepend(&mut self, mut id: TestId, stmts: impl IntoIterator<Item = Stmt>) {
+        loop {
+            match self.nodes[id] {
+                Node::And(first, _) | Node::Or(first, _) | Node::Not(first) => id = first,
+                Node::Test(test) => {
+                    self.tests[test].stmts.splice(0..0, stmts);
+                    return;
+                }
+            }
+        }
+    }
 }

@@ -103,6 +103,8 @@ pub(super) struct Layers {
     pub network: u32,
     /// The same, when an LLC header lies between.
     pub network_llc: u32,
+    /// VLAN tags passed.
+    pub tags: u32,
     /// MPLS labels passed.
     pub labels: u32,
     /// Whether the header is inside Geneve, where there may be none.
@@ -129,6 +131,7 @@ impl Layers {
             payload: Start::at(payload),
             network: 0,
             network_llc: if link == L::Ethernet { 3 } else { 0 },
+            tags: 0,
             labels: 0,
             geneve: false,
         }

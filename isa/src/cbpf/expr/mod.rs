@@ -76,6 +76,9 @@ pub struct Options<'a> {
     pub netmask: Option<u32>,
     /// Where the packets come from.
     pub source: Source,
+    /// Whether the outermost VLAN tag may be beside the packet, where the kernel puts it before a socket
+    /// filter runs. `vlan` then asks for it with ancillary loads before it looks into the packet.
+    pub vlan_beside: bool,
     /// The byte order of the machine that captures or captured, in which the headers of
     /// [`LinkType::Null`] and [`LinkType::Enc`] are written.
     pub byte_order: ByteOrder,
@@ -93,14 +96,15 @@ impl Options<'static> {
             optimize: true,
             netmask: None,
             source: Source::File,
+            vlan_beside: false,
             byte_order: if cfg!(target_endian = "big") { ByteOrder::Big } else { ByteOrder::Little },
             names: &Offline,
         }
     }
 }
 
-/// Compiles an expression. The program passes libpcap's check, and the kernel's too unless it has a
-/// loop (`protochain`) or more than [`MAX_INSNS`](super::MAX_INSNS) instructions.
+/// Compiles an expression. The program passes libpcap's check, [`Dialect::Pcap`](super::Dialect). That
+/// of the kernel is stricter: above all it takes no loops, which `protochain` makes.
 pub fn compile(text: &str, options: &Options<'_>) -> Result<Vec<SockFilter>, Error> {
     let whole = Span::new(0, text.len());
     if options.snaplen == 0 {

@@ -4,7 +4,7 @@
 //! expression  = term { ( "and" | "or" ) ( term | id ) }           both of equal rank, left to right
 //! term        = "not" term | "(" expression ")" | relation | primitive | qualifiers id
 //! id          = name | number | address | "not" id | "(" list ")" | "(" number ")"
-//! list        = first { ( "and" | "or" ) id }                     first: no "not", no parenthesis
+//! list        = first { ( "and" | "or" ) id }                     first: an id, not in parentheses
 //! relation    = value ( "<" | "<=" | "=" | "!=" | ">=" | ">" ) value
 //! value       = number | "len" | proto "[" value [ ":" number ] "]" | "-" value | "(" value ")"
 //!             | value op value
@@ -14,12 +14,13 @@
 //! rank `|`, `&`, shifts, sums, products, the unary minus highest. `%` and `^` have no rank: they bind
 //! tighter than anything on their left and looser than anything on their right.
 
+mod value;
+
 use super::Proto;
 use super::ast::{ByteOp, Dir, Id, Kind, Llc, Node, NodeId, NodeKind, Primitive, Qualifiers};
 use super::error::{Error, ErrorKind, Span};
 use super::lex::{Lexer, Token};
 use super::words::Word;
-use crate::cbpf::{Alu, Cond};
 use alloc::vec::Vec;
 
 /// How deep parentheses, `not`, minus signs and indices may be nested.
@@ -54,10 +55,29 @@ impl Place {
     }
 }
 
+/// An operand of `and` and `or`.
+#[derive(Clone, Copy)]
+struct Item {
+    node: NodeId,
+    /// Those that an identifier after it has.
+    qualifiers: Qualifiers,
+    /// Whether it is an identifier.
+    id: bool,
+}
+
+impl Item {
+    const fn term(node: NodeId, qualifiers: Qualifiers) -> Self {
+        Self { node, qualifiers, id: false }
+    }
+
+    const fn id(node: NodeId, qualifiers: Qualifiers) -> Self {
+        Self { node, qualifiers, id: true }
+    }
+}
+
 /// What was read.
 enum Read {
-    /// Something that holds or not, and the qualifiers that identifiers after it have.
-    Test(NodeId, Qualifiers),
+    Item(Item),
     /// A value other than a number.
     Value(NodeId),
     Number(u32, Span),
@@ -81,7 +101,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Node<'_>>, Error> {
     let mut parser = Parser { lexer, token, span, last: 0, depth: 0, nodes: Vec::new() };
     if parser.token != Token::End {
         let first = parser.item(Place::Term, Qualifiers::NONE)?;
-        parser.chain(first)?;
+        parser.chain(first, Place::Either)?;
         if parser.token != Token::End {
             return parser.expected("\"and\", \"or\" or the end");
         }
@@ -117,7 +137,7 @@ impl<'a> Parser<'a> {
     }
 
     fn node(&mut self, kind: NodeKind<'a>, start: usize) -> NodeId {
-        self.nodes.push(Node { kind, span: Span::new(start, self.last) });
+        self.nodes.push(Node { kind, span: Span::new(start, self.last), lead: start });
         self.nodes.len() - 1
     }
 
@@ -139,15 +159,18 @@ impl<'a> Parser<'a> {
         out
     }
 
-    /// What follows the first operand of a chain of `and` and `or`.
-    fn chain(&mut self, first: (NodeId, Qualifiers)) -> Result<NodeId, Error> {
-        let (mut node, mut qualifiers) = first;
+    /// The rest of a chain of `and` and `or`.
+    fn chain(&mut self, first: Item, place: Place) -> Result<Item, Error> {
+        let mut left = first;
         while let Some(and) = self.conjunction()? {
-            let right;
-            (right, qualifiers) = self.item(Place::Either, qualifiers)?;
-            node = self.join(and, node, right);
+            let right = self.item(place, left.qualifiers)?;
+            left = Item {
+                node: self.join(and, left.node, right.node),
+                qualifiers: right.qualifiers,
+                id: left.id,
+            };
         }
-        Ok(node)
+        Ok(left)
     }
 
     /// Whether an `and` (true) or `or` (false) comes next, which is then read.
@@ -167,19 +190,19 @@ impl<'a> Parser<'a> {
     }
 
     /// An operand of `and` and `or`. `before` are the qualifiers it has when it brings none.
-    fn item(&mut self, place: Place, before: Qualifiers) -> Result<(NodeId, Qualifiers), Error> {
+    fn item(&mut self, place: Place, before: Qualifiers) -> Result<Item, Error> {
         let start = self.span.start;
         match self.token {
             Token::Word(Word::Not) => {
                 self.advance()?;
-                let (node, qualifiers) = self.nested(|p| p.item(place, before))?;
-                Ok((self.node(NodeKind::Not(node), start), qualifiers))
+                let item = self.nested(|p| p.item(place, before))?;
+                Ok(Item { node: self.node(NodeKind::Not(item.node), start), ..item })
             }
             Token::Word(Word::Open) => match self.nested(|p| p.parenthesis(place, before))? {
-                Read::Test(node, qualifiers) => Ok((node, qualifiers)),
+                Read::Item(item) => Ok(item),
                 Read::Value(node) => {
                     let left = self.operators(node, 0)?;
-                    Ok((self.relation(left)?, Qualifiers::NONE))
+                    self.relation(left)
                 }
                 Read::Number(value, span) => self.after_number(place, before, value, span),
             },
@@ -203,16 +226,16 @@ impl<'a> Parser<'a> {
         before: Qualifiers,
         value: u32,
         span: Span,
-    ) -> Result<(NodeId, Qualifiers), Error> {
+    ) -> Result<Item, Error> {
         if place.takes_term() && self.at_operator() {
             let left = self.node(NodeKind::Constant(value), span.start);
             let left = self.operators(left, 0)?;
-            return Ok((self.relation(left)?, Qualifiers::NONE));
+            return self.relation(left);
         }
         if !place.takes_id() {
             return Err(Error::new(span, ErrorKind::Unqualified));
         }
-        Ok((self.primitive(Primitive::Id(before, Id::Number(value)), span.start), before))
+        Ok(Item::id(self.primitive(Primitive::Id(before, Id::Number(value)), span.start), before))
     }
 
     /// Something in parentheses.
@@ -235,12 +258,16 @@ impl<'a> Parser<'a> {
                 match self.nested(|p| p.parenthesis(inner, before))? {
                     Read::Number(value, span) => self.in_parenthesis_number(place, before, value, span)?,
                     Read::Value(node) => self.in_parenthesis_value(place, before, node)?,
-                    Read::Test(node, qualifiers) => Read::Test(self.chain((node, qualifiers))?, before),
+                    Read::Item(item) => self.expression(item, before)?,
                 }
             }
+            Token::Word(Word::Not) if place.takes_id() => match self.item(place, before)? {
+                first @ Item { id: true, .. } => Read::Item(self.chain(first, Place::Id)?),
+                first => self.expression(first, before)?,
+            },
             Token::Word(_) if place.takes_term() && !self.at_value() => {
                 let first = self.item(Place::Term, before)?;
-                Read::Test(self.chain(first)?, before)
+                self.expression(first, before)?
             }
             Token::Word(_) if place.takes_value() => {
                 let value = self.value(0)?;
@@ -250,7 +277,7 @@ impl<'a> Parser<'a> {
                 if place.takes_id() =>
             {
                 let first = self.id(before, self.span.start)?;
-                self.list(first)?
+                Read::Item(self.chain(first, Place::Id)?)
             }
             Token::End => return self.expected("something in the parentheses"),
             _ if place == Place::Value || place == Place::Number => return self.expected("a number"),
@@ -278,8 +305,9 @@ impl<'a> Parser<'a> {
             return self.in_parenthesis_value(place, before, left);
         }
         if place.takes_id() && (self.at(Word::And) || self.at(Word::Or)) {
-            let first = self.primitive(Primitive::Id(before, Id::Number(value)), span.start);
-            return self.list((first, before));
+            let first =
+                Item::id(self.primitive(Primitive::Id(before, Id::Number(value)), span.start), before);
+            return Ok(Read::Item(self.chain(first, Place::Id)?));
         }
         Ok(Read::Number(value, span))
     }
@@ -296,22 +324,17 @@ impl<'a> Parser<'a> {
             return Ok(Read::Value(value));
         }
         let first = self.relation(value)?;
-        Ok(Read::Test(self.chain((first, Qualifiers::NONE))?, before))
+        self.expression(first, before)
     }
 
-    /// The rest of a list of identifiers.
-    fn list(&mut self, first: (NodeId, Qualifiers)) -> Result<Read, Error> {
-        let (mut node, mut qualifiers) = first;
-        while let Some(and) = self.conjunction()? {
-            let right;
-            (right, qualifiers) = self.item(Place::Id, qualifiers)?;
-            node = self.join(and, node, right);
-        }
-        Ok(Read::Test(node, qualifiers))
+    /// The rest of an expression in parentheses. What follows them has the qualifiers before them.
+    fn expression(&mut self, first: Item, before: Qualifiers) -> Result<Read, Error> {
+        let whole = self.chain(first, Place::Either)?;
+        Ok(Read::Item(Item::term(whole.node, before)))
     }
 
     /// A name or address.
-    fn id(&mut self, qualifiers: Qualifiers, start: usize) -> Result<(NodeId, Qualifiers), Error> {
+    fn id(&mut self, qualifiers: Qualifiers, start: usize) -> Result<Item, Error> {
         let token = self.token;
         self.advance()?;
         let id = match token {
@@ -338,7 +361,7 @@ impl<'a> Parser<'a> {
                 ));
             }
         };
-        Ok((self.primitive(Primitive::Id(qualifiers, id), start), qualifiers))
+        Ok(Item::id(self.primitive(Primitive::Id(qualifiers, id), start), qualifiers))
     }
 
     fn number(&mut self, what: &'static str) -> Result<u32, Error> {
@@ -362,10 +385,10 @@ impl<'a> Parser<'a> {
     }
 
     /// A term that starts with a keyword.
-    fn term(&mut self) -> Result<(NodeId, Qualifiers), Error> {
+    fn term(&mut self) -> Result<Item, Error> {
         if self.at_value() {
             let value = self.value(0)?;
-            return Ok((self.relation(value)?, Qualifiers::NONE));
+            return self.relation(value);
         }
         let start = self.span.start;
         let Token::Word(word) = self.token else { return self.expected("a primitive") };
@@ -397,11 +420,11 @@ impl<'a> Parser<'a> {
             Word::Rnr => return Err(Error::new(span, ErrorKind::ForeignLink("rnr"))),
             _ => return Err(Error::new(span, ErrorKind::Expected("a primitive"))),
         };
-        Ok((self.primitive(primitive, start), Qualifiers::NONE))
+        Ok(Item::term(self.primitive(primitive, start), Qualifiers::NONE))
     }
 
     /// A protocol by itself, or one that qualifies what follows.
-    fn after_proto(&mut self, proto: Proto, start: usize) -> Result<(NodeId, Qualifiers), Error> {
+    fn after_proto(&mut self, proto: Proto, start: usize) -> Result<Item, Error> {
         if self.qualifies() {
             return self.qualified(Some(proto), start);
         }
@@ -411,10 +434,10 @@ impl<'a> Parser<'a> {
             Token::Word(Word::Foreign(what @ ("type" | "subtype" | "direction" | "dir"))) => {
                 return Err(Error::new(self.span, ErrorKind::ForeignLink(what)));
             }
-            _ => return Ok((self.primitive(Primitive::Proto(proto), start), Qualifiers::NONE)),
+            _ => return Ok(Item::term(self.primitive(Primitive::Proto(proto), start), Qualifiers::NONE)),
         };
         self.advance()?;
-        Ok((self.primitive(primitive, start), Qualifiers::NONE))
+        Ok(Item::term(self.primitive(primitive, start), Qualifiers::NONE))
     }
 
     /// Whether a qualifier other than a protocol comes next.
@@ -429,7 +452,7 @@ impl<'a> Parser<'a> {
                     | Word::Net
                     | Word::Port
                     | Word::PortRange
-                    | Word::ProtoWord
+                    | Word::Protocol
                     | Word::ProtoChain
                     | Word::Gateway
             )
@@ -437,7 +460,7 @@ impl<'a> Parser<'a> {
     }
 
     /// The qualifiers after a protocol, and what they qualify.
-    fn qualified(&mut self, proto: Option<Proto>, start: usize) -> Result<(NodeId, Qualifiers), Error> {
+    fn qualified(&mut self, proto: Option<Proto>, start: usize) -> Result<Item, Error> {
         let dir = self.direction()?;
         let kind = match self.token {
             Token::Word(Word::Host) => Kind::Host,
@@ -445,7 +468,7 @@ impl<'a> Parser<'a> {
             Token::Word(Word::Port) => Kind::Port,
             Token::Word(Word::PortRange) => Kind::PortRange,
             // These take no direction.
-            Token::Word(Word::ProtoWord) if dir == Dir::Any => Kind::Proto,
+            Token::Word(Word::Protocol) if dir == Dir::Any => Kind::Proto,
             Token::Word(Word::ProtoChain) if dir == Dir::Any => Kind::ProtoChain,
             Token::Word(Word::Gateway) if dir == Dir::Any => Kind::Gateway,
             _ => Kind::Default,
@@ -453,13 +476,12 @@ impl<'a> Parser<'a> {
         if kind != Kind::Default {
             self.advance()?;
         }
-        let (node, qualifiers) = self.item(Place::Id, Qualifiers { proto, dir, kind })?;
-        // What a message points at begins with the qualifiers.
-        let single = matches!(self.nodes[node].kind, NodeKind::Primitive(_));
-        if single {
-            self.nodes[node].span.start = start;
+        let item = self.item(Place::Id, Qualifiers { proto, dir, kind })?;
+        let node = &mut self.nodes[item.node];
+        if matches!(node.kind, NodeKind::Primitive(_)) {
+            node.lead = start;
         }
-        Ok((node, qualifiers))
+        Ok(Item::term(item.node, item.qualifiers))
     }
 
     fn direction(&mut self) -> Result<Dir, Error> {
@@ -528,124 +550,5 @@ impl<'a> Parser<'a> {
                 _ => return Err(Error::new(span, ErrorKind::UnknownLlc)),
             },
         }))
-    }
-
-    /// The right side of a comparison whose left side is `left`.
-    fn relation(&mut self, left: NodeId) -> Result<NodeId, Error> {
-        let (cond, negated) = match self.token {
-            Token::Word(Word::GreaterThan) => (Cond::Gt, false),
-            Token::Word(Word::GreaterEqual) => (Cond::Ge, false),
-            Token::Word(Word::Equal) => (Cond::Eq, false),
-            Token::Word(Word::LessEqual) => (Cond::Gt, true),
-            Token::Word(Word::LessThan) => (Cond::Ge, true),
-            Token::Word(Word::NotEqual) => (Cond::Eq, true),
-            _ => return self.expected("an operator or a comparison"),
-        };
-        self.advance()?;
-        let right = self.value(0)?;
-        Ok(self.node(NodeKind::Relation { cond, negated, left, right }, self.start(left)))
-    }
-
-    /// Whether a value that is no number or parenthesis comes next.
-    fn at_value(&self) -> bool {
-        match self.token {
-            Token::Word(Word::Len | Word::Minus) => true,
-            Token::Word(Word::Proto(_)) => self.lexer.rest_starts_with('['),
-            _ => false,
-        }
-    }
-
-    /// Whether an operator or a comparison comes next.
-    fn at_operator(&self) -> bool {
-        self.operator().is_some()
-            || matches!(
-                self.token,
-                Token::Word(
-                    Word::Equal
-                        | Word::NotEqual
-                        | Word::LessThan
-                        | Word::LessEqual
-                        | Word::GreaterThan
-                        | Word::GreaterEqual
-                )
-            )
-    }
-
-    /// The operator that comes next and its rank; those without rank have none.
-    fn operator(&self) -> Option<(Alu, Option<u32>)> {
-        let Token::Word(word) = self.token else { return None };
-        Some(match word {
-            Word::Pipe => (Alu::Or, Some(1)),
-            Word::Ampersand => (Alu::And, Some(2)),
-            Word::ShiftLeft => (Alu::Lsh, Some(3)),
-            Word::ShiftRight => (Alu::Rsh, Some(3)),
-            Word::Plus => (Alu::Add, Some(4)),
-            Word::Minus => (Alu::Sub, Some(4)),
-            Word::Times => (Alu::Mul, Some(5)),
-            Word::Slash => (Alu::Div, Some(5)),
-            Word::Percent => (Alu::Mod, None),
-            Word::Caret => (Alu::Xor, None),
-            _ => return None,
-        })
-    }
-
-    /// A value whose operators all rank above `above`.
-    fn value(&mut self, above: u32) -> Result<NodeId, Error> {
-        let first = self.nested(Self::operand)?;
-        self.operators(first, above)
-    }
-
-    /// The operators ranking above `above` that follow the value `left`, and their right sides.
-    fn operators(&mut self, mut left: NodeId, above: u32) -> Result<NodeId, Error> {
-        while let Some((op, rank)) = self.operator() {
-            let right = match rank {
-                Some(rank) if rank <= above => break,
-                Some(rank) => {
-                    self.advance()?;
-                    self.value(rank)?
-                }
-                None => {
-                    self.advance()?;
-                    self.nested(|p| p.value(0))?
-                }
-            };
-            left = self.node(NodeKind::Arithmetic { op, left, right }, self.start(left));
-        }
-        Ok(left)
-    }
-
-    fn operand(&mut self) -> Result<NodeId, Error> {
-        /// Above all operators.
-        const UNARY: u32 = 6;
-        let start = self.span.start;
-        match self.token {
-            Token::Number(value) => {
-                self.advance()?;
-                Ok(self.node(NodeKind::Constant(value), start))
-            }
-            Token::Word(Word::Len) => {
-                self.advance()?;
-                Ok(self.node(NodeKind::Length, start))
-            }
-            Token::Word(Word::Minus) => {
-                self.advance()?;
-                let value = self.value(UNARY)?;
-                Ok(self.node(NodeKind::Negative(value), start))
-            }
-            Token::Word(Word::Proto(proto)) => {
-                self.advance()?;
-                self.expect(Word::OpenBracket, "\"[\"")?;
-                let index = self.value(0)?;
-                let size = if self.accept(Word::Colon)? { self.number("a size: 1, 2 or 4")? } else { 1 };
-                self.expect(Word::CloseBracket, "\"]\"")?;
-                Ok(self.node(NodeKind::Load { proto, index, size }, start))
-            }
-            Token::Word(Word::Open) => match self.parenthesis(Place::Value, Qualifiers::NONE)? {
-                Read::Value(node) => Ok(node),
-                Read::Number(value, span) => Ok(self.node(NodeKind::Constant(value), span.start)),
-                Read::Test(..) => self.expected("a value"),
-            },
-            _ => self.expected("a value"),
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Proto;
 
-/// A direction that only 802.11 has.
+/// A keyword or a sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Word {
     Src,
@@ -15,7 +15,7 @@ pub(super) enum Word {
     Mask,
     Port,
     PortRange,
-    ProtoWord,
+    Protocol,
     ProtoChain,
     Gateway,
     Less,
@@ -187,7 +187,7 @@ pub(super) fn keyword(text: &str) -> Option<Word> {
         "mask" => Word::Mask,
         "port" => Word::Port,
         "portrange" => Word::PortRange,
-        "proto" => Word::ProtoWord,
+        "proto" => Word::Protocol,
         "protochain" => Word::ProtoChain,
         "gateway" => Word::Gateway,
         "less" => Word::Less,

@@ -7,10 +7,16 @@ use crate::cbpf::expr::error::{Error, ErrorKind};
 use crate::cbpf::expr::formula::TestId;
 use crate::cbpf::expr::link::{LinkType, Start};
 use crate::cbpf::expr::proto::ethertype;
-use crate::cbpf::{Alu, Cond, Insn, Operand, Size};
+use crate::cbpf::{Alu, Ancillary, Cond, Insn, Operand, Size};
+use alloc::vec;
+use alloc::vec::Vec;
 
 /// The UDP port of Geneve (RFC 8926).
 const GENEVE: u16 = 6081;
+
+/// The length of a VLAN tag, and the bits of it that identify the VLAN.
+const TAG: u32 = 4;
+const IDENTIFIER: u32 = 0xfff;
 
 impl Generator<'_> {
     fn limited(&self, value: Option<u32>, what: &'static str, max: u32) -> Result<Option<u32>, Error> {
@@ -21,8 +27,6 @@ impl Generator<'_> {
     }
 
     pub(super) fn vlan(&mut self, identifier: Option<u32>) -> Result<TestId, Error> {
-        const TAG: u32 = 4;
-        const IDENTIFIER: u32 = 0xfff;
         if self.layers.labels > 0 {
             return self.fail(ErrorKind::VlanAfterMpls);
         }
@@ -30,18 +34,66 @@ impl Generator<'_> {
             return self.no_link("vlan");
         }
         let identifier = self.limited(identifier, "a VLAN identifier", IDENTIFIER)?;
+        let header = self.layers.header;
+        let outermost = self.layers.tags == 0 && header.register.is_none() && header.constant == 0;
+        self.layers.tags += 1;
+        if outermost && self.options.vlan_beside {
+            return self.vlan_beside(identifier);
+        }
+        let (tagged, identified) = self.tag(identifier)?;
+        self.layers.payload.constant = self.layers.payload.constant.wrapping_add(TAG);
+        self.layers.kind.constant = self.layers.kind.constant.wrapping_add(TAG);
+        Ok(match identified {
+            Some(identified) => self.formula.and(tagged, identified),
+            None => tagged,
+        })
+    }
+
+    /// That there is a tag in the packet, and that it has this identifier.
+    fn tag(&mut self, identifier: Option<u32>) -> Result<(TestId, Option<TestId>), Error> {
         let plain = self.kind(ethertype::VLAN)?;
         let service = self.kind(ethertype::SERVICE_VLAN)?;
         let test = self.formula.or(plain, service);
         let old = self.kind(ethertype::OLD_VLAN)?;
-        let mut test = self.formula.or(test, old);
-        if let Some(identifier) = identifier {
-            let tag = self.masked(Base::Network, 0, Size::H, identifier, IDENTIFIER);
-            test = self.formula.and(test, tag);
+        let tagged = self.formula.or(test, old);
+        let identified = identifier.map(|id| self.masked(Base::Network, 0, Size::H, id, IDENTIFIER));
+        Ok((tagged, identified))
+    }
+
+    /// A tag that the kernel may have taken out of the packet. Where the headers after it start is
+    /// known when the filter runs: a word of scratch memory has 0 or the length of a tag.
+    fn vlan_beside(&mut self, identifier: Option<u32>) -> Result<TestId, Error> {
+        let present = self.beside(Ancillary::VlanPresent, u32::MAX, 1);
+        let absent = self.beside(Ancillary::VlanPresent, u32::MAX, 1);
+        let absent = self.formula.not(absent);
+        let (tagged, identified) = self.tag(identifier)?;
+        for start in 0..2 {
+            let word = self.allocate()?;
+            self.zeros.push(word);
+            let moved =
+                [Insn::LoadMem(word), Insn::Alu { op: Alu::Add, by: Operand::K(TAG) }, Insn::Store(word)];
+            let stmts = moved.map(|insn| self.stmt(insn));
+            self.formula.prepend(tagged, stmts);
+            let start = if start == 0 { &mut self.layers.payload } else { &mut self.layers.kind };
+            start.register = Some(word);
         }
-        self.layers.payload.constant = self.layers.payload.constant.wrapping_add(TAG);
-        self.layers.kind.constant = self.layers.kind.constant.wrapping_add(TAG);
-        Ok(test)
+        let mut inside = self.formula.and(absent, tagged);
+        let mut beside = present;
+        if let (Some(identifier), Some(identified)) = (identifier, identified) {
+            inside = self.formula.and(inside, identified);
+            let tag = self.beside(Ancillary::VlanTag, IDENTIFIER, identifier);
+            beside = self.formula.and(beside, tag);
+        }
+        Ok(self.formula.or(beside, inside))
+    }
+
+    /// Compares bits of an ancillary value.
+    fn beside(&mut self, which: Ancillary, mask: u32, value: u32) -> TestId {
+        let mut stmts = vec![self.stmt(Insn::LoadAbs { size: Size::B, k: which.offset() })];
+        if mask != u32::MAX {
+            stmts.push(self.stmt(Insn::Alu { op: Alu::And, by: Operand::K(mask) }));
+        }
+        self.formula.test(stmts, Cond::Eq, Operand::K(value))
     }
 
     pub(super) fn mpls(&mut self, label: Option<u32>) -> Result<TestId, Error> {
@@ -108,7 +160,7 @@ impl Generator<'_> {
             let field = self.masked(base, 12, Size::W, network << 8, 0xffff_ff00);
             test = self.formula.and(test, field);
         }
-        let mut stmts = alloc::vec::Vec::new();
+        let mut stmts = Vec::new();
         if ipv6 {
             let varying = self.layers.payload.register;
             stmts.extend(varying.map(|word| self.stmt(Insn::LoadXMem(word))));

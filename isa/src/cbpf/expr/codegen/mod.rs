@@ -43,8 +43,12 @@ struct Generator<'a> {
     scratch: Scratch,
     formula: Formula,
     jumps: bool,
+    /// Words of scratch memory that are zero at the start.
+    zeros: Vec<u32>,
     /// The words being translated.
     span: Span,
+    /// Where the qualifiers before them start.
+    lead: usize,
 }
 
 /// What a node has become.
@@ -61,16 +65,23 @@ pub(super) fn generate(nodes: &[Node<'_>], options: &Options<'_>) -> Result<Gene
         scratch: Scratch::default(),
         formula: Formula::default(),
         jumps: false,
+        zeros: Vec::new(),
         span: Span::default(),
+        lead: 0,
     };
     let mut meanings = Meanings(Vec::with_capacity(nodes.len()));
     for node in nodes {
         generator.span = node.span;
+        generator.lead = node.lead;
         let meaning = generator.node(node, &mut meanings)?;
         meanings.0.push(Some(meaning));
     }
     let root = meanings.test(nodes.len().saturating_sub(1));
-    let Generator { formula, jumps, .. } = generator;
+    let Generator { mut formula, jumps, zeros, .. } = generator;
+    if !zeros.is_empty() {
+        let stores = core::iter::once(Insn::LoadImm(0)).chain(zeros.into_iter().map(Insn::Store));
+        formula.prepend(root, stores.map(|insn| Stmt { insn, span: Span::default() }));
+    }
     Ok(Generated { formula, root, jumps })
 }
 
@@ -128,7 +139,8 @@ impl Generator<'_> {
     }
 
     fn fail<T>(&self, kind: ErrorKind) -> Result<T, Error> {
-        Err(Error::new(self.span, kind))
+        let start = if kind.is_of_qualifiers() { self.lead } else { self.span.start };
+        Err(Error::new(Span::new(start, self.span.end), kind))
     }
 
     /// Refuses a primitive that the innermost link type does not have.

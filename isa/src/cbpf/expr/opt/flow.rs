@@ -37,6 +37,8 @@ pub(super) struct Flow {
     edge_dominators: Vec<Dominated>,
     /// The closest block that all paths to a block go through, and how many there are.
     dominators: Vec<Option<(BlockId, usize)>>,
+    /// The numbers, in a walk over the tree of dominators, of a block and of the last one below it.
+    spans: Vec<(usize, usize)>,
 }
 
 impl Flow {
@@ -59,6 +61,7 @@ impl Flow {
         let up = levels.iter().skip(1).flat_map(|level| level.iter().rev().copied()).collect();
         let mut flow = Self { down, up, ..Self::default() };
         flow.find_dominators(graph);
+        flow.number_dominators();
         flow
     }
 
@@ -74,6 +77,10 @@ impl Flow {
             }
             for way in 0..2 {
                 let to = block.to[way];
+                // Nobody asks about leaves, and finding out what all of their many edges share is slow.
+                if graph.blocks[to].is_leaf() {
+                    continue;
+                }
                 let edge = Edge { from: id, way };
                 let before = self.edge_dominators[to];
                 let by = if before.reached { self.common_edge(before.by, Some(edge)) } else { Some(edge) };
@@ -120,17 +127,40 @@ impl Flow {
         core::iter::successors(Some(edge), |edge| self.edge_dominators[edge.from].by)
     }
 
-    /// Whether all paths to `block` go through `by`.
-    pub fn dominates(&self, by: BlockId, block: BlockId) -> bool {
-        let depth = self.depth(by);
-        let mut block = block;
-        while self.depth(block) > depth {
-            match self.dominators[block] {
-                Some((next, _)) => block = next,
-                None => break,
+    fn number_dominators(&mut self) {
+        let mut children = vec![Vec::new(); self.dominators.len()];
+        let mut path = Vec::new();
+        for &id in &self.down {
+            match self.dominators[id] {
+                Some((by, _)) => children[by].push(id),
+                None => path.push((id, 0)),
             }
         }
-        block == by
+        self.spans = vec![(0, 0); self.dominators.len()];
+        let mut number = 0;
+        while let Some((id, done)) = path.last_mut() {
+            let id = *id;
+            if *done == 0 {
+                self.spans[id].0 = number;
+                number += 1;
+            }
+            match children[id].get(*done) {
+                Some(&child) => {
+                    *done += 1;
+                    path.push((child, 0));
+                }
+                None => {
+                    self.spans[id].1 = number - 1;
+                    path.pop();
+                }
+            }
+        }
+    }
+
+    /// Whether all paths to `block`, which is no leaf, go through `by`.
+    pub fn dominates(&self, by: BlockId, block: BlockId) -> bool {
+        let (first, last) = self.spans[by];
+        (first..=last).contains(&self.spans[block].0)
     }
 
     /// Collects the edges to every block as they are now.

@@ -123,11 +123,9 @@ impl Optimizer<'_> {
             }
             let insn = block.stmts[at].insn;
             forget(&mut writers, uses(insn));
-            if let Some(atom) = defines(insn) {
-                if let Some(writer) = writers[atom].replace(at) {
-                    block.stmts[writer].dead = true;
-                    dropped = true;
-                }
+            if let Some(writer) = defines(insn).and_then(|atom| writers[atom].replace(at)) {
+                block.stmts[writer].dead = true;
+                dropped = true;
             }
         }
         forget(&mut writers, uses_end(block.end) | self.live.after[id]);
