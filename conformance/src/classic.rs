@@ -18,7 +18,7 @@ impl Random {
         Random(seed)
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -27,13 +27,13 @@ impl Random {
 
     /// A number below `n`.
     pub fn below(&mut self, n: usize) -> usize {
-        ((self.next() >> 33) % n.max(1) as u64) as usize
+        ((self.number() >> 33) % n.max(1) as u64) as usize
     }
 }
 
 fn constant(random: &mut Random) -> u32 {
     match random.below(8) {
-        0 => random.next() as u32,
+        0 => random.number() as u32,
         1 => ANCILLARY_OFFSET + random.below(70) as u32,
         2 => 4 * random.below(18) as u32,
         3 => NET_OFFSET.cast_unsigned() + random.below(40) as u32,
@@ -143,9 +143,9 @@ pub fn damage(random: &mut Random, program: &mut [SockFilter]) {
         match random.below(8) {
             0 => insn.code = random.below(256) as u16,
             1 => insn.code ^= 1 << random.below(16),
-            2 => insn.k = random.next() as u32,
+            2 => insn.k = random.number() as u32,
             3 => insn.k = constant(random),
-            4 => insn.jt = random.next() as u8,
+            4 => insn.jt = random.number() as u8,
             5 => insn.jf = random.below(len + 2) as u8,
             6 => insn.k = random.below(len + 2) as u32,
             _ => insn.code = Op::ALL[random.below(Op::ALL.len())].code(),

@@ -232,13 +232,13 @@ fn converted_filters_are_verified_and_do_the_same() {
         for _ in 0..3 {
             let len = 14 + random.below(60);
             let byte = |random: &mut Random| {
-                if random.below(2) == 0 { random.below(8) as u8 } else { random.next() as u8 }
+                if random.below(2) == 0 { random.below(8) as u8 } else { random.number() as u8 }
             };
             let mut frame: Vec<u8> = (0..len).map(|_| byte(&mut random)).collect();
             frame[..6].iter_mut().for_each(|b| *b &= 0xfe);
             let protocol = [0x0806u16, 0x88cc, 0x1234][random.below(3)];
             frame[12..14].copy_from_slice(&protocol.to_be_bytes());
-            let mark = random.next() as u32;
+            let mark = random.number() as u32;
             let mut context = vec![0u8; 192];
             context[8..12].copy_from_slice(&mark.to_ne_bytes());
             let theirs = kernel.test_run(&frame, &context).unwrap().retval;
@@ -284,7 +284,7 @@ fn the_longest_jump() {
     assert_eq!(cbpf::check(&program(taken), Dialect::Socket), Ok(()));
     let error = cbpf::check(&program(refused), Dialect::Socket).unwrap_err();
     assert!(
-        matches!(error.rule, Rule::Distance { distance } if distance > 0x7fff || distance < -0x8000),
+        matches!(error.rule, Rule::Distance { distance } if !(-0x8000..=0x7fff).contains(&distance)),
         "{error}"
     );
 }
