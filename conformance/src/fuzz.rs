@@ -26,6 +26,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("btf", btf),
     ("object", object),
     ("cbpf", classic),
+    ("capture", capture),
+    ("expr", expression),
     ("verify", verify),
 ];
 
@@ -105,14 +107,128 @@ pub fn object(bytes: &[u8]) {
     }
 }
 
-/// Classic filters in every text form, checked and converted.
+/// Classic filters in every text form: written and read back, checked, run, converted, explained,
+/// enumerated and compared.
 pub fn classic(bytes: &[u8]) {
-    use oxbpf::isa::cbpf::{Dialect, Filter, convert};
+    use oxbpf::isa::cbpf::{Dialect, Filter, Packet, compare, convert, explain, seccomp};
     let Ok(parsed) = cbpf::text::read(bytes) else { return };
+    rewritten(&parsed.program);
+    let mut limits = compare::Limits::default();
+    (limits.nodes, limits.values) = (1 << 12, 32);
+    let packet = [0x45u8; 64];
+    let mut filters = Vec::new();
     for dialect in [Dialect::Socket, Dialect::Seccomp, Dialect::Pcap] {
-        if let Ok(filter) = Filter::check(&parsed.program, dialect) {
-            let _ = convert::convert(&filter, &convert::Options::default());
+        let Ok(filter) = Filter::check(&parsed.program, dialect) else { continue };
+        let _ = convert::convert(&filter, &convert::Options::default());
+        let _ = explain::explain(&filter, u32::from(bytes[0] & 1)).to_string();
+        let _ = filter.run(&Packet::new(&packet));
+        if dialect == Dialect::Seccomp {
+            let mut limits = seccomp::Limits::default();
+            limits.work >>= 6;
+            let _ = seccomp::analyze(&filter, limits);
+        } else {
+            filters.push(filter);
         }
+    }
+    if let [a, .., b] = &filters[..] {
+        let setting = compare::Setting::ETHERNET;
+        let answer = compare::compare([a, b], compare::Question::Verdict, &setting, &limits);
+        assert_ne!(answer, compare::Comparison::Unknown(compare::Unknown::Unconfirmed));
+        if answer == compare::Comparison::Equal {
+            assert_eq!(a.run(&Packet::new(&packet)), b.run(&Packet::new(&packet)));
+        }
+    }
+}
+
+/// Every form that can say a program says the same one after reading.
+fn rewritten(program: &[cbpf::SockFilter]) {
+    use cbpf::text::Form;
+    let meaning =
+        |program: &[cbpf::SockFilter]| program.iter().map(|&i| cbpf::Insn::decode(i)).collect::<Vec<_>>();
+    for form in [Form::Tcpdump, Form::C, Form::Decimal, Form::OneLine, Form::Asm, Form::SeccompTools] {
+        let Ok(text) = cbpf::text::write(program, form) else { continue };
+        // A listing of tcpdump does not tell the constants of opcodes it has no name for.
+        if let Ok(back) = cbpf::text::parse_as(&text, form) {
+            assert_eq!(meaning(&back), meaning(program), "{text}");
+        } else {
+            assert_eq!(form, Form::Tcpdump, "{text}");
+        }
+    }
+}
+
+/// Captures: a stream gives what a slice gives, and writing every part gives the file.
+pub fn capture(bytes: &[u8]) {
+    use oxbpf::packet::{Capture, Part, Reader, Writer, layers};
+    // Every other byte of the stream's reads is short.
+    struct Short<'a>(&'a [u8]);
+    impl std::io::Read for Short<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            let n = self.0.len().min(buffer.len()).min(7);
+            buffer[..n].copy_from_slice(&self.0[..n]);
+            self.0 = &self.0[n..];
+            Ok(n)
+        }
+    }
+    let Ok(mut reader) = Reader::open(Short(bytes)) else { return };
+    let (mut writer, mut packets, mut end) = (Writer::new(Vec::new()), Vec::new(), None);
+    loop {
+        match reader.next_part() {
+            Ok(Some(part)) => {
+                writer.part(&part).expect("a vector takes all");
+                if let Part::Packet { packet, raw } = part {
+                    let _ = layers::describe(packet.link_type, packet.bytes);
+                    packets.push((packet.time, packet.bytes.to_vec(), raw.len()));
+                }
+            }
+            Ok(None) => break,
+            Err(error) => {
+                end = Some(error);
+                break;
+            }
+        }
+    }
+    let written = writer.finish().expect("a vector takes all");
+    assert!(written.len() <= bytes.len() && (end.is_some() || written.len() == bytes.len()));
+    let Ok(capture) = Capture::open(bytes) else { return assert!(packets.is_empty()) };
+    let again: Vec<_> = capture.map_while(Result::ok).map(|p| (p.time, p.bytes.to_vec())).collect();
+    assert!(packets.iter().map(|p| (p.0, &p.1)).eq(again.iter().map(|p| (p.0, &p.1))));
+}
+
+/// Filter expressions. The first byte says what for; the rest is the text.
+pub fn expression(bytes: &[u8]) {
+    use oxbpf::isa::cbpf::expr::{ErrorKind, LinkType, Options, Source, compile};
+    use oxbpf::isa::cbpf::{Dialect, Filter};
+    let Some((&how, text)) = bytes.split_first() else { return };
+    let Ok(text) = std::str::from_utf8(text) else { return };
+    let mut options = Options::new(LinkType::ALL[usize::from(how >> 2) % LinkType::ALL.len()]);
+    options.source = if how & 1 == 0 { Source::File } else { Source::Live };
+    options.vlan_beside = how & 2 != 0;
+    options.netmask = Some(0xffff_ff00);
+    let optimised = compile(text, &options);
+    options.optimize = false;
+    let plain = compile(text, &options);
+    for result in [&optimised, &plain] {
+        match result {
+            Ok(program) => assert!(Filter::check(program, Dialect::Pcap).is_ok(), "{text}"),
+            Err(error) => {
+                let words = text.get(error.span.start..error.span.end);
+                assert!(
+                    words.is_some_and(|words| !words.is_empty() || error.span.end == text.len()),
+                    "{text}"
+                );
+                let _ = error.show(text).to_string();
+            }
+        }
+    }
+    // The optimiser finds out about constants, and nothing else is an error only with it.
+    match (optimised, plain) {
+        (Ok(optimised), Ok(plain)) => assert!(optimised.len() <= plain.len(), "{text}"),
+        (Err(a), Err(b)) => assert_eq!(a, b, "{text}"),
+        (Err(error), Ok(_)) => {
+            let found = [ErrorKind::RejectsAll, ErrorKind::DivisionByZero, ErrorKind::Shift];
+            assert!(found.contains(&error.kind), "{text}");
+        }
+        (Ok(_), Err(error)) => panic!("{text}: {error} without the optimiser only"),
     }
 }
 

@@ -4,6 +4,7 @@
 //! [`corpus`] for their place, which comes from the environment, and says why it does nothing where
 //! they are absent.
 
+pub mod classic;
 pub mod corpus;
 pub mod crc32;
 pub mod facts;
@@ -11,7 +12,11 @@ pub mod filetest;
 pub mod forms;
 pub mod fuzz;
 #[cfg(target_os = "linux")]
+pub mod libpcap;
+#[cfg(target_os = "linux")]
 pub mod oracle;
 pub mod plugin;
 pub mod random;
+#[cfg(target_os = "linux")]
+pub mod test_bpf;
 pub mod vectors;

@@ -40,8 +40,31 @@ fn seeds() -> Vec<Vec<u8>> {
         .collect();
     out.extend(types);
     out.push(b"ldh [12]\njne #0x806, drop\nret #-1\ndrop: ret #0\n".to_vec());
+    out.push(interfaces());
+    for expression in include_str!("expr/expressions.txt").lines().step_by(7) {
+        out.push(format!("\u{4}{expression}").into_bytes());
+    }
     out.push(b"4,40 0 0 12,21 0 1 2048,6 0 0 65535,6 0 0 0".to_vec());
     out
+}
+
+/// A pcapng file of two interfaces.
+fn interfaces() -> Vec<u8> {
+    let blocks: [&[u32]; 5] = [
+        &[0x0a0d_0d0a, 0x1a2b_3c4d, 1, u32::MAX, u32::MAX],
+        &[1, 1, 0, 1 << 16 | 9, 9, 0],
+        &[1, 101, 96],
+        &[6, 0, 0, 5, 6, 6, 0x0403_0201, 0x0605, 4 << 16 | 2, 2, 0],
+        &[3, 4, 0x45],
+    ];
+    let mut file = Vec::new();
+    for words in blocks {
+        let len = 4 * words.len() as u32 + 8;
+        for word in [words[0], len].into_iter().chain(words[1..].iter().copied()).chain([len]) {
+            file.extend(word.to_le_bytes());
+        }
+    }
+    file
 }
 
 fn damage(bytes: &mut Vec<u8>, random: &mut Random) {

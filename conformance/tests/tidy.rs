@@ -79,6 +79,8 @@ const ONE_PLACE: &[(&str, &[&str])] = &[
     ("cranelift", &["jit/"]),
     ("clap", &["src/cli/", "src/main.rs"]),
     ("serde_json", &["src/cli/", "src/report/"]),
+    ("flate2", &["src/cli/"]),
+    ("indicatif", &["src/cli/"]),
 ];
 
 #[test]

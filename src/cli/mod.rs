@@ -9,6 +9,7 @@ mod check;
 mod dis;
 mod dump;
 mod explain;
+mod filter;
 mod input;
 mod kernels;
 mod load;
@@ -45,6 +46,7 @@ enum Command {
     Explain(explain::Args),
     Kernels(kernels::Args),
     Run(run::Args),
+    Filter(Box<filter::Args>),
 }
 
 /// How instructions are written.
@@ -113,6 +115,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::run(args, &mut out),
         Command::Kernels(args) => kernels::run(args, &mut out),
         Command::Run(args) => run::run(args, &mut out),
+        Command::Filter(args) => filter::run(args, &mut out),
     };
     let result = result.and_then(|status| Ok(out.flush().map(|()| status)?));
     match result {

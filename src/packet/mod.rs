@@ -1,76 +1,126 @@
-//! Packets as they come: captures in the pcap and pcapng formats.
+//! Packets as they come: captures in the pcap and pcapng formats, in memory or as a stream.
+//!
+//! A capture is a row of parts: packets, and what stands between them (headers, descriptions of
+//! interfaces, names, statistics). [`Capture`] gives the packets of a file in memory, [`Reader`] all
+//! parts of a stream, without an allocation for each; [`Writer`] puts chosen parts into a new file as
+//! they are. [`layers`] says what a link type's packets begin with.
 
+mod error;
+pub mod layers;
 mod pcap;
 mod pcapng;
+mod stream;
 
-pub use error::{CaptureError, CaptureProblem};
-
-mod error {
-    //! What can be wrong with a capture, and where.
-
-    use std::fmt;
-
-    /// A fault in a capture.
-    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-    pub struct CaptureError {
-        /// Bytes from the start of the file.
-        pub offset: usize,
-        pub problem: CaptureProblem,
-    }
-
-    /// What is wrong, and what was expected.
-    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-    #[non_exhaustive]
-    pub enum CaptureProblem {
-        Magic,
-        Version { major: u16 },
-        Truncated { need: usize, have: usize },
-        BlockLength { length: u32 },
-        Interface { number: u32, known: usize },
-        NoInterface,
-    }
-
-    impl fmt::Display for CaptureError {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "capture at byte {}: ", self.offset)?;
-            match self.problem {
-                CaptureProblem::Magic => f.write_str("neither pcap nor pcapng"),
-                CaptureProblem::Version { major } => write!(f, "version {major} is not known"),
-                CaptureProblem::Truncated { need, have } => write!(f, "needs {need} bytes, has {have}"),
-                CaptureProblem::BlockLength { length } => {
-                    write!(f, "a block of {length} bytes, expected a multiple of four and at least 12")
-                }
-                CaptureProblem::Interface { number, known } => {
-                    write!(f, "a packet of interface {number}, but only {known} are described")
-                }
-                CaptureProblem::NoInterface => f.write_str("a packet before any interface"),
-            }
-        }
-    }
-
-    impl std::error::Error for CaptureError {}
-}
+pub use error::{CaptureError, CaptureProblem, ReadError};
+pub use stream::{Part, Reader, Writer};
 
 use error::{CaptureError as Error, CaptureProblem as Problem};
+use std::ops::Range;
 
 /// One packet of a capture.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Captured<'a> {
     /// Nanoseconds since 1970; 0 where the format does not say.
     pub time: u64,
-    /// The link type (`DLT_*`, `LINKTYPE_*`).
+    /// The link type as files number it (`LINKTYPE_*`).
     pub link_type: u32,
     /// Bytes the packet had; `bytes` may be fewer.
     pub original_len: u32,
+    /// The interface of a pcapng section; 0 in pcap.
+    pub interface: u32,
+    /// Which way the packet went, where the capture says.
+    pub direction: Option<Direction>,
     pub bytes: &'a [u8],
 }
 
-/// The packets of a capture of either format, one after the other.
-pub struct Capture<'a>(Format<'a>);
+/// The way of a packet, as pcapng's flags word tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Direction {
+    Inbound,
+    Outbound,
+}
 
-enum Format<'a> {
-    Pcap(pcap::Reader<'a>),
-    Pcapng(pcapng::Reader<'a>),
+/// The longest packet or block that is taken: as much as libpcap takes of any link type.
+pub const MAX_RECORD: u32 = 128 << 20;
+
+/// The format of a capture.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FileFormat {
+    Pcap,
+    Pcapng,
+}
+
+/// A parser that is shown the bytes from the next part on.
+#[derive(Clone, Debug)]
+enum Format {
+    Pcap(pcap::Parser),
+    Pcapng(pcapng::Parser),
+}
+
+/// What a parser makes of the bytes it is shown.
+enum Step {
+    /// Nothing can be said before so many bytes are there.
+    Need(usize),
+    /// Bytes that are no packet.
+    Other { len: usize },
+    /// A packet and the bytes it takes.
+    Packet { len: usize, packet: Found },
+}
+
+/// A packet by its place in the bytes that were shown.
+#[derive(Clone)]
+struct Found {
+    time: u64,
+    link_type: u32,
+    original_len: u32,
+    interface: u32,
+    direction: Option<Direction>,
+    data: Range<usize>,
+}
+
+impl Found {
+    fn of<'a>(&self, window: &'a [u8]) -> Captured<'a> {
+        Captured {
+            time: self.time,
+            link_type: self.link_type,
+            original_len: self.original_len,
+            interface: self.interface,
+            direction: self.direction,
+            bytes: &window[self.data.clone()],
+        }
+    }
+}
+
+impl Format {
+    /// Tells the format by the first four bytes.
+    fn detect(first: &[u8]) -> Result<Format, Error> {
+        if pcapng::is_pcapng(first) {
+            return Ok(Format::Pcapng(pcapng::Parser::new()));
+        }
+        pcap::Parser::detect(first).map(Format::Pcap)
+    }
+
+    /// Looks at the part that begins at `window`, which is `offset` bytes into the file.
+    fn step(&mut self, window: &[u8], offset: u64) -> Result<Step, Error> {
+        match self {
+            Format::Pcap(parser) => parser.step(window, offset),
+            Format::Pcapng(parser) => parser.step(window, offset),
+        }
+    }
+
+    const fn kind(&self) -> FileFormat {
+        match self {
+            Format::Pcap(_) => FileFormat::Pcap,
+            Format::Pcapng(_) => FileFormat::Pcapng,
+        }
+    }
+}
+
+/// The packets of a capture of either format in memory, one after the other.
+pub struct Capture<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    format: Format,
 }
 
 impl<'a> Capture<'a> {
@@ -79,10 +129,14 @@ impl<'a> Capture<'a> {
     /// # Errors
     /// When the file is no capture.
     pub fn open(bytes: &'a [u8]) -> Result<Capture<'a>, Error> {
-        if pcapng::is_pcapng(bytes) {
-            return Ok(Capture(Format::Pcapng(pcapng::Reader::new(bytes))));
+        let mut capture = Capture { bytes, at: 0, format: Format::detect(bytes)? };
+        // The header of the file has faults of its own.
+        match capture.format.step(bytes, 0)? {
+            Step::Other { len } => capture.at = len,
+            Step::Need(need) => return Err(truncated(0, need, bytes.len())),
+            Step::Packet { .. } => {}
         }
-        pcap::Reader::new(bytes).map(|r| Capture(Format::Pcap(r)))
+        Ok(capture)
     }
 }
 
@@ -91,11 +145,28 @@ impl<'a> Iterator for Capture<'a> {
 
     /// The next packet. After a fault there is no other.
     fn next(&mut self) -> Option<Self::Item> {
-        match &mut self.0 {
-            Format::Pcap(r) => r.next_packet(),
-            Format::Pcapng(r) => r.next_packet(),
+        loop {
+            let window = self.bytes.get(self.at..).filter(|window| !window.is_empty())?;
+            let fault = match self.format.step(window, self.at as u64) {
+                Ok(Step::Other { len }) => {
+                    self.at += len;
+                    continue;
+                }
+                Ok(Step::Packet { len, packet }) => {
+                    self.at += len;
+                    return Some(Ok(packet.of(window)));
+                }
+                Ok(Step::Need(need)) => truncated(self.at as u64, need, window.len()),
+                Err(error) => error,
+            };
+            self.at = self.bytes.len();
+            return Some(Err(fault));
         }
     }
+}
+
+const fn truncated(offset: u64, need: usize, have: usize) -> Error {
+    Error { offset, problem: Problem::Truncated { need, have } }
 }
 
 /// Reads words of one byte order, within bounds.
@@ -105,106 +176,17 @@ struct Words<'a> {
     big: bool,
 }
 
-impl<'a> Words<'a> {
-    fn u32(&self, at: usize) -> Result<u32, Error> {
-        let word = *self.array::<4>(at)?;
-        Ok(if self.big { u32::from_be_bytes(word) } else { u32::from_le_bytes(word) })
+impl Words<'_> {
+    fn u32(&self, at: usize) -> Option<u32> {
+        let word = *self.bytes.get(at..)?.first_chunk()?;
+        Some(if self.big { u32::from_be_bytes(word) } else { u32::from_le_bytes(word) })
     }
 
-    fn u16(&self, at: usize) -> Result<u16, Error> {
-        let word = *self.array::<2>(at)?;
-        Ok(if self.big { u16::from_be_bytes(word) } else { u16::from_le_bytes(word) })
-    }
-
-    fn array<const N: usize>(&self, at: usize) -> Result<&'a [u8; N], Error> {
-        let found = self.bytes.get(at..).and_then(|b| b.first_chunk());
-        found.ok_or(self.truncated(at, N))
-    }
-
-    fn slice(&self, at: usize, len: usize) -> Result<&'a [u8], Error> {
-        let end = at.checked_add(len);
-        end.and_then(|end| self.bytes.get(at..end)).ok_or(self.truncated(at, len))
-    }
-
-    fn truncated(&self, offset: usize, need: usize) -> Error {
-        let have = self.bytes.len().saturating_sub(offset);
-        Error { offset, problem: Problem::Truncated { need, have } }
+    fn u16(&self, at: usize) -> Option<u16> {
+        let word = *self.bytes.get(at..)?.first_chunk()?;
+        Some(if self.big { u16::from_be_bytes(word) } else { u16::from_le_bytes(word) })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn word(value: u32, big: bool) -> [u8; 4] {
-        if big { value.to_be_bytes() } else { value.to_le_bytes() }
-    }
-
-    fn pcap(big: bool, magic: u32) -> Vec<u8> {
-        let mut file = Vec::new();
-        file.extend(word(magic, big));
-        let version = if big { [0, 2, 0, 4] } else { [2, 0, 4, 0] };
-        file.extend(version);
-        for w in [0, 0, 65535, 1, 7, 9, 3, 60] {
-            file.extend(word(w, big));
-        }
-        file.extend([1, 2, 3]);
-        file
-    }
-
-    #[test]
-    fn pcap_of_both_orders_and_resolutions() {
-        for big in [false, true] {
-            for (magic, time) in [(0xa1b2_c3d4, 7_000_009_000), (0xa1b2_3c4d, 7_000_000_009)] {
-                let file = pcap(big, magic);
-                let all: Vec<_> = Capture::open(&file).unwrap().collect();
-                let expected = Captured { time, link_type: 1, original_len: 60, bytes: &[1, 2, 3] };
-                assert_eq!(all, [Ok(expected)]);
-            }
-        }
-    }
-
-    #[test]
-    fn pcapng_with_an_interface_of_its_own_resolution() {
-        let mut file = Vec::new();
-        let mut block = |kind: u32, body: &[u8]| {
-            let len = body.len() as u32 + 12;
-            for w in [kind, len] {
-                file.extend(w.to_le_bytes());
-            }
-            file.extend(body);
-            file.extend(len.to_le_bytes());
-        };
-        let words = |w: &[u32]| w.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>();
-        block(0x0a0d_0d0a, &words(&[0x1a2b_3c4d, 1, u32::MAX, u32::MAX]));
-        // Link type 1, and an option that says nanoseconds.
-        block(1, &words(&[1, 0, 1 << 16 | 9, 9, 0]));
-        block(6, &words(&[0, 0, 5, 2, 2, 0x0201]));
-        block(3, &words(&[4, 0x0403_0201]));
-        let all: Vec<_> = Capture::open(&file).unwrap().collect::<Result<_, _>>().unwrap();
-        assert_eq!(all[0], Captured { time: 5, link_type: 1, original_len: 2, bytes: &[1, 2] });
-        assert_eq!(all[1].bytes, [1, 2, 3, 4]);
-    }
-
-    #[test]
-    fn faults_have_a_place_and_end_the_capture() {
-        assert!(matches!(Capture::open(b"hello, world, this is no capture"), Err(Error { offset: 0, .. })));
-        let mut file = pcap(false, 0xa1b2_c3d4);
-        file.pop();
-        let all: Vec<_> = Capture::open(&file).unwrap().collect();
-        assert_eq!(all, [Err(Error { offset: 40, problem: Problem::Truncated { need: 3, have: 2 } })]);
-    }
-
-    #[test]
-    fn any_bytes_end() {
-        for seed in 0..2000u32 {
-            let mut bytes: Vec<u8> = (0..64u32).map(|i| (seed.wrapping_mul(i * i + 7) >> 3) as u8).collect();
-            let magic: [u8; 4] =
-                if seed % 2 == 0 { [0x0a, 0x0d, 0x0d, 0x0a] } else { [0xd4, 0xc3, 0xb2, 0xa1] };
-            bytes[..4].copy_from_slice(&magic);
-            if let Ok(capture) = Capture::open(&bytes) {
-                assert!(capture.count() < 64);
-            }
-        }
-    }
-}
+mod tests;

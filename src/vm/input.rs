@@ -134,6 +134,20 @@ impl Packet {
         Packet { buffer, meta: headroom, data: headroom, end, room: headroom, mac: headroom, network }
     }
 
+    /// Takes other bytes, which begin with the link-layer header. The data begin at `data` of them, the
+    /// network header at `network`. The buffer is kept when they fit.
+    pub fn refill(&mut self, bytes: &[u8], data: usize, network: usize) {
+        if self.buffer.len() < HEADROOM + bytes.len() {
+            *self = Packet::with_room(bytes, HEADROOM, 320);
+        }
+        let end = HEADROOM + bytes.len();
+        self.buffer[HEADROOM..end].copy_from_slice(bytes);
+        (self.mac, self.end, self.room) = (HEADROOM, end, HEADROOM);
+        self.data = end.min(HEADROOM + data);
+        self.meta = self.data;
+        self.network = end.min(HEADROOM + network);
+    }
+
     /// The same packet seen from `offset` on, where its network header is: what programs see that
     /// run above the link layer.
     #[must_use]

@@ -13,14 +13,19 @@
 //! ```
 //!
 //! From there a filter is [run](Filter::run) on a [`Packet`], converted to eBPF by
-//! [`convert`](mod@convert), written as [`text`], or, for seccomp, enumerated by [`seccomp`].
-//! Compiling pcap-filter expressions and reading captures is left to others.
+//! [`convert`](mod@convert), [compared](compare) with another, [explained](mod@explain), written as
+//! [`text`], or, for seccomp, enumerated by [`seccomp`]. [`expr`] compiles pcap-filter expressions.
+//! Reading captures is left to others.
 
 mod check;
+pub mod compare;
 pub mod convert;
 mod expand;
+pub mod explain;
+pub mod expr;
 mod flow;
 mod insn;
+mod live;
 mod ops;
 mod packet;
 mod pcap;
@@ -28,8 +33,6 @@ mod raw;
 mod run;
 pub mod seccomp;
 pub mod text;
-#[cfg(test)]
-mod vectors;
 
 pub use check::{CheckError, Dialect, Filter, MAX_INSNS, Rule, check};
 pub use flow::payload_offset;

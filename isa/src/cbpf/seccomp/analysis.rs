@@ -14,6 +14,7 @@
 
 use super::super::check::{Dialect, Filter};
 use super::super::insn::{Alu, Cond, Insn, Operand};
+use super::super::live::{A, PLACES, X, liveness};
 use super::wordset::{Step, WordSet};
 use super::{Action, Arch, Return, SeccompData, Syscall};
 use alloc::collections::BTreeMap;
@@ -174,11 +175,6 @@ impl Value {
         Some((*index, before))
     }
 }
-
-/// Places that hold a value: scratch words 0 to 15, then `A`, then `X`.
-const A: usize = 16;
-const X: usize = 17;
-const PLACES: usize = 18;
 
 #[derive(Clone)]
 struct State {
@@ -488,38 +484,6 @@ const fn step_of(op: Alu, c: u32) -> Option<Step> {
         Alu::Rsh => Step::Shr((c & 31) as u8),
         Alu::Div | Alu::Mod => return None,
     })
-}
-
-/// One backward pass; jumps go forward only.
-fn liveness(insns: &[Insn]) -> Vec<u32> {
-    const REG_A: u32 = 1 << A;
-    const REG_X: u32 = 1 << X;
-    let mut live = vec![0u32; insns.len() + 1];
-    for (at, &insn) in insns.iter().enumerate().rev() {
-        let next = live[at + 1];
-        let operand = |by: Operand| if matches!(by, Operand::X) { REG_X } else { 0 };
-        live[at] = match insn {
-            Insn::LoadAbs { .. } | Insn::LoadImm(_) | Insn::LoadLen => next & !REG_A,
-            Insn::LoadInd { .. } => next & !REG_A | REG_X,
-            Insn::LoadXImm(_) | Insn::LoadXLen | Insn::LoadXMsh(_) => next & !REG_X,
-            Insn::LoadMem(k) => next & !REG_A | 1 << k,
-            Insn::LoadXMem(k) => next & !REG_X | 1 << k,
-            Insn::Store(k) => next & !(1 << k) | REG_A,
-            Insn::StoreX(k) => next & !(1 << k) | REG_X,
-            Insn::Alu { by, .. } => next | REG_A | operand(by),
-            Insn::Neg => next | REG_A,
-            Insn::Jump(k) => live[at + 1 + k as usize],
-            Insn::Branch { with, jt, jf, .. } => {
-                live[at + 1 + usize::from(jt)] | live[at + 1 + usize::from(jf)] | REG_A | operand(with)
-            }
-            Insn::RetK(_) => 0,
-            Insn::RetA => REG_A,
-            Insn::RetX => REG_X,
-            Insn::Tax => next & !REG_X | REG_A,
-            Insn::Txa => next & !REG_A | REG_X,
-        };
-    }
-    live
 }
 
 #[cfg(test)]

@@ -1,0 +1,91 @@
+//! What runs a filter on packets: the interpreter of classic instructions, or the virtual machine on
+//! the filter's conversion.
+
+use super::context::{self, Circumstances};
+use super::{Args, EngineKind, Layer};
+use crate::packet::Captured;
+use crate::vm::{Config, Context, ContextLayout, Engine, Input, Instance, Linker, Packet, Seeded, sk_buff};
+use oxbpf_isa::cbpf::{Dialect, Filter, PacketContext, convert};
+use oxbpf_isa::kernel::ProgType;
+use oxbpf_isa::program::Program;
+use std::sync::Arc;
+
+/// A filter ready to run.
+pub(super) struct Runner {
+    filter: Filter,
+    /// What the packets of a capture are taken to come with; nothing when the filter does not ask.
+    circumstances: Option<Circumstances>,
+    at: Layer,
+    machine: Option<Box<Machine>>,
+}
+
+/// The virtual machine with its one packet, which takes the bytes of each in turn.
+struct Machine {
+    instance: Instance<()>,
+    context: Context,
+    packet: Packet,
+}
+
+/// Why an engine does not run a filter.
+pub(super) enum NoRunner {
+    Convert(convert::ConvertError),
+    Link(crate::vm::LinkError),
+}
+
+impl Runner {
+    pub(super) fn new(filter: Filter, args: &Args, kind: EngineKind) -> Result<Runner, NoRunner> {
+        let wanted = filter.dialect() == Dialect::Socket && context::needs_more(filter.insns());
+        let machine = match kind {
+            EngineKind::Interp => None,
+            EngineKind::Vm => Some(Box::new(Machine::new(&filter)?)),
+        };
+        // The machine's context wants all of it in any case.
+        let wanted = wanted || machine.is_some() || args.at == Layer::Network;
+        let circumstances = wanted.then(|| args.ctx.clone().unwrap_or_default());
+        Ok(Runner { filter, circumstances, at: args.at, machine })
+    }
+
+    /// The verdict on a packet.
+    pub(super) fn run(&mut self, captured: &Captured<'_>) -> u32 {
+        let packet = match &self.circumstances {
+            Some(circumstances) => circumstances.packet(captured, self.at),
+            None => context::bare(captured),
+        };
+        match &mut self.machine {
+            None => self.filter.run(&packet),
+            Some(machine) => machine.run(&packet, self.filter.dialect()),
+        }
+    }
+}
+
+impl Machine {
+    fn new(filter: &Filter) -> Result<Machine, NoRunner> {
+        let insns = convert::convert(filter, &convert::Options::default()).map_err(NoRunner::Convert)?;
+        let mut program = Program::from_insns("filter", insns);
+        program.prog_type = Some(ProgType::SocketFilter);
+        let engine = Engine::new(Config::new().random(Arc::new(Seeded::new(1))));
+        let instance = Linker::new(&engine).instantiate(&program).map_err(NoRunner::Link)?;
+        Ok(Machine { instance, context: Context::new(ContextLayout::sk_buff()), packet: Packet::new(&[]) })
+    }
+
+    fn run(&mut self, packet: &oxbpf_isa::cbpf::Packet<'_>, dialect: Dialect) -> u32 {
+        let network = usize::try_from(packet.data as i64 + i64::from(packet.network)).unwrap_or(0);
+        self.packet.refill(packet.frame, packet.data, network);
+        let context = &mut self.context;
+        let len = if dialect == Dialect::Pcap { packet.wire_len() } else { packet.len() };
+        context.set_u32(sk_buff::LEN, len);
+        context.set_u32(sk_buff::PKT_TYPE, packet.pkt_type.into());
+        context.set_u32(sk_buff::MARK, packet.mark);
+        context.set_u32(sk_buff::QUEUE_MAPPING, packet.queue.into());
+        context.set_u32(sk_buff::PROTOCOL, packet.protocol.to_be().into());
+        context.set_u32(sk_buff::VLAN_PRESENT, packet.vlan.is_some().into());
+        context.set_u32(sk_buff::VLAN_TCI, packet.vlan.map_or(0, |vlan| vlan.tci.into()));
+        context.set_u32(sk_buff::VLAN_PROTO, packet.vlan.map_or(0, |vlan| vlan.tpid.to_be().into()));
+        context.set_u32(sk_buff::IFINDEX, packet.ifindex.unwrap_or(0));
+        context.set_u32(sk_buff::HASH, packet.rxhash);
+        let input = Input::context(context).packet(&mut self.packet).cpu(packet.cpu);
+        // A converted filter has no loops, and its loads end it where the packet does; a trap would
+        // be a fault of the conversion, and no packet matches by one.
+        self.instance.run(&mut (), input).map_or(0, |outcome| outcome.ret as u32)
+    }
+}
