@@ -30,10 +30,8 @@ impl Compiler {
     /// # Errors
     /// When there is none.
     pub fn new() -> Result<Compiler, CompileError> {
-        let supported = cfg!(all(
-            unix,
-            any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")
-        ));
+        let supported =
+            cfg!(all(unix, any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")));
         if !supported {
             return Err(CompileError::Machine);
         }
@@ -95,8 +93,7 @@ impl Compiler {
             module.clear_context(&mut context);
         }
         module.finalize_definitions().map_err(refused)?;
-        let starts: Vec<usize> =
-            ids.iter().map(|&id| module.get_finalized_function(id).addr()).collect();
+        let starts: Vec<usize> = ids.iter().map(|&id| module.get_finalized_function(id).addr()).collect();
         let memory = provider.take().ok_or(CompileError::Memory)?;
         let base = memory.bytes().as_ptr().addr();
         let functions = flow

@@ -72,8 +72,6 @@ pub(crate) struct Flow {
     pub funcs: Vec<Func>,
     /// The function that begins at an operation.
     pub by_entry: BTreeMap<u32, usize>,
-    /// Whether the program calls through registers.
-    pub call_reg: bool,
 }
 
 /// Where control may go after an operation: the next one, and a jump's target.
@@ -119,7 +117,6 @@ impl Flow {
         let len = unit.ops.len() as u32;
         let mut entries = BTreeSet::from([0]);
         let mut addressed = BTreeSet::from([0]);
-        let mut call_reg = false;
         for op in unit.ops {
             match *op {
                 Op::CallSub { to } => drop(entries.insert(to)),
@@ -127,7 +124,6 @@ impl Flow {
                     entries.insert(to);
                     addressed.insert(to);
                 }
-                Op::CallReg { .. } => call_reg = true,
                 _ => {}
             }
         }
@@ -147,7 +143,7 @@ impl Flow {
             funcs.push(func);
         }
         let by_entry = funcs.iter().enumerate().map(|(i, f)| (f.entry, i)).collect();
-        let mut flow = Flow { funcs, by_entry, call_reg };
+        let mut flow = Flow { funcs, by_entry };
         flow.find_live_in(unit.ops);
         flow.find_depths(unit.ops);
         Ok(flow)
@@ -277,7 +273,8 @@ mod tests {
 
     fn flow(ops: &[Op]) -> Result<Flow, CompileError> {
         let slots: Vec<u32> = (0..ops.len() as u32).collect();
-        let unit = Unit { name: "", ops, slots: &slots, mode: Mode::Checked, fuel: true, opt: OptLevel::Full };
+        let unit =
+            Unit { name: "", ops, slots: &slots, mode: Mode::Checked, fuel: true, opt: OptLevel::Full };
         Flow::of(&unit)
     }
 

@@ -21,7 +21,11 @@ pub enum Meaning {
     /// The address of the function that begins at this operation.
     Function(u32),
     /// An address in host memory: a value of a map. The region it lies in.
-    Memory { start: u64, len: u64, writable: bool },
+    Memory {
+        start: u64,
+        len: u64,
+        writable: bool,
+    },
     /// The handle of the map with this index.
     Map(u32),
 }
@@ -29,30 +33,106 @@ pub enum Meaning {
 /// One operation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Op {
-    Alu { op: AluOp, width: Width, dst: Reg, src: Src },
-    Neg { width: Width, dst: Reg },
-    Mov { width: Width, dst: Reg, src: Reg },
-    Const { dst: Reg, value: u64, meaning: Meaning },
-    MovSx { width: Width, from: Size, dst: Reg, src: Reg },
+    Alu {
+        op: AluOp,
+        width: Width,
+        dst: Reg,
+        src: Src,
+    },
+    Neg {
+        width: Width,
+        dst: Reg,
+    },
+    Mov {
+        width: Width,
+        dst: Reg,
+        src: Reg,
+    },
+    Const {
+        dst: Reg,
+        value: u64,
+        meaning: Meaning,
+    },
+    MovSx {
+        width: Width,
+        from: Size,
+        dst: Reg,
+        src: Reg,
+    },
     /// Reverses the low bytes; the rest becomes zero.
-    Swap { size: Size, dst: Reg },
+    Swap {
+        size: Size,
+        dst: Reg,
+    },
     /// Keeps the low bytes.
-    Truncate { size: Size, dst: Reg },
+    Truncate {
+        size: Size,
+        dst: Reg,
+    },
     Nop,
-    Load { size: Size, signed: bool, dst: Reg, base: Reg, off: i32 },
-    Store { size: Size, base: Reg, off: i32, src: Src },
-    LoadAcquire { size: Size, dst: Reg, base: Reg, off: i32 },
-    StoreRelease { size: Size, base: Reg, off: i32, src: Reg },
-    Atomic { op: AtomicOp, fetch: bool, size: Size, base: Reg, off: i32, src: Reg },
+    Load {
+        size: Size,
+        signed: bool,
+        dst: Reg,
+        base: Reg,
+        off: i32,
+    },
+    Store {
+        size: Size,
+        base: Reg,
+        off: i32,
+        src: Src,
+    },
+    LoadAcquire {
+        size: Size,
+        dst: Reg,
+        base: Reg,
+        off: i32,
+    },
+    StoreRelease {
+        size: Size,
+        base: Reg,
+        off: i32,
+        src: Reg,
+    },
+    Atomic {
+        op: AtomicOp,
+        fetch: bool,
+        size: Size,
+        base: Reg,
+        off: i32,
+        src: Reg,
+    },
     /// A packet load at the offset, plus the register if there is one.
-    Packet { base: PacketBase, size: Size, off: i32 },
-    Goto { to: u32 },
-    Jump { cond: Cond, width: Width, dst: Reg, src: Src, to: u32 },
-    MayGoto { to: u32 },
-    CallSub { to: u32 },
+    Packet {
+        base: PacketBase,
+        size: Size,
+        off: i32,
+    },
+    Goto {
+        to: u32,
+    },
+    Jump {
+        cond: Cond,
+        width: Width,
+        dst: Reg,
+        src: Src,
+        to: u32,
+    },
+    MayGoto {
+        to: u32,
+    },
+    CallSub {
+        to: u32,
+    },
     /// Calls a function of the linked table, which takes so many arguments.
-    CallHelper { index: u32, args: u8 },
-    CallReg { src: Reg },
+    CallHelper {
+        index: u32,
+        args: u8,
+    },
+    CallReg {
+        src: Reg,
+    },
     TailCall,
     /// The host makes the trap.
     Trap,

@@ -68,6 +68,9 @@ pub enum LinkError {
     MapMismatch { name: String, field: &'static str, wanted: u64, found: u64 },
     /// The proof's list of context accesses is needed to run in proven mode on this context.
     NeedsContextFacts,
+    /// The engine is to compile, and cannot.
+    #[cfg(feature = "jit")]
+    Compile(oxbpf_jit::CompileError),
 }
 
 impl fmt::Display for LinkError {
@@ -114,6 +117,8 @@ impl fmt::Display for LinkError {
             LinkError::NeedsContextFacts => {
                 f.write_str("the proof must list the accesses to a context with packet pointers")
             }
+            #[cfg(feature = "jit")]
+            LinkError::Compile(error) => error.fmt(f),
         }
     }
 }

@@ -91,7 +91,7 @@ impl Dice {
             },
             14 => Insn::Call(Callee::Subprog(jump(self.pick(entries)))),
             15 if self.below(4) == 0 => Insn::Call(Callee::Reg(base)),
-            15..18 => Insn::Call(Callee::Helper(self.pick(super::super::helpers::ALL).0)),
+            15..18 => Insn::Call(Callee::Helper(self.pick(crate::vm::helpers::ALL).0)),
             18 | 19 => Insn::LdImm64 { dst, imm: self.imm64(at, maps, entries) },
             20 => {
                 let base = if self.below(2) == 0 { PacketBase::Abs } else { PacketBase::Ind(base) };
@@ -168,7 +168,7 @@ fn prepared_call(dice: &Dice, maps: usize, entries: &[usize], insns: &mut Vec<In
             imm: Imm64::Func(dice.pick(entries) as i32 - insns.len() as i32 - 1),
         });
     }
-    insns.push(Insn::Call(Callee::Helper(dice.pick(super::super::helpers::ALL).0)));
+    insns.push(Insn::Call(Callee::Helper(dice.pick(crate::vm::helpers::ALL).0)));
     // What came back is kept where loads and stores look for addresses.
     insns.push(mov(dice.reg(), Operand::Reg(Reg::R0)));
 }
@@ -221,7 +221,7 @@ fn random_program(dice: &Dice) -> Program {
 /// Runs many random programs; gives how many were linked, ended, and trapped.
 fn hostile(seed: u64, programs: usize) -> (usize, usize, usize) {
     let dice = Dice(Seeded::new(seed));
-    let engine = Engine::new(Config::new().budget(3000).clock(Arc::new(ManualClock::at(5))).cpus(2));
+    let engine = Engine::new(config().budget(3000).clock(Arc::new(ManualClock::at(5))).cpus(2));
     let (mut linked, mut ended, mut trapped) = (0, 0, 0);
     while linked < programs {
         let mut linker: Linker<()> = Linker::new(&engine);
@@ -266,7 +266,9 @@ fn hostile(seed: u64, programs: usize) -> (usize, usize, usize) {
 #[test]
 fn random_programs_end_in_a_value_or_a_trap() {
     let count = std::env::var("OXBPF_HOSTILE").ok().and_then(|n| n.parse().ok());
-    let count = count.unwrap_or(if cfg!(miri) { 100 } else { 20_000 });
+    // Compiling takes longer than running.
+    let default = if config().strategy == Strategy::Interpret { 20_000 } else { 1000 };
+    let count = count.unwrap_or(if cfg!(miri) { 100 } else { default });
     let seed = std::env::var("OXBPF_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
     let (linked, ended, trapped) = hostile(seed, count);
     println!("{linked} linked, {ended} ended, {trapped} trapped");
@@ -276,7 +278,7 @@ fn random_programs_end_in_a_value_or_a_trap() {
 #[test]
 fn random_bytes_are_refused_or_run() {
     let dice = Dice(Seeded::new(7));
-    let engine = Engine::new(Config::new().budget(1000).unknown(Unknown::TrapAtCall));
+    let engine = Engine::new(config().budget(1000).unknown(Unknown::TrapAtCall));
     for _ in 0..if cfg!(miri) { 200 } else { 50_000 } {
         let slots = (0..1 + dice.below(4))
             .map(|_| RawInsn::from_bytes(dice.0.next_u64().to_le_bytes(), Default::default()))
