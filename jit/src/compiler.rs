@@ -5,7 +5,7 @@ use crate::error::CompileError;
 use crate::flow::Flow;
 use crate::memory::Provider;
 use crate::program::{OptLevel, Unit};
-use crate::translate;
+use crate::{slots, translate};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
@@ -63,6 +63,7 @@ impl Compiler {
             OptLevel::Full => self.full.clone(),
             OptLevel::Fast => self.fast.clone(),
         };
+        let places = slots::places(unit, &flow);
         let mut builder = JITBuilder::with_isa(isa, Box::new(|call| call.to_string()));
         builder.memory_provider(Box::new(provider.clone()));
         let mut module = JITModule::new(builder);
@@ -79,6 +80,7 @@ impl Compiler {
             translate::function(
                 unit,
                 &flow,
+                &places[index],
                 index,
                 builder,
                 &mut |b, callee| module.declare_func_in_func(ids[callee], b.func),

@@ -75,7 +75,7 @@ pub(crate) struct Flow {
 }
 
 /// Where control may go after an operation: the next one, and a jump's target.
-fn successors(op: &Op) -> (bool, Option<u32>) {
+pub(crate) fn successors(op: &Op) -> (bool, Option<u32>) {
     match *op {
         Op::Goto { to } => (false, Some(to)),
         Op::Jump { to, .. } | Op::MayGoto { to } => (true, Some(to)),

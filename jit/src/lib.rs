@@ -16,6 +16,7 @@ mod error;
 mod flow;
 mod memory;
 mod program;
+mod slots;
 mod translate;
 
 pub use code::{Code, Function};

@@ -7,17 +7,14 @@
 
 use super::Translator;
 use super::alu::int;
-use crate::abi::{CLASSES, Context, STACK_SIZE, Service, Span};
+use crate::abi::{CLASSES, Context, Service, Span};
 use crate::program::{Mode, Src};
+use crate::slots::in_frame;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value};
+use cranelift_frontend::Variable;
 use oxbpf_isa::insn::{PacketBase, Reg, Size};
-
-/// Whether an access relative to R10 stays inside the frame.
-pub(super) fn in_frame(base: Reg, off: i32, size: Size) -> bool {
-    base == Reg::FP && off >= -(STACK_SIZE as i32) && off as i64 + size.bytes() as i64 <= 0
-}
 
 /// Accesses of programs: at any alignment, and never at a bad address.
 pub(super) fn flags() -> MemFlagsData {
@@ -77,7 +74,21 @@ impl Translator<'_, '_> {
         };
     }
 
+    /// The variable that a place in the frame has become.
+    fn variable(&self, size: Size, base: Reg, off: i32) -> Option<Variable> {
+        if base == Reg::FP { self.slots.get(&(off, size)).copied() } else { None }
+    }
+
     pub(super) fn load(&mut self, size: Size, signed: bool, dst: Reg, base: Reg, off: i32) {
+        if let Some(var) = self.variable(size, base, off) {
+            // Variables of narrow places are kept widened with zeros.
+            let mut value = self.b.use_var(var);
+            if signed && size != Size::Dw {
+                let narrow = self.narrow(value, size);
+                value = self.b.ins().sextend(I64, narrow);
+            }
+            return self.set(dst, value);
+        }
         if !self.needs_check(base, off, size) {
             let addr = self.get(base);
             let value = self.load_at(size, signed, addr, off);
@@ -104,6 +115,11 @@ impl Translator<'_, '_> {
 
     pub(super) fn store(&mut self, size: Size, base: Reg, off: i32, src: Src) {
         let value = self.src64(src);
+        if let Some(var) = self.variable(size, base, off) {
+            let narrow = self.narrow(value, size);
+            let value = self.widen(narrow, size);
+            return self.b.def_var(var, value);
+        }
         if !self.needs_check(base, off, size) {
             let addr = self.get(base);
             return self.store_at(size, value, addr, off);

@@ -14,6 +14,7 @@ mod memory;
 use crate::abi::{ARENA, Context, MAY_GOTO, Service};
 use crate::flow::{ARGS, Flow, Func, INHERITED, Regs, bit};
 use crate::program::{Op, Src, Unit};
+use crate::slots::Place;
 use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{
     AbiParam, AliasRegion, AliasRegionData, Block, FuncRef, InstBuilder, MemFlagsData, SigRef, Signature,
@@ -22,6 +23,7 @@ use cranelift_codegen::ir::{
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, Variable};
 use oxbpf_isa::insn::Reg;
+use std::collections::BTreeMap;
 
 /// How functions of programs and of the host are called: every integer in a register.
 pub(crate) fn call_conv() -> CallConv {
@@ -53,6 +55,7 @@ pub(crate) type Import<'a> = dyn FnMut(&mut FunctionBuilder<'_>, usize) -> FuncR
 pub(crate) fn function(
     unit: &Unit<'_>,
     flow: &Flow,
+    places: &[Place],
     index: usize,
     mut builder: FunctionBuilder<'_>,
     import: &mut Import<'_>,
@@ -79,6 +82,7 @@ pub(crate) fn function(
         ctx,
         fuel: None,
         may_goto: None,
+        slots: BTreeMap::new(),
         blocks,
         place: None,
         leave: None,
@@ -89,6 +93,10 @@ pub(crate) fn function(
         at: func.entry,
         b: builder,
     };
+    for &place in places {
+        let var = translator.b.declare_var(I64);
+        translator.slots.insert(place, var);
+    }
     translator.prologue(entry);
     for block in 0..func.blocks.len() {
         translator.block(block);
@@ -111,6 +119,8 @@ struct Translator<'a, 'f> {
     /// What is left of the fuel, where the function has loops that are counted.
     fuel: Option<Variable>,
     may_goto: Option<Variable>,
+    /// Places in the frame that have become variables.
+    slots: BTreeMap<Place, Variable>,
     /// The blocks of the function.
     blocks: Vec<Block>,
     /// Where a pending trap gets its place: takes the operation.
@@ -128,8 +138,8 @@ struct Translator<'a, 'f> {
 impl Translator<'_, '_> {
     fn prologue(&mut self, entry: Block) {
         let zero = self.b.ins().iconst(I64, 0);
-        for var in self.vars {
-            self.b.def_var(var, zero);
+        for var in self.vars.iter().chain(self.slots.values()) {
+            self.b.def_var(*var, zero);
         }
         let given: Vec<Value> = self.b.block_params(entry)[1..].to_vec();
         for (reg, value) in regs(params(self.func)).zip(given) {

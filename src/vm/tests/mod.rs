@@ -41,6 +41,10 @@ on_engine!(compiled, Config::new().strategy(Strategy::Compile));
 #[cfg(feature = "jit")]
 on_engine!(compiled_fast, Config::new().strategy(Strategy::Compile).opt_level(oxbpf_jit::OptLevel::Fast));
 
+mod random;
+#[cfg(feature = "jit")]
+mod same;
+
 use super::*;
 use oxbpf_isa::asm::{Syntax, assemble};
 use oxbpf_isa::kernel::MapType;
