@@ -6,8 +6,14 @@
 extern crate alloc;
 
 pub mod domain;
+mod explore;
+mod log;
 pub mod report;
+mod state;
 pub mod structure;
+#[cfg(test)]
+mod tests;
+mod transfer;
 mod verdict;
 
-pub use verdict::{Feature, Judgement, Stats, Verdict, verify};
+pub use verdict::{Feature, Judgement, Stats, Verdict, verify, verify_logged};

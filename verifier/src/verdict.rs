@@ -1,10 +1,16 @@
 //! What is said of a program in the end.
 
-use crate::report::Fault;
-use crate::structure;
+use crate::explore::{Function, Stop, Walker};
+use crate::log::Log;
+use crate::report::{Fault, Finding};
+use crate::structure::{self, Graph, Structure};
+use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
-use oxbpf_isa::kernel::KernelModel;
-use oxbpf_isa::program::Program;
+use oxbpf_isa::btf::{Linkage, Type};
+use oxbpf_isa::insn::{Callee, Imm64, Insn};
+use oxbpf_isa::kernel::{HelperFlags, KernelModel, KernelVersion, ProgFlags as Of, ProgKind};
+use oxbpf_isa::program::{ProgFlags, Program};
 
 /// Whether a kernel would take a program.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,21 +25,69 @@ pub enum Verdict {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Feature {
-    /// The walk over all states that a program can be in.
-    States,
-    /// Types of the kernel, which were not given.
+    /// A place where the kernel itself would say that the verifier has a bug.
+    Internal,
+    /// Types of the kernel.
     KernelTypes,
     /// What the program is for is not known.
     ProgramType,
+    /// The context of this kind of program.
+    Context,
+    /// Functions of the kernel that are no helpers.
+    Kfuncs,
+    /// Dynamic pointers.
+    Dynptrs,
+    /// Locks in map values.
+    Locks,
+    /// Timers and work queues.
+    Timers,
+    /// Pointers to kernel objects in map values.
+    KernelPointers,
+    /// Objects that programs allocate, lists and trees.
+    OwnedObjects,
+    /// Arenas.
+    Arena,
+    /// Uses of sockets beyond their fields.
+    Sockets,
+    /// Map types of which nothing is known.
+    Maps,
+    /// Contents of a constant map that are not known.
+    MapContents,
+    /// Formats of snprintf.
+    FormatStrings,
+    /// Prototypes of global functions.
+    GlobalFunctions,
+    /// Exceptions.
+    Exceptions,
+    /// Descriptors that the loader passes beside the program.
+    Descriptors,
+    /// How a kernel other than the reference walks.
+    KernelVersion,
 }
 
 impl Feature {
     /// The stable name, for machines.
     pub const fn name(self) -> &'static str {
         match self {
-            Feature::States => "states",
+            Feature::Internal => "internal",
             Feature::KernelTypes => "kernel-types",
             Feature::ProgramType => "program-type",
+            Feature::Context => "context",
+            Feature::Kfuncs => "kfuncs",
+            Feature::Dynptrs => "dynptrs",
+            Feature::Locks => "locks",
+            Feature::Timers => "timers",
+            Feature::KernelPointers => "kernel-pointers",
+            Feature::OwnedObjects => "owned-objects",
+            Feature::Arena => "arena",
+            Feature::Sockets => "sockets",
+            Feature::Maps => "maps",
+            Feature::MapContents => "map-contents",
+            Feature::FormatStrings => "format-strings",
+            Feature::GlobalFunctions => "global-functions",
+            Feature::Exceptions => "exceptions",
+            Feature::Descriptors => "descriptors",
+            Feature::KernelVersion => "kernel-version",
         }
     }
 }
@@ -41,9 +95,25 @@ impl Feature {
 impl fmt::Display for Feature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Feature::States => "structure is sound; register states are not judged yet",
-            Feature::KernelTypes => "the program needs the types of the target kernel, which were not given",
+            Feature::Internal => "the walk came to a place that has no model",
+            Feature::KernelTypes => "the program needs the types of the target kernel",
             Feature::ProgramType => "nothing says what the program is for",
+            Feature::Context => "the context of this kind of program has no model",
+            Feature::Kfuncs => "calls of kernel functions have no model yet",
+            Feature::Dynptrs => "dynamic pointers have no model yet",
+            Feature::Locks => "locks have no model yet",
+            Feature::Timers => "timers have no model yet",
+            Feature::KernelPointers => "kernel pointers in map values have no model yet",
+            Feature::OwnedObjects => "objects owned by the program have no model yet",
+            Feature::Arena => "arenas have no model yet",
+            Feature::Sockets => "this use of sockets has no model yet",
+            Feature::Maps => "a map of this type has no model",
+            Feature::MapContents => "the contents of a constant map are not known",
+            Feature::FormatStrings => "format strings have no model yet",
+            Feature::GlobalFunctions => "this prototype of a global function has no model yet",
+            Feature::Exceptions => "exceptions have no model yet",
+            Feature::Descriptors => "the array of descriptors that the program needs is not known",
+            Feature::KernelVersion => "only the walk of Linux 6.18 has a model yet",
         })
     }
 }
@@ -69,10 +139,197 @@ pub struct Judgement {
 
 /// Judges a program as the kernel of the model would, for a loader with every privilege.
 pub fn verify(program: &Program, model: &KernelModel) -> Judgement {
+    verify_logged(program, model, 0).0
+}
+
+/// As [`verify`], with the log the kernel would write at this level: 0 for none, 1, or 2.
+pub fn verify_logged(program: &Program, model: &KernelModel, level: u32) -> (Judgement, String) {
+    let mut stats = Stats::default();
+    let mut log = Log::new(level);
     let verdict = match structure::analyze(program, model) {
         Err(fault) => Verdict::Reject(fault),
-        Ok(_) if program.prog_type.is_none() => Verdict::Unknown(Feature::ProgramType),
-        Ok(_) => Verdict::Unknown(Feature::States),
+        Ok(structure) => judge(program, model, &structure, &mut stats, &mut log),
     };
-    Judgement { verdict, stats: Stats::default() }
+    if let Verdict::Reject(fault) = &verdict {
+        let text = alloc::format!("{fault}");
+        if !text.is_empty() && !log.has_said() {
+            log.line(format_args!("{text}\n"));
+        }
+    }
+    log.closing(&stats);
+    (Judgement { verdict, stats }, log.into_text())
+}
+
+fn judge(
+    program: &Program,
+    model: &KernelModel,
+    structure: &Structure,
+    stats: &mut Stats,
+    log: &mut Log,
+) -> Verdict {
+    let Some(prog_type) = program.prog_type else { return Verdict::Unknown(Feature::ProgramType) };
+    let Some(prog) = model.prog(prog_type) else { return Verdict::Unknown(Feature::ProgramType) };
+    if model.version() != REFERENCE {
+        return Verdict::Unknown(Feature::KernelVersion);
+    }
+    if structure.exception_callback.is_some() {
+        return Verdict::Unknown(Feature::Exceptions);
+    }
+    if let Some(finding) = void_function(program, structure) {
+        return Verdict::Reject(Fault::of(finding));
+    }
+    let kind = kind_of(program, prog_type, prog);
+    if let Some(verdict) = crate::transfer::check_maps(program, structure, model, &kind) {
+        return verdict;
+    }
+    let args = |callee: Callee, _at: usize| match callee {
+        Callee::Helper(id) => model.helper_for(&kind, id as u32).ok().map(|h| h.proto.arity() as u32),
+        _ => None,
+    };
+    let graph = Graph::new(&structure.insns, &structure.subprogs, args);
+    let functions = functions(program, structure, model, &kind);
+    let mut walker =
+        Walker::new(program, model, structure, graph, kind, prog, functions, core::mem::take(log));
+    let verdict = walk_all(&mut walker);
+    *stats = walker.stats;
+    *log = core::mem::take(&mut walker.log);
+    match verdict {
+        Ok(()) => match crate::transfer::check_depth(&walker.functions, structure, prog, stats) {
+            // Whether the target exists and may be attached to is not judged.
+            Ok(()) if prog.flags.contains(Of::NEEDS_TARGET) || prog.flags.contains(Of::BTF_CTX) => {
+                Verdict::Unknown(Feature::KernelTypes)
+            }
+            Ok(()) => match unseen(structure) {
+                Some(feature) => Verdict::Unknown(feature),
+                None => Verdict::Accept,
+            },
+            Err((stop, at)) => said(stop, at),
+        },
+        Err((stop, at)) => said(stop, at),
+    }
+}
+
+/// The kernel whose walk this is.
+const REFERENCE: KernelVersion = KernelVersion::new(6, 18);
+
+/// What the kernel looks up for every instruction before it walks, so that it may refuse the program
+/// even where no path leads.
+fn unseen(structure: &Structure) -> Option<Feature> {
+    structure.insns.iter().find_map(|slot| match slot {
+        structure::Slot::Insn(Insn::Call(Callee::Kfunc { .. })) => Some(Feature::Kfuncs),
+        structure::Slot::Insn(Insn::LdImm64 { imm, .. }) => match imm {
+            Imm64::BtfId { .. } => Some(Feature::KernelTypes),
+            Imm64::MapIdx(_) | Imm64::MapIdxValue { .. } => Some(Feature::Descriptors),
+            _ => None,
+        },
+        _ => None,
+    })
+}
+
+/// LD_ABS and tail calls end a function with a number, so it must return one (Linux
+/// `check_btf_func`).
+fn void_function(program: &Program, structure: &Structure) -> Option<Finding> {
+    let btf = program.btf.as_ref()?;
+    for subprog in structure.subprogs.iter().skip(1) {
+        let func = program.funcs.iter().find(|f| f.insn as usize == subprog.start)?;
+        let Some(Type::Func { proto, .. }) = btf.ty(func.type_id) else { continue };
+        let Some(Type::FuncProto(proto)) = btf.ty(proto) else { continue };
+        let is_number = match btf.resolved(proto.ret) {
+            Some((_, Type::Int { size, .. })) => size <= 8,
+            Some((_, Type::Enum(_))) => true,
+            _ => false,
+        };
+        if !is_number && subprog.has_ld_abs {
+            return Some(Finding::LdAbsReturn);
+        }
+        if !is_number && subprog.has_tail_call {
+            return Some(Finding::TailCallReturn);
+        }
+    }
+    None
+}
+
+fn said(stop: Stop, at: usize) -> Verdict {
+    match stop {
+        Stop::Reject(finding) => Verdict::Reject(Fault::at(at, *finding)),
+        Stop::Unknown(feature) => Verdict::Unknown(feature),
+    }
+}
+
+/// The program, and then every global function that something called.
+fn walk_all(walker: &mut Walker<'_>) -> Result<(), (Stop, usize)> {
+    walker.walk(0)?;
+    loop {
+        let mut found = false;
+        for n in 1..walker.functions.len() {
+            let f = &walker.functions[n];
+            if !f.global || !f.called || f.verified {
+                continue;
+            }
+            walker.walk(n)?;
+            let name = walker.subprog_name(n);
+            walker
+                .log
+                .line(format_args!("Func#{n} ('{name}') is safe for any args that match its prototype\n"));
+            walker.functions[n].verified = true;
+            found = true;
+        }
+        if !found {
+            return Ok(());
+        }
+    }
+}
+
+fn kind_of(
+    program: &Program,
+    prog_type: oxbpf_isa::kernel::ProgType,
+    prog: &oxbpf_isa::kernel::ProgRecord,
+) -> ProgKind {
+    let attach = program.expected_attach_type.unwrap_or(oxbpf_isa::kernel::AttachType::CgroupInetIngress);
+    let attach = match prog.attach_default {
+        Some(default) if attach.number() == 0 && !prog.attach.has(attach) => default,
+        _ => attach,
+    };
+    let sleepable = program.flags.has(ProgFlags::SLEEPABLE) || prog.flags.contains(Of::ALWAYS_SLEEPABLE);
+    ProgKind::new(prog_type).attached_to(attach).with_sleepable(sleepable)
+}
+
+/// What is known of the functions before the walk.
+fn functions(
+    program: &Program,
+    structure: &Structure,
+    model: &KernelModel,
+    kind: &ProgKind,
+) -> Vec<Function> {
+    let mut functions: Vec<Function> = structure.subprogs.iter().map(|_| Function::default()).collect();
+    for (n, subprog) in structure.subprogs.iter().enumerate() {
+        let func = program.funcs.iter().find(|f| f.insn as usize == subprog.start);
+        let linkage = func.and_then(|f| match program.btf.as_ref()?.ty(f.type_id)? {
+            Type::Func { linkage, .. } => Some(linkage),
+            _ => None,
+        });
+        functions[n].global = n > 0 && linkage == Some(Linkage::Global);
+    }
+    // What a function calls moves packets for its callers too.
+    let mut changed = true;
+    while changed {
+        changed = false;
+        for (n, subprog) in structure.subprogs.iter().enumerate() {
+            let moves = (subprog.start..subprog.end).any(|at| match structure.insns[at] {
+                structure::Slot::Insn(oxbpf_isa::insn::Insn::Call(Callee::Helper(id))) => model
+                    .helper_for(kind, id as u32)
+                    .is_ok_and(|h| h.proto.flags.contains(HelperFlags::CHANGES_PKT)),
+                structure::Slot::Insn(oxbpf_isa::insn::Insn::Call(Callee::Subprog(off))) => {
+                    let to = (at as i64 + 1 + i64::from(off)) as usize;
+                    structure.subprog_at(to).is_some_and(|s| functions[s].changes_pkt)
+                }
+                _ => false,
+            });
+            if moves && !functions[n].changes_pkt {
+                functions[n].changes_pkt = true;
+                changed = true;
+            }
+        }
+    }
+    functions
 }

@@ -10,10 +10,12 @@
 
 mod flow;
 mod functions;
+mod graph;
 mod references;
 
 pub use flow::Marks;
 pub use functions::Subprog;
+pub use graph::{Graph, Successors};
 
 use crate::report::{Fault, Finding};
 use alloc::vec::Vec;
@@ -61,6 +63,11 @@ pub fn analyze(program: &Program, model: &KernelModel) -> Result<Structure, Faul
     Ok(Structure { insns: decode(raw), subprogs, exception_callback, marks })
 }
 
+fn is_exit(insn: RawInsn) -> bool {
+    let bare = RawInsn { off: 0, ..insn };
+    matches!(Insn::decode(&[bare]), Ok(Insn::Exit))
+}
+
 fn decode(raw: &[RawInsn]) -> Vec<Slot> {
     let mut slots = Vec::with_capacity(raw.len());
     for (_, decoded) in Insn::decode_all(raw) {
@@ -69,6 +76,8 @@ fn decode(raw: &[RawInsn]) -> Vec<Slot> {
                 slots.push(Slot::Insn(insn));
                 slots.extend((insn.slots() == 2).then_some(Slot::Second));
             }
+            // The kernel does not look at the offset of an exit.
+            Err(_) if is_exit(raw[slots.len()]) => slots.push(Slot::Insn(Insn::Exit)),
             Err(error) => slots.push(Slot::Bad(error)),
         }
     }

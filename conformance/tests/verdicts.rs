@@ -1,0 +1,215 @@
+//! The verifier's verdicts on real objects against what Linux 6.18 said of them.
+//!
+//! `OXBPF_ONLY` is a part of the names of the objects to look at, and `OXBPF_LOG` a program whose
+//! whole log is printed. Into `OXBPF_LOG_DIR` go the whole logs of all.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use oxbpf::isa::kernel::{AttachType, KernelModel, KernelVersion, ProgType, sections};
+use oxbpf::isa::program::ProgFlags;
+use oxbpf::object::{LoadOptions, Loaded, Object};
+use oxbpf_conformance::corpus;
+use oxbpf_verifier::{Verdict, verify_logged};
+
+/// How ours and the kernel's words on one program compare.
+#[derive(Default, Clone, Copy)]
+struct Tally {
+    agree: u32,
+    unknown: u32,
+    false_reject: u32,
+    false_accept: u32,
+    accepted: u32,
+    counts: u32,
+    states: u32,
+    rejected: u32,
+    messages: u32,
+}
+
+impl Tally {
+    fn add(&mut self, o: &Tally) {
+        self.agree += o.agree;
+        self.unknown += o.unknown;
+        self.false_reject += o.false_reject;
+        self.false_accept += o.false_accept;
+        self.accepted += o.accepted;
+        self.counts += o.counts;
+        self.states += o.states;
+        self.rejected += o.rejected;
+        self.messages += o.messages;
+    }
+
+    fn line(&self) -> String {
+        format!(
+            "agree {} unknown {} false reject {} FALSE ACCEPT {}; counts {}/{} states {}/{} messages {}/{}",
+            self.agree,
+            self.unknown,
+            self.false_reject,
+            self.false_accept,
+            self.counts,
+            self.accepted,
+            self.states,
+            self.accepted,
+            self.messages,
+            self.rejected
+        )
+    }
+}
+
+#[test]
+fn verdicts_equal_the_kernels() {
+    let (Some(objects), Some(rows), Some(target)) =
+        (corpus::objects(), corpus::golden("verdicts-6.18.tsv"), corpus::core_target("6.18"))
+    else {
+        return;
+    };
+    let only = std::env::var("OXBPF_ONLY").unwrap_or_default();
+    let model = KernelModel::measured(KernelVersion::new(6, 18)).unwrap();
+    let mut expected: BTreeMap<&str, Vec<&Vec<String>>> = BTreeMap::new();
+    for row in &rows {
+        expected.entry(row[0].as_str()).or_default().push(row);
+    }
+    let objects: Vec<_> = objects.into_iter().filter(|(name, _)| name.contains(&only)).collect();
+    let next = AtomicUsize::new(0);
+    let results: Mutex<Vec<(String, Tally, Vec<String>)>> = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            let spawned = std::thread::Builder::new().stack_size(64 << 20).spawn_scoped(scope, || {
+                while let Some((name, path)) = objects.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let Some(rows) = expected.get(name.as_str()) else { continue };
+                    let (tally, notes) = judge(name, path, rows, &target, &model);
+                    results.lock().unwrap().push((name.clone(), tally, notes));
+                }
+            });
+            spawned.unwrap();
+        }
+    });
+    let mut results = results.into_inner().unwrap();
+    results.sort_by(|a, b| a.0.cmp(&b.0));
+    let (mut all, mut annotated) = (Tally::default(), Tally::default());
+    for (name, tally, notes) in &results {
+        all.add(tally);
+        if name.starts_with("verifier_") {
+            annotated.add(tally);
+        }
+        println!("{name}: {}", tally.line());
+        for note in notes {
+            println!("  {note}");
+        }
+    }
+    println!("verifier_*: {}", annotated.line());
+    println!("all: {}", all.line());
+    assert_eq!(all.false_accept, 0, "false accepts");
+}
+
+fn judge(
+    name: &str,
+    path: &std::path::Path,
+    rows: &[&Vec<String>],
+    target: &oxbpf::isa::btf::core::CoreTarget,
+    model: &KernelModel,
+) -> (Tally, Vec<String>) {
+    let (mut tally, mut notes) = (Tally::default(), Vec::new());
+    let Ok(object) = Object::parse(fs::read(path).unwrap(), &corpus::object_name(path)) else {
+        return (tally, notes);
+    };
+    for row in rows {
+        let [_, program, _, prog_type, attach, flags, errno, insns, total, _, last] = &row[..] else {
+            continue;
+        };
+        let Ok(errno) = errno.parse::<i32>() else { continue };
+        if errno != 0 && (last.is_empty() || last == "-") {
+            continue;
+        }
+        let Some((entry, _)) = object.programs().find(|(_, f)| f.name == *program) else { continue };
+        let Ok(Loaded { program: mut loaded, unresolved }) =
+            object.load(entry, &LoadOptions { target: Some(target), ..LoadOptions::default() })
+        else {
+            continue;
+        };
+        loaded.prog_type = prog_type.parse().ok().and_then(ProgType::from_number);
+        loaded.expected_attach_type = attach.parse().ok().and_then(AttachType::from_number);
+        loaded.flags = ProgFlags(loaded.flags.0 | flags.parse::<u32>().unwrap_or(0));
+        // The table's flags leave out what the loader takes from the section's name.
+        let named = sections::lookup(loaded.section.trim_start_matches('?'));
+        if named.is_some_and(|s| s.def.flags.contains(sections::SectionFlags::SLEEPABLE)) {
+            loaded.flags.0 |= ProgFlags::SLEEPABLE;
+        }
+        let wanted = std::env::var("OXBPF_LOG").is_ok_and(|p| p == *program);
+        let logs = std::env::var_os("OXBPF_LOG_DIR");
+        let level = match wanted || logs.is_some() {
+            true => 2,
+            false if errno == 0 => 0,
+            false => 4,
+        };
+        let started = std::time::Instant::now();
+        let judged = catch_unwind(AssertUnwindSafe(|| verify_logged(&loaded, model, level)));
+        let took = started.elapsed();
+        if took.as_secs() >= 5 {
+            notes.push(format!("SLOW {program}: {took:?}"));
+        }
+        let Ok((judgement, log)) = judged else {
+            notes.push(format!("PANIC {program}"));
+            tally.false_reject += 1;
+            continue;
+        };
+        if let Some(dir) = &logs {
+            fs::write(std::path::Path::new(dir).join(format!("{name}.{program}")), &log).unwrap();
+        }
+        if wanted {
+            println!("BEGIN {program}\n{log}END");
+        }
+        let accepted = errno == 0;
+        match &judgement.verdict {
+            Verdict::Unknown(feature) => {
+                tally.unknown += 1;
+                notes.push(format!("unknown {program}: {}", feature.name()));
+            }
+            // As the command has it: what nobody resolved was not seen as the kernel would see it.
+            Verdict::Accept if !unresolved.is_empty() => tally.unknown += 1,
+            Verdict::Reject(fault) if !unresolved.is_empty() && !fault.finding.entry().is_structural() => {
+                tally.unknown += 1;
+            }
+            Verdict::Accept if accepted => {
+                tally.agree += 1;
+                tally.accepted += 1;
+                let same = judgement.stats.insns.to_string() == *insns;
+                tally.counts += same as u32;
+                tally.states += (judgement.stats.total_states.to_string() == *total) as u32;
+                if !same {
+                    let ours = judgement.stats.insns;
+                    notes.push(format!(
+                        "count {program}: {ours} for {insns} (states {} for {total})",
+                        judgement.stats.total_states
+                    ));
+                } else if judgement.stats.total_states.to_string() != *total {
+                    notes.push(format!("states {program}: {} for {total}", judgement.stats.total_states));
+                }
+            }
+            Verdict::Reject(fault) if !accepted => {
+                tally.agree += 1;
+                tally.rejected += 1;
+                let lines: Vec<&str> = log.lines().collect();
+                let ours = lines.len().checked_sub(2).map_or("", |n| lines[n]);
+                let ours = &ours.replace('\t', " ");
+                let same = ours == last;
+                tally.messages += same as u32;
+                if !same {
+                    notes.push(format!("message {program}: {ours:?} ({fault}) for {last:?}"));
+                }
+            }
+            Verdict::Reject(fault) => {
+                tally.false_reject += 1;
+                notes.push(format!("FALSE REJECT {program}: {fault} at {:?}", fault.insn));
+            }
+            Verdict::Accept => {
+                tally.false_accept += 1;
+                notes.push(format!("FALSE ACCEPT {program}: {last}"));
+            }
+        }
+    }
+    (tally, notes)
+}

@@ -1,0 +1,360 @@
+//! The walk over all states a program can be in.
+//!
+//! Depth first, the fall-through of a branch before its target, as Linux 6.18's `do_check` does.
+//! At points that the control-flow walk marked, the current state is held against those kept there
+//! ([`prune`]); scalars on which a decision rested are marked by walking back over the path
+//! ([`precision`]); parts of the stack that are never read again are forgotten ([`liveness`]); loops
+//! are told by the cycles of the control flow graph ([`cycles`]).
+//!
+//! The walk counts as the kernel counts: an accept is only as good as the number of instructions
+//! that it took.
+
+mod cycles;
+mod liveness;
+mod precision;
+mod prune;
+
+use crate::log::Log;
+use crate::report::Finding;
+use crate::state::{Access, Frame, Ids, NO_CALLSITE, Reg, State, StateId, Step};
+use crate::structure::{Graph, Marks, Slot, Structure};
+use crate::transfer::Special;
+use crate::verdict::{Feature, Stats};
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::vec;
+use alloc::vec::Vec;
+pub(crate) use cycles::Chain;
+use cycles::Cycles;
+use liveness::StackLiveness;
+use oxbpf_isa::insn::Insn;
+use oxbpf_isa::kernel::{KernelModel, ProgKind, ProgRecord};
+use oxbpf_isa::program::{ProgFlags, Program};
+pub(crate) use precision::{Backtrack, Linked, MAX_LINKED, pack};
+
+/// Why a walk ends early.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) enum Stop {
+    Reject(Box<Finding>),
+    Unknown(Feature),
+}
+
+impl From<Finding> for Stop {
+    fn from(finding: Finding) -> Stop {
+        Stop::Reject(Box::new(finding))
+    }
+}
+
+pub(crate) type Judged<T> = Result<T, Stop>;
+
+/// Where the walk goes after an instruction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Next {
+    /// To the next slot.
+    Straight,
+    /// To this slot.
+    To(u32),
+    /// Back from a function to this slot.
+    Back(u32),
+    /// The path ends.
+    End,
+}
+
+/// A kept state.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    pub state: State,
+    pub hits: u32,
+    pub misses: u32,
+    pub evicted: bool,
+}
+
+/// A path to be followed later.
+#[derive(Debug)]
+struct Pending {
+    state: State,
+    at: u32,
+    from: u32,
+    log_mark: usize,
+}
+
+/// What is known of a function of the program.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Function {
+    pub stack_depth: u32,
+    /// Judged by its prototype alone, rather than at each call.
+    pub global: bool,
+    pub called: bool,
+    pub verified: bool,
+    pub is_callback: bool,
+    pub is_async_callback: bool,
+    pub changes_pkt: bool,
+}
+
+pub(crate) struct Walker<'p> {
+    pub program: &'p Program,
+    pub model: &'p KernelModel,
+    pub structure: &'p Structure,
+    pub graph: Graph,
+    pub kind: ProgKind,
+    pub prog: &'static ProgRecord,
+    pub strict_alignment: bool,
+    pub functions: Vec<Function>,
+    pub cur: State,
+    /// The instruction looked at and the one before it.
+    pub at: u32,
+    pub from: i64,
+    pub id_gen: u32,
+    pub log: Log,
+    /// Which kind of pointer each memory access went through, where that must not vary.
+    pub pointer_kinds: Vec<Option<Reg>>,
+    /// Special fields of each map and of the map inside it, once they were asked for.
+    pub specials: Vec<Option<Rc<[Special]>>>,
+    pub jumps: u64,
+    /// The program reads or writes packets in subprograms that it leaves by LD_ABS.
+    pub stats: Stats,
+    kept: Vec<Option<Kept>>,
+    free: Vec<StateId>,
+    buckets: Vec<Vec<StateId>>,
+    pending: Vec<Pending>,
+    /// The last step of the history belongs to this instruction.
+    step_open: bool,
+    jumps_at_keep: u64,
+    insns_at_keep: u64,
+    explored_size: u64,
+    free_list_size: u64,
+    backedge_count: u64,
+    ids: Ids,
+    pub backtrack: Backtrack,
+    pub stack_live: StackLiveness,
+    cycles: Cycles,
+}
+
+impl<'p> Walker<'p> {
+    #[allow(clippy::too_many_arguments)]
+    pub fn new(
+        program: &'p Program,
+        model: &'p KernelModel,
+        structure: &'p Structure,
+        graph: Graph,
+        kind: ProgKind,
+        prog: &'static ProgRecord,
+        functions: Vec<Function>,
+        log: Log,
+    ) -> Walker<'p> {
+        let count = program.insns.len();
+        Walker {
+            program,
+            model,
+            structure,
+            kind,
+            prog,
+            strict_alignment: program.flags.has(ProgFlags::STRICT_ALIGNMENT)
+                && !program.flags.has(ProgFlags::ANY_ALIGNMENT),
+            functions,
+            cur: fresh_state(0),
+            at: 0,
+            from: -1,
+            id_gen: 0,
+            log,
+            pointer_kinds: vec![None; count],
+            specials: Vec::new(),
+            jumps: 0,
+            stats: Stats::default(),
+            kept: Vec::new(),
+            free: Vec::new(),
+            buckets: vec![Vec::new(); count],
+            pending: Vec::new(),
+            step_open: false,
+            jumps_at_keep: 0,
+            insns_at_keep: 0,
+            explored_size: 0,
+            free_list_size: 0,
+            backedge_count: 0,
+            ids: Ids::default(),
+            backtrack: Backtrack::default(),
+            stack_live: StackLiveness::new(structure, &graph),
+            cycles: Cycles::default(),
+            graph,
+        }
+    }
+
+    /// Walks a function and everything it calls in place.
+    pub fn walk(&mut self, subprog: usize) -> Result<(), (Stop, usize)> {
+        self.cur = fresh_state(subprog as u32);
+        self.cur.in_sleepable = self.kind.sleepable;
+        self.at = self.structure.subprogs[subprog].start as u32;
+        self.cur.insn = self.at;
+        self.cur.first_insn = self.at;
+        self.from = -1;
+        self.step_open = false;
+        self.log.scratch_all();
+        self.log.forget_source();
+        if subprog > 0 && self.log.any() {
+            let name = self.subprog_name(subprog);
+            self.log.line(format_args!("Validating {name}() func#{subprog}...\n"));
+        }
+        let result =
+            self.enter(subprog).and_then(|()| self.explore()).map_err(|stop| (stop, self.at as usize));
+        self.kept.clear();
+        self.free.clear();
+        self.pending.clear();
+        self.cycles = Cycles::default();
+        self.buckets.iter_mut().for_each(Vec::clear);
+        result
+    }
+
+    fn explore(&mut self) -> Judged<()> {
+        let limit = self.model.limits().processed_insns;
+        let mut announce = false;
+        loop {
+            self.step_open = false;
+            self.stats.insns += 1;
+            if self.stats.insns > limit {
+                return Err(Finding::TooManyInsns { insns: self.stats.insns }.into());
+            }
+            self.cur.last_insn = self.from;
+            self.cur.insn = self.at;
+            let at = self.at;
+            let marks = self.structure.marks[at as usize];
+            if marks.has(Marks::PRUNE) && self.is_seen(at)? {
+                self.log.safe(announce, self.from, at);
+                announce = !self.end_path()?;
+                if !announce {
+                    return Ok(());
+                }
+                continue;
+            }
+            if marks.has(Marks::JUMP) {
+                self.push_step(Access::default(), 0);
+            }
+            if self.log.verbose() && announce {
+                self.log_from();
+                announce = false;
+            }
+            if self.log.on() {
+                self.log_insn(at);
+            }
+            self.stack_live.begin(at);
+            let next = self.step()?;
+            self.from = at as i64;
+            self.stack_live.commit(&self.cur);
+            match next {
+                Next::Straight => {
+                    let insn = self.structure.insns[at as usize];
+                    self.at = at + if let Slot::Insn(i) = insn { i.slots() as u32 } else { 1 };
+                }
+                Next::To(to) => self.at = to,
+                Next::Back(to) => {
+                    self.at = to;
+                    announce = true;
+                }
+                Next::End => {
+                    announce = !self.end_path()?;
+                    if !announce {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Ends the current path and takes up the next; whether that was the last.
+    fn end_path(&mut self) -> Judged<bool> {
+        self.log.scratch_all();
+        self.finish_stack_liveness();
+        self.finish_branches()?;
+        let Some(next) = self.pending.pop() else { return Ok(true) };
+        self.log.rewind(next.log_mark);
+        self.cur = next.state;
+        self.at = next.at;
+        self.from = i64::from(next.from);
+        Ok(false)
+    }
+
+    /// Remembers the current state for a path to be followed later.
+    pub fn push_path(&mut self, at: u32, from: u32) -> Judged<&mut State> {
+        let state = self.cur.clone();
+        self.push_state(at, from, state)
+    }
+
+    pub fn push_state(&mut self, at: u32, from: u32, state: State) -> Judged<&mut State> {
+        if let Some(parent) = state.parent {
+            self.state_mut(parent).branches += 1;
+        }
+        let log_mark = self.log.mark();
+        self.pending.push(Pending { state, at, from, log_mark });
+        if self.pending.len() as u64 > self.model.limits().pending_branches {
+            return Err(Finding::TooManyBranches { branches: self.pending.len() }.into());
+        }
+        let last = self.pending.len() - 1;
+        Ok(&mut self.pending[last].state)
+    }
+
+    /// Notes something about the current instruction in the history of the path.
+    pub fn push_step(&mut self, access: Access, linked: u64) {
+        if self.step_open
+            && let Some(step) = self.cur.history.last_mut()
+        {
+            if access.stack.is_some() {
+                step.access.stack = access.stack;
+            }
+            step.access.src_is_stack |= access.src_is_stack;
+            step.access.dst_is_stack |= access.dst_is_stack;
+            step.linked = linked;
+            return;
+        }
+        self.cur.history.push(Step { at: self.at, from: self.from as u32, access, linked });
+        self.step_open = true;
+    }
+
+    /// A new identity.
+    #[inline]
+    pub fn fresh_id(&mut self) -> u32 {
+        self.id_gen += 1;
+        self.id_gen
+    }
+
+    #[inline]
+    fn state(&self, id: StateId) -> &State {
+        &self.kept[id as usize].as_ref().expect("a kept state lives as long as it is referred to").state
+    }
+
+    /// A state that is kept.
+    pub(crate) fn kept_state(&self, id: StateId) -> &State {
+        self.state(id)
+    }
+
+    #[inline]
+    fn state_mut(&mut self, id: StateId) -> &mut State {
+        &mut self.kept[id as usize].as_mut().expect("a kept state lives as long as it is referred to").state
+    }
+
+    /// The instruction in a slot.
+    #[inline]
+    pub fn insn(&self, at: u32) -> Option<Insn> {
+        match self.structure.insns.get(at as usize)? {
+            Slot::Insn(insn) => Some(*insn),
+            _ => None,
+        }
+    }
+}
+
+fn fresh_state(subprog: u32) -> State {
+    State {
+        frames: vec![Rc::new(Frame::new(NO_CALLSITE, 0, subprog))],
+        refs: Vec::new(),
+        in_sleepable: false,
+        branches: 1,
+        parent: None,
+        insn: 0,
+        first_insn: 0,
+        last_insn: -1,
+        dfs_depth: 0,
+        callback_unroll_depth: 0,
+        may_goto_depth: 0,
+        history: Vec::new(),
+        cleaned: false,
+        equal: None,
+    }
+}

@@ -1,0 +1,197 @@
+//! Whether a state that was seen before covers a new one.
+//!
+//! Rules: `states_equal`, `regsafe`, `stacksafe` and `refsafe` of Linux 6.18, in three strengths:
+//! ordinary pruning, exact equality for infinite loops, and containment of ranges for loops that
+//! are not finished. Ids need not be equal but must correspond one to one.
+
+use super::{ADD_CONST, Byte, Frame, Kind, Reg, Slot, State};
+use alloc::vec::Vec;
+
+/// How alike two states must be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Exact {
+    /// The old state covers the new one as far as the old one mattered.
+    Not,
+    /// Nothing differs.
+    Fully,
+    /// Every range of the new state lies in the old one's, whether it mattered or not.
+    RangeWithin,
+}
+
+/// Which id of the old state corresponds to which of the new one.
+#[derive(Debug, Default)]
+pub struct Ids {
+    pairs: Vec<(u32, u32)>,
+    fresh: u32,
+}
+
+impl Ids {
+    pub fn reset(&mut self, id_gen: u32) {
+        self.pairs.clear();
+        self.fresh = id_gen;
+    }
+
+    fn check(&mut self, old: u32, cur: u32) -> bool {
+        if (old == 0) != (cur == 0) {
+            return false;
+        }
+        if old == 0 {
+            return true;
+        }
+        for &(o, c) in &self.pairs {
+            if o == old {
+                return c == cur;
+            }
+            if c == cur {
+                return false;
+            }
+        }
+        self.pairs.push((old, cur));
+        true
+    }
+
+    /// A scalar without an id is linked to none; a new one is taken as having one of its own.
+    fn check_scalar(&mut self, old: u32, cur: u32) -> bool {
+        if old == 0 {
+            return true;
+        }
+        let mut cur = cur;
+        if cur == 0 {
+            self.fresh += 1;
+            cur = self.fresh;
+        }
+        self.check(old, cur)
+    }
+}
+
+/// Whether everything but ids, and what only paths need, is the same.
+#[inline]
+fn same_value(a: &Reg, b: &Reg) -> bool {
+    a.kind == b.kind && a.mods == b.mods && a.off == b.off && a.a == b.a && a.b == b.b && a.num == b.num
+}
+
+/// Linux `regs_exact`.
+pub fn regs_exact(old: &Reg, cur: &Reg, ids: &mut Ids) -> bool {
+    same_value(old, cur) && ids.check(old.id, cur.id) && ids.check(old.ref_id, cur.ref_id)
+}
+
+fn reg_safe(old: &Reg, cur: &Reg, ids: &mut Ids, exact: Exact) -> bool {
+    if exact == Exact::Fully {
+        return regs_exact(old, cur, ids);
+    }
+    if old.kind == Kind::NotInit && (exact == Exact::Not || cur.kind == Kind::NotInit) {
+        return true;
+    }
+    if !old.same_type(cur) {
+        return false;
+    }
+    match old.kind {
+        Kind::Scalar => {
+            if !old.precise && exact == Exact::Not {
+                return true;
+            }
+            // A scalar that stood alone is covered however the new one is linked.
+            if old.id != 0 && old.id & ADD_CONST != cur.id & ADD_CONST
+                || old.id & ADD_CONST != 0 && old.off != cur.off
+            {
+                return false;
+            }
+            cur.num.is_within(&old.num) && ids.check_scalar(old.id, cur.id)
+        }
+        Kind::MapKey | Kind::MapValue | Kind::Mem | Kind::Buf | Kind::TpBuffer => {
+            old.off == cur.off
+                && old.a == cur.a
+                && old.b == cur.b
+                && cur.num.is_within(&old.num)
+                && ids.check(old.id, cur.id)
+                && ids.check(old.ref_id, cur.ref_id)
+        }
+        Kind::PacketMeta | Kind::Packet => {
+            (old.a as i32) <= cur.a as i32
+                && old.off == cur.off
+                && ids.check(old.id, cur.id)
+                && cur.num.is_within(&old.num)
+        }
+        Kind::Stack => regs_exact(old, cur, ids) && old.frame == cur.frame,
+        _ => regs_exact(old, cur, ids),
+    }
+}
+
+/// A slot that is a number, whether stored whole or never written as a register.
+fn as_scalar<'a>(slot: &'a Slot, unbound: &'a Reg) -> Option<&'a Reg> {
+    if slot.is_scalar_spill64() {
+        Some(&slot.reg)
+    } else if slot.is_all_misc() {
+        Some(unbound)
+    } else {
+        None
+    }
+}
+
+fn stack_safe(old: &Frame, cur: &Frame, ids: &mut Ids, exact: Exact) -> bool {
+    let unbound = Reg::unknown();
+    'slots: for (spi, o) in old.stack.iter().enumerate() {
+        let c = cur.stack.get(spi);
+        if exact != Exact::Fully && o.is_all_misc() {
+            continue;
+        }
+        let mut i = 0;
+        while i < 8 {
+            if exact == Exact::Fully && c.is_none_or(|c| c.bytes[i] != o.bytes[i]) {
+                return false;
+            }
+            if matches!(o.bytes[i], Byte::Invalid | Byte::Misc) {
+                i += 1;
+                continue;
+            }
+            let Some(c) = c else { return false };
+            if let (Some(o), Some(c)) = (as_scalar(o, &unbound), as_scalar(c, &unbound)) {
+                if !reg_safe(o, c, ids, exact) {
+                    return false;
+                }
+                continue 'slots;
+            }
+            if o.bytes[i] != c.bytes[i] {
+                return false;
+            }
+            if i == 7 && o.bytes[7] == Byte::Spill && !reg_safe(&o.reg, &c.reg, ids, exact) {
+                return false;
+            }
+            i += 1;
+        }
+    }
+    true
+}
+
+/// Whether `old` covers `cur`. `live` gives the registers that are read after an instruction is
+/// reached.
+pub fn states_equal(
+    old: &State,
+    cur: &State,
+    ids: &mut Ids,
+    exact: Exact,
+    live: impl Fn(u32) -> u16,
+) -> bool {
+    if old.frames.len() != cur.frames.len() || old.in_sleepable != cur.in_sleepable {
+        return false;
+    }
+    if old.refs.len() != cur.refs.len() || !old.refs.iter().zip(&cur.refs).all(|(o, c)| ids.check(o.id, c.id))
+    {
+        return false;
+    }
+    for (i, (o, c)) in old.frames.iter().zip(&cur.frames).enumerate() {
+        if o.callsite != c.callsite || o.callback_depth > c.callback_depth {
+            return false;
+        }
+        let live = live(old.frame_insn(i));
+        for r in 0..11 {
+            if live >> r & 1 == 1 && !reg_safe(&o.regs[r], &c.regs[r], ids, exact) {
+                return false;
+            }
+        }
+        if !stack_safe(o, c, ids, exact) {
+            return false;
+        }
+    }
+    true
+}

@@ -1,0 +1,290 @@
+//! Calls of helpers.
+//!
+//! Rules: `check_helper_call`, `check_map_func_compatibility`, `do_refine_retval_range` of Linux
+//! 6.18. Which helper may be called, with what, and what it gives, are facts; here they are held
+//! against the state. The few helpers with rules of their own are named by number.
+
+use super::args::Seen;
+use super::memory::{Value, Way};
+use crate::domain::Scalar;
+use crate::explore::{Judged, Next, Stop, Walker};
+use crate::report::Finding;
+use crate::state::{Kind, Mods, Reference, Reg};
+use crate::verdict::Feature;
+use alloc::format;
+use alloc::string::String;
+use oxbpf_isa::kernel::{
+    HelperFlags, HelperMatch, HelperRefusal, MapCreateFlags, MapType, ProgType, RetBounds, RetFlags, RetKind,
+};
+
+const MAP_LOOKUP: i32 = 1;
+const MAP_UPDATE: i32 = 2;
+const MAP_DELETE: i32 = 3;
+const TAIL_CALL: i32 = 12;
+const GET_LOCAL_STORAGE: i32 = 81;
+const GET_FUNC_IP: i32 = 173;
+const MAP_PUSH: i32 = 87;
+const MAP_POP: i32 = 88;
+const FOR_EACH: i32 = 164;
+const SNPRINTF: i32 = 165;
+const TIMER_SET_CALLBACK: i32 = 170;
+const FIND_VMA: i32 = 180;
+const LOOP: i32 = 181;
+const USER_RINGBUF_DRAIN: i32 = 209;
+/// Helpers whose rules beyond the signature have no model yet.
+const UNMODELLED: &[(i32, Feature)] = &[
+    (197, Feature::Dynptrs),
+    (203, Feature::Dynptrs),
+    (TIMER_SET_CALLBACK, Feature::Timers),
+    (USER_RINGBUF_DRAIN, Feature::Dynptrs),
+    (194, Feature::KernelPointers),
+    (SNPRINTF, Feature::FormatStrings),
+];
+/// Results that are errors are not below this (Linux `MAX_ERRNO`).
+const MAX_ERRNO: i32 = 4095;
+
+/// A helper's name as messages write it.
+pub(super) fn helper_name(name: &str) -> String {
+    format!("bpf_{name}")
+}
+
+impl Walker<'_> {
+    pub(super) fn call_helper(&mut self, id: i32) -> Judged<Next> {
+        let model = self.model;
+        let found = match model.helper_for(&self.kind, id as u32) {
+            Ok(found) => found,
+            Err(refusal) => return Err(self.refused_helper(id, refusal)),
+        };
+        let proto = *found.proto;
+        if !self.program.is_gpl_compatible() && proto.flags.contains(HelperFlags::GPL) {
+            return Err(Finding::HelperNeedsGpl.into());
+        }
+        let listed = HelperFlags::LIST_D_PATH | HelperFlags::LIST_IMA | HelperFlags::LIST_SK_STORAGE;
+        if proto.flags.intersects(listed) {
+            return Err(Stop::Unknown(Feature::KernelTypes));
+        }
+        if proto.flags.contains(HelperFlags::MIGHT_SLEEP) && !self.cur.in_sleepable {
+            return Err(Finding::HelperSleeps.into());
+        }
+        if let Some(&(_, feature)) = UNMODELLED.iter().find(|(n, _)| *n == id) {
+            return Err(Stop::Unknown(feature));
+        }
+        let mut seen = Seen::default();
+        for n in 0..5 {
+            self.argument(n, &proto, id, &mut seen)?;
+        }
+        self.map_writable(id, &seen)?;
+        if id == TAIL_CALL {
+            self.tail_call_index(&seen)?;
+        }
+        if let Some((r, size)) = seen.raw {
+            for i in 0..size {
+                self.access(r, i as i32, 1, Way::Write, Value::None, false, false)?;
+            }
+        }
+        self.release(id, &found, &seen)?;
+        self.own_rules(id, &seen)?;
+        self.clear_caller_saved();
+        self.result(id, &found, &seen)?;
+        self.compatible(id, &found, &seen)?;
+        if id == GET_FUNC_IP {
+            self.func_ip()?;
+        }
+        if proto.flags.contains(HelperFlags::CHANGES_PKT) {
+            self.forget_packets();
+        }
+        if id == TAIL_CALL && self.cur.curframe() > 0 {
+            return self.leave_by_tail_call();
+        }
+        Ok(Next::Straight)
+    }
+
+    /// Only programs at functions have an address of a function (Linux `check_get_func_ip`).
+    fn func_ip(&self) -> Judged<()> {
+        match self.program.prog_type {
+            Some(ProgType::Kprobe) => Ok(()),
+            // Which tracing programs have a trampoline is a matter of their target.
+            Some(ProgType::Tracing | ProgType::Lsm) => Err(Stop::Unknown(Feature::KernelTypes)),
+            prog_type => {
+                let prog_type = prog_type.map_or(0, ProgType::number);
+                Err(Finding::FuncIpProgram { id: GET_FUNC_IP, prog_type }.into())
+            }
+        }
+    }
+
+    fn refused_helper(&self, id: i32, refusal: HelperRefusal) -> Stop {
+        let known = u32::try_from(id).ok().and_then(|id| self.model.helper(id));
+        match refusal {
+            HelperRefusal::UnknownId => {
+                let name = known.map_or_else(|| String::from("unknown"), |h| helper_name(h.name));
+                Finding::InvalidHelper { name, id }.into()
+            }
+            _ => match known {
+                Some(record) => Finding::HelperNotForProgram { name: record.name, id }.into(),
+                None => Finding::InvalidHelper { name: String::from("unknown"), id }.into(),
+            },
+        }
+    }
+
+    fn map_writable(&self, id: i32, seen: &Seen) -> Judged<()> {
+        let Some(map) = seen.map.and_then(|m| self.map(m.0)) else { return Ok(()) };
+        let writes = matches!(id, MAP_UPDATE | MAP_DELETE | MAP_PUSH | MAP_POP);
+        if writes && MapCreateFlags::from_bits(map.flags).contains(MapCreateFlags::RDONLY_PROG) {
+            return Err(Finding::MapWriteForbidden.into());
+        }
+        Ok(())
+    }
+
+    /// A constant index into the array of programs is jumped to directly, so it must stay one.
+    fn tail_call_index(&mut self, seen: &Seen) -> Judged<()> {
+        let Some(map) = seen.map.and_then(|m| self.map(m.0)) else { return Ok(()) };
+        if map.kind() != Some(MapType::ProgArray) {
+            return Err(Finding::TailCallMap.into());
+        }
+        let max = u64::from(map.max_entries);
+        let index = self.cur.reg(3);
+        if index.is_scalar() && index.num.const_value().is_some_and(|v| v < max) {
+            self.mark_precise(3)?;
+        }
+        Ok(())
+    }
+
+    fn release(&mut self, id: i32, found: &HelperMatch<'_>, seen: &Seen) -> Judged<()> {
+        let Some(r) = seen.release else { return Ok(()) };
+        if seen.ref_id == 0 {
+            return match self.cur.reg(r).is_null() {
+                true => Ok(()),
+                false => Err(Finding::NotAcquired { name: helper_name(found.name), id }.into()),
+            };
+        }
+        let ref_id = seen.ref_id;
+        let before = self.cur.refs.len();
+        self.cur.refs.retain(|held| held.id != ref_id);
+        if self.cur.refs.len() == before {
+            return Err(Finding::NotAcquired { name: helper_name(found.name), id }.into());
+        }
+        self.cur.for_each_reg(|reg| reg.ref_id == ref_id, |reg| *reg = Reg::unknown());
+        Ok(())
+    }
+
+    fn own_rules(&mut self, id: i32, seen: &Seen) -> Judged<()> {
+        match id {
+            TAIL_CALL if !self.cur.refs.is_empty() => {
+                self.log_references();
+                Err(Finding::LeakAt { what: "tail_call" }.into())
+            }
+            GET_LOCAL_STORAGE => {
+                if !self.cur.reg(2).is_null() {
+                    return Err(Finding::StorageFlags.into());
+                }
+                self.mark_precise(2)
+            }
+            FOR_EACH | FIND_VMA => self.push_callback(id, seen),
+            LOOP => {
+                self.mark_precise(1)?;
+                if u64::from(self.cur.cur().callback_depth) < self.cur.reg(1).num.umax() {
+                    self.push_callback(id, seen)
+                } else {
+                    self.cur.cur_mut().callback_depth = 0;
+                    let frame = self.cur.curframe();
+                    if self.log.verbose() {
+                        self.log.line(format_args!("frame{frame} bpf_loop iteration limit reached\n"));
+                    }
+                    Ok(())
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn result(&mut self, id: i32, found: &HelperMatch<'_>, seen: &Seen) -> Judged<()> {
+        let ret = found.proto.ret;
+        let mut mods = Mods::NONE;
+        for (flag, of) in [
+            (RetFlags::NULLABLE, Mods::MAYBE_NULL),
+            (RetFlags::RDONLY, Mods::RDONLY),
+            (RetFlags::RINGBUF, Mods::RINGBUF),
+            (RetFlags::TRUSTED, Mods::TRUSTED),
+        ] {
+            if ret.flags.contains(flag) {
+                mods = mods.with(of);
+            }
+        }
+        let mut r0 = match ret.kind {
+            RetKind::Integer => Reg::unknown(),
+            RetKind::Void => Reg::not_init(),
+            RetKind::MapValue => {
+                let Some((map, uid)) = seen.map else { return Err(Stop::Unknown(Feature::Internal)) };
+                let def = self.map(map).ok_or(Stop::Unknown(Feature::Internal))?;
+                let found_for_sure = id == MAP_LOOKUP
+                    && matches!(def.kind(), Some(MapType::Array | MapType::PercpuArray))
+                    && seen.const_key.is_some_and(|k| k < u64::from(def.max_entries));
+                if found_for_sure {
+                    mods = mods.without(Mods::MAYBE_NULL);
+                }
+                let mut reg = Reg { a: map, b: uid, ..Reg::pointer(Kind::MapValue, mods) };
+                if !reg.maybe_null() && self.has_lock(map) {
+                    reg.id = self.fresh_id();
+                }
+                reg
+            }
+            RetKind::Socket => Reg::pointer(Kind::Socket, mods),
+            RetKind::TcpSock => Reg::pointer(Kind::TcpSock, mods),
+            RetKind::SockCommon => Reg::pointer(Kind::SockCommon, mods),
+            RetKind::Mem => Reg { a: seen.alloc_size as u32, ..Reg::pointer(Kind::Mem, mods) },
+            _ => return Err(Stop::Unknown(Feature::KernelTypes)),
+        };
+        if r0.maybe_null() {
+            r0.id = self.fresh_id();
+        }
+        if found.proto.flags.contains(HelperFlags::CAST) {
+            r0.ref_id = seen.ref_id;
+        } else if found.proto.flags.contains(HelperFlags::ACQUIRE) || self.acquires(id, seen) {
+            let fresh = self.fresh_id();
+            self.cur.refs.push(Reference { id: fresh, insn: self.at });
+            (r0.id, r0.ref_id) = (fresh, fresh);
+        }
+        if r0.is_scalar() {
+            r0.num = match ret.bounds {
+                RetBounds::Any => r0.num,
+                RetBounds::ErrorOrSize => {
+                    let max = i32::try_from(seen.size_max).unwrap_or(i32::MAX);
+                    Scalar::UNKNOWN.with_signed_bounds_both((-MAX_ERRNO) as u32, max as u32)
+                }
+                RetBounds::Cpu => Scalar::UNKNOWN.with_signed_bounds_both(0, self.cpus() as u32 - 1),
+            };
+        }
+        *self.cur.reg_mut(0) = r0;
+        Ok(())
+    }
+
+    /// How many processors the kernel is taken to have.
+    fn cpus(&self) -> i32 {
+        2
+    }
+
+    /// A lookup in a socket map gives a socket to be released.
+    fn acquires(&self, id: i32, seen: &Seen) -> bool {
+        let kind = seen.map.and_then(|m| self.map(m.0)).and_then(|m| m.kind());
+        id == MAP_LOOKUP && matches!(kind, Some(MapType::Sockmap | MapType::Sockhash))
+    }
+
+    fn compatible(&mut self, id: i32, found: &HelperMatch<'_>, seen: &Seen) -> Judged<()> {
+        let Some(map) = seen.map.and_then(|m| self.map(m.0)) else { return Ok(()) };
+        let (kind, map_type) = (map.kind(), map.map_type);
+        let Some(kind) = kind else { return Err(Stop::Unknown(Feature::Maps)) };
+        if !self.model.map_allows(kind, &self.kind, id as u32) {
+            if matches!(kind, MapType::Sockmap | MapType::Sockhash) && matches!(id, MAP_UPDATE | MAP_DELETE) {
+                self.log.line(format_args!("cannot update sockmap in this context\n"));
+            }
+            let name = helper_name(found.name);
+            return Err(Finding::MapHelper { map_type, name, id }.into());
+        }
+        Ok(())
+    }
+
+    /// The packet may have moved: what pointed into it is a number now.
+    pub(super) fn forget_packets(&mut self) {
+        self.cur.for_each_reg(|r| r.is_packet_any(), |r| *r = Reg::unknown());
+    }
+}

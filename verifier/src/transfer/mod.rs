@@ -1,0 +1,298 @@
+//! What an instruction makes of a state.
+//!
+//! One file for each kind of instruction and of memory. [`Walker::step`] judges the instruction at
+//! hand against the current state, changes it, and says where the path goes on. Rules:
+//! `do_check_insn` of Linux 6.18; each module names its own.
+
+mod alu;
+mod args;
+mod call;
+mod depth;
+mod jump;
+mod maps;
+mod memory;
+mod sock;
+mod stack;
+mod subprog;
+
+pub(crate) use depth::check_depth;
+pub(crate) use maps::{Special, check_maps};
+
+use crate::explore::{Judged, Next, Stop, Walker};
+use crate::report::Finding;
+use crate::state::{Kind, Mods, Reg};
+use crate::structure::Slot;
+use crate::verdict::Feature;
+use alloc::vec::Vec;
+use oxbpf_isa::insn::{Callee, DecodeError, Form, Imm64, Insn, PacketBase, Reg as R, Size};
+use oxbpf_isa::kernel::{MapType, ProgFlags, RetRule};
+
+impl Walker<'_> {
+    pub(crate) fn step(&mut self) -> Judged<Next> {
+        let insn = match self.structure.insns[self.at as usize] {
+            Slot::Insn(insn) => insn,
+            Slot::Bad(error) => return Err(self.bad(error)),
+            Slot::Second => return Err(Stop::Unknown(Feature::Internal)),
+        };
+        match insn {
+            Insn::Alu { op, width, dst, src } => self.alu(op, width, dst, src),
+            Insn::Neg { width, dst } => self.neg(width, dst),
+            Insn::Mov { width, dst, src } => self.mov(width, dst, src),
+            Insn::MovSx { width, from, dst, src } => self.movsx(width, from, dst, src),
+            Insn::AddrSpaceCast { .. } => Err(Stop::Unknown(Feature::Arena)),
+            Insn::Endian { op, size, dst } => self.endian(op, size, dst),
+            Insn::Load { size, signed, dst, base, off } => self.load(size, signed, dst, base, off),
+            Insn::LoadAcquire { size, dst, base, off } => self.load_acquire(size, dst, base, off),
+            Insn::Store { size, base, off, src } => self.store(size, base, off, src),
+            Insn::StoreRelease { size, base, off, src } => self.store_release(size, base, off, src),
+            Insn::Atomic { op, fetch, size, base, off, src } => self.atomic(op, fetch, size, base, off, src),
+            Insn::LdImm64 { dst, imm } => self.wide_load(dst, imm),
+            Insn::Goto { off, .. } => {
+                self.jumps += 1;
+                Ok(Next::To((i64::from(self.at) + 1 + i64::from(off)) as u32))
+            }
+            Insn::Jump { cond, width, dst, src, off } => {
+                self.jumps += 1;
+                self.jump(cond, width, dst, src, off)
+            }
+            Insn::MayGoto { off } => {
+                self.jumps += 1;
+                self.may_goto(i32::from(off))
+            }
+            Insn::Call(callee) => {
+                self.jumps += 1;
+                match callee {
+                    Callee::Helper(id) => self.call_helper(id),
+                    Callee::Subprog(off) => self.call_subprog(off),
+                    Callee::Kfunc { .. } => Err(Stop::Unknown(Feature::Kfuncs)),
+                    Callee::Reg(_) => Err(Stop::Unknown(Feature::Internal)),
+                }
+            }
+            Insn::Packet { base, size, .. } => self.packet_load(base, size),
+            Insn::Exit => {
+                self.jumps += 1;
+                self.exit()
+            }
+        }
+    }
+
+    /// An instruction that is none.
+    fn bad(&self, error: DecodeError) -> Stop {
+        match error {
+            DecodeError::UnknownOpcode { code } => Finding::UnknownOpcode { code }.into(),
+            DecodeError::Register { number, .. } => Finding::InvalidRegister { number }.into(),
+            // The kernel looks at fewer fields of a wide load than the decoder does.
+            DecodeError::Reserved { form: Form::LdImm64, .. } => Stop::Unknown(Feature::Internal),
+            DecodeError::Reserved { .. } => {
+                let code = self.program.insns[self.at as usize].code;
+                match reserved_form(code) {
+                    Some(form) => Finding::ReservedFields { form }.into(),
+                    None => Stop::Unknown(Feature::Internal),
+                }
+            }
+            DecodeError::AtomicOp { imm, .. } => Finding::AtomicOpcode { imm }.into(),
+            _ => Stop::Unknown(Feature::Internal),
+        }
+    }
+
+    /// Whether a register may be read.
+    pub(crate) fn readable(&mut self, r: R) -> Judged<()> {
+        self.log.scratch(r.index());
+        if self.cur.reg(r.index()).kind == Kind::NotInit {
+            return Err(Finding::NotReadable { reg: r.number() }.into());
+        }
+        Ok(())
+    }
+
+    /// Whether a register may be written.
+    pub(crate) fn writable(&mut self, r: R) -> Judged<()> {
+        self.log.scratch(r.index());
+        if r == R::FP {
+            return Err(Finding::FramePointer.into());
+        }
+        Ok(())
+    }
+
+    fn wide_load(&mut self, dst: R, imm: Imm64) -> Judged<Next> {
+        self.writable(dst)?;
+        let at = dst.index();
+        match imm {
+            Imm64::Const(value) => *self.cur.reg_mut(at) = Reg::known(value),
+            Imm64::MapFd(map) | Imm64::MapIdx(map) => {
+                self.usable_map(map)?;
+                *self.cur.reg_mut(at) = Reg { a: map as u32, ..Reg::pointer(Kind::MapPtr, Mods::NONE) };
+            }
+            Imm64::MapValue { fd: map, off } | Imm64::MapIdxValue { idx: map, off } => {
+                self.usable_map(map)?;
+                if self.map(map as u32).and_then(|m| m.kind()) == Some(MapType::Arena) {
+                    return Err(Stop::Unknown(Feature::Arena));
+                }
+                let mut reg =
+                    Reg { a: map as u32, off: off as i32, ..Reg::pointer(Kind::MapValue, Mods::NONE) };
+                if self.has_lock(map as u32) {
+                    reg.id = self.fresh_id();
+                }
+                *self.cur.reg_mut(at) = reg;
+            }
+            Imm64::BtfId { .. } => return Err(Stop::Unknown(Feature::KernelTypes)),
+            Imm64::Func(off) => {
+                let start = (i64::from(self.at) + 1 + i64::from(off)) as usize;
+                let Some(subprog) = self.structure.subprog_at(start) else {
+                    return Err(Stop::Unknown(Feature::Internal));
+                };
+                if self.functions[subprog].global {
+                    return Err(Finding::CallbackNotStatic.into());
+                }
+                *self.cur.reg_mut(at) = Reg { a: subprog as u32, ..Reg::pointer(Kind::Func, Mods::NONE) };
+            }
+        }
+        Ok(Next::Straight)
+    }
+
+    /// Maps of which there is no model, or that this program may not use.
+    fn usable_map(&mut self, map: i32) -> Judged<()> {
+        let Some(kind) = self.map(map as u32).map(|m| m.kind()) else {
+            return Err(Stop::Unknown(Feature::Internal));
+        };
+        match kind {
+            None => Err(Stop::Unknown(Feature::Maps)),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// LD_ABS and LD_IND: the packet is read, or the program ends with 0.
+    fn packet_load(&mut self, base: PacketBase, _size: Size) -> Judged<Next> {
+        if !self.prog.flags.contains(ProgFlags::LD_ABS) {
+            return Err(Finding::LdAbsNotAllowed.into());
+        }
+        self.readable(R::R6)?;
+        if !self.cur.refs.is_empty() {
+            self.log_references();
+            return Err(Finding::LeakAt { what: "BPF_LD_[ABS|IND]" }.into());
+        }
+        let ctx = *self.cur.reg(6);
+        if ctx.kind != Kind::Ctx {
+            return Err(Finding::LdAbsContext.into());
+        }
+        if let PacketBase::Ind(r) = base {
+            self.readable(r)?;
+        }
+        self.pointer_offset(&ctx, 6)?;
+        self.clear_caller_saved();
+        *self.cur.reg_mut(0) = Reg::unknown();
+        if self.cur.curframe() > 0 {
+            return self.leave_by_packet_load();
+        }
+        Ok(Next::Straight)
+    }
+
+    pub(crate) fn clear_caller_saved(&mut self) {
+        for r in 0..6 {
+            self.log.scratch(r);
+        }
+        let frame = self.cur.cur_mut();
+        for reg in &mut frame.regs[..6] {
+            *reg = Reg::not_init();
+        }
+    }
+
+    /// The program, or a function of it, ends.
+    fn exit(&mut self) -> Judged<Next> {
+        let is_program = self.cur.curframe() == 0;
+        let in_async = self.cur.cur().in_async_callback;
+        if (is_program || in_async) && !self.cur.refs.is_empty() {
+            self.log_references();
+            let what = "BPF_EXIT instruction in main prog";
+            return Err(Finding::LeakAt { what }.into());
+        }
+        if self.cur.curframe() > 0 {
+            let to = self.leave()?;
+            return Ok(Next::Back(to));
+        }
+        self.return_code()?;
+        Ok(Next::End)
+    }
+
+    fn return_code(&mut self) -> Judged<()> {
+        let frame = self.cur.cur();
+        let (in_async, subprog) = (frame.in_async_callback, frame.subprog);
+        let is_global = subprog > 0 && !in_async;
+        let rule = match (in_async, is_global) {
+            (true, _) => RetRule::Within(0, 0),
+            (_, true) => RetRule::Any,
+            _ => self.model.return_rule(&self.kind),
+        };
+        if rule == RetRule::ByTarget {
+            return Err(Stop::Unknown(Feature::KernelTypes));
+        }
+        if rule == RetRule::Ignored {
+            return Ok(());
+        }
+        self.readable(R::R0)?;
+        let r0 = *self.cur.reg(0);
+        let name = if in_async { "At async callback return" } else { "At program exit" };
+        if is_global {
+            if !r0.is_scalar() {
+                let ty = r0.type_name();
+                return Err(Finding::SubprogNotScalar { ty }.into());
+            }
+            return Ok(());
+        }
+        let RetRule::Within(min, max) = rule else {
+            return Ok(());
+        };
+        if !r0.is_scalar() {
+            return Err(Finding::ReturnNotKnown { place: name, ty: r0.type_name() }.into());
+        }
+        self.mark_precise(0)?;
+        let r0 = *self.cur.reg(0);
+        if !in_range(&r0, (min, max), true) {
+            return Err(bad_return(name, &r0, (min, max)).into());
+        }
+        Ok(())
+    }
+}
+
+/// Whether a returned number lies in a range, looked at as 32 bits for programs.
+pub(crate) fn in_range(r0: &Reg, (min, max): (i32, i32), low: bool) -> bool {
+    match low {
+        true => r0.num.smin32() >= min && r0.num.smax32() <= max,
+        false => r0.num.smin() >= i64::from(min) && r0.num.smax() <= i64::from(max),
+    }
+}
+
+pub(crate) fn bad_return(place: &'static str, r0: &Reg, (min, max): (i32, i32)) -> Finding {
+    let mut has = Vec::new();
+    if r0.num.smin() > i64::MIN {
+        has.push(alloc::format!("smin={}", r0.num.smin()));
+    }
+    if r0.num.smax() < i64::MAX {
+        has.push(alloc::format!("smax={}", r0.num.smax()));
+    }
+    let has =
+        if has.is_empty() { alloc::string::String::from("unknown scalar value") } else { has.join(" ") };
+    Finding::ReturnRange { place, has, min, max }
+}
+
+/// The form that the kernel names when an unused field is used.
+fn reserved_form(code: u8) -> Option<&'static str> {
+    use oxbpf_isa::insn::opcode::{class, jmp};
+    Some(match code & class::MASK {
+        0x04 | 0x07 => match code & 0xf0 {
+            0x80 => "BPF_NEG",
+            0xd0 => "BPF_END",
+            0xb0 => "BPF_MOV",
+            _ => "BPF_ALU",
+        },
+        0x02 => "BPF_ST",
+        0x03 => "BPF_STX",
+        0x00 => "BPF_LD_[ABS|IND]",
+        0x05 | 0x06 => match code & class::OP_MASK {
+            jmp::CALL => "BPF_CALL",
+            jmp::EXIT => "BPF_EXIT",
+            jmp::JA => "BPF_JA",
+            _ => "BPF_JMP/JMP32",
+        },
+        _ => return None,
+    })
+}
