@@ -12,3 +12,5 @@ pub mod names;
 pub mod packet;
 
 pub use oxbpf_isa as isa;
+#[cfg(feature = "jit")]
+pub use oxbpf_jit as jit;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: oxbpf-conformance facts [--check]
-       oxbpf-conformance plugin [MEMORY IN HEX] [--engine interp] [--elf] <PROGRAM IN HEX";
+       oxbpf-conformance plugin [MEMORY IN HEX] [--engine interp|jit] [--elf] <PROGRAM IN HEX";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

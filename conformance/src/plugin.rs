@@ -1,6 +1,7 @@
 //! The plugin protocol of bpf_conformance: one program a call.
 //!
-//! The arguments are `[MEMORY IN HEX] [options] [--elf]`; the memory is absent when a test has none.
+//! The arguments are `[MEMORY IN HEX] [--engine interp|jit] [--elf]`; the memory is absent when a test has
+//! none.
 //! Standard input is one line of hexadecimal digits: instructions, or with `--elf` an ELF object whose
 //! section `.text` holds the program. It runs with R1 at the memory and R2 its length; helper 5 gives
 //! back its first argument. R0 is printed in hexadecimal. On failure the reason goes to standard error
@@ -9,7 +10,7 @@
 use oxbpf::isa::insn::{ByteOrder, RawInsn};
 use oxbpf::isa::program::Program;
 use oxbpf::object::{LoadOptions, Object};
-use oxbpf::vm::{Caller, Config, Engine, Input, Linker};
+use oxbpf::vm::{Caller, Config, Engine, Input, Linker, Strategy};
 
 /// Executed instructions after which a program counts as endless.
 const BUDGET: u64 = 100_000_000;
@@ -21,13 +22,15 @@ const BUDGET: u64 = 100_000_000;
 pub fn run(args: &[&str], input: &str) -> Result<u64, String> {
     let mut memory = Vec::new();
     let mut is_elf = false;
+    let mut strategy = Strategy::Interpret;
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         match *arg {
             "--elf" => is_elf = true,
             "--engine" => match args.next() {
-                Some(&"interp") => {}
-                Some(other) => return Err(format!("engine {other}: expected interp")),
+                Some(&"interp") => strategy = Strategy::Interpret,
+                Some(&"jit") => strategy = Strategy::Compile,
+                Some(other) => return Err(format!("engine {other}: expected interp or jit")),
                 None => return Err("--engine: expected a name".to_owned()),
             },
             option if option.starts_with("--") => return Err(format!("{option}: no such option")),
@@ -42,7 +45,7 @@ pub fn run(args: &[&str], input: &str) -> Result<u64, String> {
             Program::from_insns("program", insns.ok_or("instructions are eight bytes each")?)
         }
     };
-    execute(&program, &memory)
+    execute(&program, &memory, strategy)
 }
 
 /// Hexadecimal digits with spaces anywhere.
@@ -71,8 +74,8 @@ fn from_object(bytes: &[u8]) -> Result<Program, String> {
 ///
 /// # Errors
 /// The trap, or why the program cannot be linked.
-pub fn execute(program: &Program, memory: &[u8]) -> Result<u64, String> {
-    let engine = Engine::new(Config::new().budget(BUDGET));
+pub fn execute(program: &Program, memory: &[u8], strategy: Strategy) -> Result<u64, String> {
+    let engine = Engine::new(Config::new().budget(BUDGET).strategy(strategy));
     let mut linker: Linker<()> = Linker::new(&engine);
     linker.func(5, |_: &mut Caller<'_, ()>, value: u64| value);
     let instance = linker.instantiate(program).map_err(|e| e.to_string())?;

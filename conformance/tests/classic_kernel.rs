@@ -221,7 +221,7 @@ fn converted_filters_are_verified_and_do_the_same() {
             panic!("the verifier refuses {dialect:?}\n{words}{}", answer.log);
         }
         loaded += 1;
-        match oxbpf_verifier::verify(&ebpf, &KernelModel::latest()).verdict {
+        match oxbpf_verifier::verify(&ebpf, &oxbpf_verifier::Kernel::new(&KernelModel::latest())).verdict {
             Verdict::Accept => proven += 1,
             other => panic!("our verifier: {other:?} {dialect:?}\n{words}"),
         }

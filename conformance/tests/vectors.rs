@@ -1,13 +1,13 @@
-//! bpf_conformance on the interpreter, in both modes.
+//! bpf_conformance on the interpreter and as machine code, in both modes.
 
 use oxbpf::isa::program::Program;
-use oxbpf::vm::{Engine, Input, Linker, Vouched};
+use oxbpf::vm::{Config, Engine, Input, Linker, Strategy, Vouched};
 use oxbpf_conformance::vectors::{self, Vector};
 
 /// R0 of a vector's program.
-fn run(vector: &Vector, proven: bool) -> Result<u64, String> {
+fn run(vector: &Vector, proven: bool, strategy: Strategy) -> Result<u64, String> {
     let program = Program::from_insns(vector.name.clone(), vector.insns.clone());
-    let mut linker: Linker<()> = Linker::bare(&Engine::default());
+    let mut linker: Linker<()> = Linker::bare(&Engine::new(Config::new().strategy(strategy)));
     // The runner's helper 5 gives back its first argument.
     linker.func(5, |_: &mut oxbpf::vm::Caller<'_, ()>, value: u64| value);
     let instance = if proven {
@@ -40,13 +40,17 @@ fn every_vector_gives_its_result() {
                 continue;
             }
         };
-        let checked = run(vector, false);
-        if checked.as_ref().ok() != vector.result.as_ref() {
-            wrong.push(format!("{}: {checked:x?}, expected {:x?}", vector.name, vector.result));
-        } else if checked.is_ok() {
-            let proven = run(vector, true);
-            if proven != checked {
-                wrong.push(format!("{}: proven {proven:x?}, checked {checked:x?}", vector.name));
+        for strategy in [Strategy::Interpret, Strategy::Compile] {
+            let checked = run(vector, false, strategy);
+            if checked.as_ref().ok() != vector.result.as_ref() {
+                let name = &vector.name;
+                wrong.push(format!("{name} {strategy:?}: {checked:x?}, expected {:x?}", vector.result));
+            } else if checked.is_ok() {
+                let proven = run(vector, true, strategy);
+                if proven != checked {
+                    let name = &vector.name;
+                    wrong.push(format!("{name} {strategy:?}: proven {proven:x?}, checked {checked:x?}"));
+                }
             }
         }
     }
@@ -55,7 +59,7 @@ fn every_vector_gives_its_result() {
 }
 
 /// One call of the plugin, as the suite's runner makes it.
-fn call(memory: &[u8], program: &[u8], elf: bool) -> Result<u64, String> {
+fn call(engine: &str, memory: &[u8], program: &[u8], elf: bool) -> Result<u64, String> {
     use std::io::Write;
     use std::process::{Command, Stdio};
     let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x} ")).collect::<String>();
@@ -64,7 +68,7 @@ fn call(memory: &[u8], program: &[u8], elf: bool) -> Result<u64, String> {
     if !memory.is_empty() {
         command.arg(hex(memory));
     }
-    command.args(["--engine", "interp"]);
+    command.args(["--engine", engine]);
     if elf {
         command.arg("--elf");
     }
@@ -88,21 +92,28 @@ fn every_vector_gives_its_result_through_the_plugin() {
     let Some(vectors) = vectors::all() else { return };
     let (mut right, mut wrong) = (0, Vec::new());
     for vector in vectors.iter().flatten() {
-        let found = call(&vector.memory, &code(vector), false);
-        match found.as_ref().ok() == vector.result.as_ref() {
-            true => right += 1,
-            false => wrong.push(format!("{}: {found:x?}, expected {:x?}", vector.name, vector.result)),
+        for engine in ["interp", "jit"] {
+            let found = call(engine, &vector.memory, &code(vector), false);
+            match found.as_ref().ok() == vector.result.as_ref() {
+                true => right += 1,
+                false => {
+                    let (name, expected) = (&vector.name, &vector.result);
+                    wrong.push(format!("{name} on {engine}: {found:x?}, expected {expected:x?}"));
+                }
+            }
         }
     }
-    println!("{right} of {} vectors through the plugin", vectors.len());
-    assert!(wrong.is_empty() && right >= 313, "{}", wrong.join("\n"));
+    println!("{right} of {} vectors through the plugin", 2 * vectors.len());
+    assert!(wrong.is_empty() && right >= 2 * 313, "{}", wrong.join("\n"));
 }
 
 #[test]
 fn the_plugin_prints_hexadecimal_and_reasons() {
     // r0 = *(u8 *)(r1 + 1); exit
     let program = [0x71, 0x10, 1, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
-    assert_eq!(call(&[1, 0xab], &program, false), Ok(0xab));
-    assert!(call(&[1], &program, false).unwrap_err().contains("load"));
-    assert!(call(&[], &[0x95], false).is_err() && call(&[], b"\x7fELF", true).is_err());
+    for engine in ["interp", "jit"] {
+        assert_eq!(call(engine, &[1, 0xab], &program, false), Ok(0xab));
+        assert!(call(engine, &[1], &program, false).unwrap_err().contains("load"));
+        assert!(call(engine, &[], &[0x95], false).is_err() && call(engine, &[], b"\x7fELF", true).is_err());
+    }
 }

@@ -1,1 +1,28 @@
-//! Verified BPF to machine code, through Cranelift.
+//! BPF to machine code, through Cranelift.
+//!
+//! A [`Compiler`] is made once for a machine and compiles any number of programs, on any thread. It
+//! takes a [`Unit`]: operations whose references are resolved, and gives [`Code`]: functions in memory of
+//! their own, freed when the last user drops it. What compiled code needs of its host stands in [`abi`].
+//!
+//! The compiler is told whether accesses are proven. That is a claim like any other here: who enters the
+//! code promises that it holds, so entering is `unsafe`.
+
+pub mod abi;
+mod code;
+mod compiler;
+#[cfg(feature = "disasm")]
+mod disasm;
+mod error;
+mod flow;
+mod memory;
+mod program;
+mod slots;
+mod translate;
+
+pub use code::{Code, Function};
+pub use compiler::Compiler;
+#[cfg(feature = "disasm")]
+pub use disasm::{Line, disassemble};
+pub use error::CompileError;
+pub use oxbpf_isa::insn::{AluOp, AtomicOp, Cond, PacketBase, Reg, Size, Width};
+pub use program::{Meaning, Mode, Op, OptLevel, Src, Unit};

@@ -17,6 +17,22 @@ pub enum Unknown {
     TrapAtCall,
 }
 
+/// How programs are run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub enum Strategy {
+    /// By the interpreter.
+    #[default]
+    Interpret,
+    /// As machine code, compiled when they are linked; one that cannot be compiled cannot be linked.
+    #[cfg(feature = "jit")]
+    Compile,
+    /// By the interpreter at first, and as machine code when they have run so often. Compiled in the
+    /// background; one that cannot be compiled goes on being interpreted.
+    #[cfg(feature = "jit")]
+    Tiered { runs: u32 },
+}
+
 /// The settings of an engine.
 #[derive(Clone)]
 pub struct Config {
@@ -27,6 +43,13 @@ pub struct Config {
     pub(crate) trace: Option<Arc<dyn TraceSink>>,
     pub(crate) unknown: Unknown,
     pub(crate) maps: Settings,
+    pub(crate) strategy: Strategy,
+    #[cfg(feature = "jit")]
+    pub(crate) fuel: bool,
+    #[cfg(feature = "jit")]
+    pub(crate) opt_level: oxbpf_jit::OptLevel,
+    #[cfg(feature = "jit")]
+    pub(crate) keep_clif: bool,
 }
 
 impl Config {
@@ -49,7 +72,46 @@ impl Config {
                 seed: 0,
                 page_size: 4096,
             },
+            strategy: Strategy::default(),
+            #[cfg(feature = "jit")]
+            fuel: true,
+            #[cfg(feature = "jit")]
+            opt_level: oxbpf_jit::OptLevel::default(),
+            #[cfg(feature = "jit")]
+            keep_clif: false,
         }
+    }
+
+    /// How programs are run; by the interpreter unless told otherwise.
+    #[must_use]
+    pub fn strategy(mut self, strategy: Strategy) -> Config {
+        self.strategy = strategy;
+        self
+    }
+
+    /// Whether compiled code counts what it executes, as it does unless told otherwise. Without, neither
+    /// the budget nor [`Cancel`](super::Cancel) stops it.
+    #[cfg(feature = "jit")]
+    #[must_use]
+    pub fn fuel(mut self, count: bool) -> Config {
+        self.fuel = count;
+        self
+    }
+
+    /// How much work the compiler does.
+    #[cfg(feature = "jit")]
+    #[must_use]
+    pub fn opt_level(mut self, level: oxbpf_jit::OptLevel) -> Config {
+        self.opt_level = level;
+        self
+    }
+
+    /// Keeps the compiler's intermediate form with the machine code.
+    #[cfg(feature = "jit")]
+    #[must_use]
+    pub fn keep_clif(mut self, keep: bool) -> Config {
+        self.keep_clif = keep;
+        self
     }
 
     /// The most instructions of a run; held at backward jumps and calls.
@@ -118,6 +180,7 @@ impl fmt::Debug for Config {
             .field("budget", &self.budget)
             .field("task", &self.task)
             .field("unknown", &self.unknown)
+            .field("strategy", &self.strategy)
             .field("maps", &self.maps)
             .finish_non_exhaustive()
     }
@@ -131,6 +194,8 @@ struct Shared {
     config: Config,
     /// Stacks of runs that have ended, for the next.
     pool: Mutex<Vec<Parts>>,
+    #[cfg(feature = "jit")]
+    workshop: super::compiled::Workshop,
 }
 
 /// How many stacks of ended runs are kept.
@@ -138,7 +203,17 @@ const POOL: usize = 16;
 
 impl Engine {
     pub fn new(config: Config) -> Engine {
-        Engine(Arc::new(Shared { config, pool: Mutex::default() }))
+        Engine(Arc::new(Shared {
+            config,
+            pool: Mutex::default(),
+            #[cfg(feature = "jit")]
+            workshop: super::compiled::Workshop::default(),
+        }))
+    }
+
+    #[cfg(feature = "jit")]
+    pub(crate) fn workshop(&self) -> &super::compiled::Workshop {
+        &self.0.workshop
     }
 
     pub fn config(&self) -> &Config {

@@ -26,11 +26,23 @@ impl Cancel {
 }
 
 /// A context: its bytes as the program sees them, and its layout.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Context {
     layout: Arc<ContextLayout>,
     /// The structure, padded to whole words, and behind it the wide fields.
     words: Vec<u64>,
+}
+
+impl Clone for Context {
+    fn clone(&self) -> Context {
+        Context { layout: self.layout.clone(), words: self.words.clone() }
+    }
+
+    /// Keeps the memory of `self` where it is, if it is large enough.
+    fn clone_from(&mut self, other: &Context) {
+        self.layout.clone_from(&other.layout);
+        self.words.clone_from(&other.words);
+    }
 }
 
 impl Context {
@@ -100,7 +112,7 @@ impl Context {
 }
 
 /// A packet with room before and behind it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Packet {
     buffer: Vec<u8>,
     meta: usize,
@@ -111,6 +123,19 @@ pub struct Packet {
     /// Where the link-layer and the network header begin.
     mac: usize,
     network: usize,
+}
+
+impl Clone for Packet {
+    fn clone(&self) -> Packet {
+        Packet { buffer: self.buffer.clone(), ..*self }
+    }
+
+    /// Keeps the memory of `self` where it is, if it is large enough.
+    fn clone_from(&mut self, other: &Packet) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clone_from(&other.buffer);
+        *self = Packet { buffer, ..*other };
+    }
 }
 
 /// Room before a packet (Linux `XDP_PACKET_HEADROOM`).

@@ -62,6 +62,22 @@ impl<T: 'static> Instance<T> {
         self.linked.accepts(input)
     }
 
+    /// Compiles the program now, whatever the engine's strategy, unless that is done; later runs use the
+    /// machine code.
+    ///
+    /// # Errors
+    /// When the compiler refuses. The program can still be run.
+    #[cfg(feature = "jit")]
+    pub fn compile(&self) -> Result<Arc<oxbpf_jit::Code>, oxbpf_jit::CompileError> {
+        super::compiled::compile(&self.engine, &self.linked)
+    }
+
+    /// The machine code, once there is some.
+    #[cfg(feature = "jit")]
+    pub fn machine_code(&self) -> Option<&Arc<oxbpf_jit::Code>> {
+        self.linked.compiled.get()
+    }
+
     /// Runs the program once.
     ///
     /// # Errors
@@ -73,6 +89,8 @@ impl<T: 'static> Instance<T> {
         if !self.linked.accepts(&input) {
             return Err(TrapKind::Unsupported("a context that the proof does not speak of").into());
         }
+        #[cfg(feature = "jit")]
+        super::compiled::on_run(&self.engine, &self.linked);
         let parts = self.engine.take_parts();
         let (result, parts) = Run::new(&self.engine, self.linked.clone(), data, input, parts).finish();
         self.engine.give_parts(parts);

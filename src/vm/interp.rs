@@ -12,7 +12,7 @@ use super::MAX_FRAMES;
 use super::lower::atomic_of;
 use super::memory::{Access, Checked, Proven};
 use super::op::{Code, Op, for_each_form};
-use super::run::{Linked, Run, Saved};
+use super::run::{Linked, MAX_TAIL_CALLS, Run, Saved};
 use super::trap::{Trap, TrapKind};
 use oxbpf_isa::insn::{AluOp, AtomicOp, Cond};
 use std::ptr;
@@ -21,15 +21,21 @@ use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 /// How often `may_goto` goes on in one frame (Linux `BPF_MAX_LOOPS`).
 const MAY_GOTO: u32 = 8 << 20;
 
-/// How many tail calls a run may make (Linux `MAX_TAIL_CALL_CNT`).
-const MAX_TAIL_CALLS: u32 = 33;
-
 impl Run<'_> {
     /// Runs a function of the current program in the innermost frame.
     pub(crate) fn exec(&mut self, entry: u32, args: [u64; 5]) -> Result<u64, Trap> {
+        #[cfg(feature = "jit")]
+        if let Some(result) = self.exec_compiled(entry, args) {
+            return result;
+        }
+        self.interpret(entry, args, [0; 5])
+    }
+
+    /// The same by the interpreter. `inherited` are R0 and R6 to R9.
+    pub(crate) fn interpret(&mut self, entry: u32, args: [u64; 5], inherited: [u64; 5]) -> Result<u64, Trap> {
         match self.prog().proven {
-            true => exec::<Proven>(self, entry, args),
-            false => exec::<Checked>(self, entry, args),
+            true => exec::<Proven>(self, entry, args, inherited),
+            false => exec::<Checked>(self, entry, args, inherited),
         }
     }
 
@@ -51,6 +57,31 @@ impl Run<'_> {
         result
     }
 
+    /// Calls what compiled code has the address of in a register: a function of the program, or a helper
+    /// by its number.
+    #[cfg(feature = "jit")]
+    pub(crate) fn call_through_register(
+        &mut self,
+        target: u64,
+        args: [u64; 5],
+        inherited: [u64; 5],
+    ) -> Result<oxbpf_jit::abi::Returned, Trap> {
+        let Some(entry) = self.prog().code.function(target) else {
+            let index = i32::try_from(target).ok().and_then(|id| self.prog().table.helper(id));
+            let index = index.ok_or(TrapKind::NotAFunction { target })?;
+            return self.call_helper(index as usize, args).map(oxbpf_jit::abi::Returned::value);
+        };
+        if self.depth + 1 == MAX_FRAMES {
+            return Err(TrapKind::CallDepth.into());
+        }
+        let prog = self.prog_ptr();
+        self.depth += 1;
+        let result = self.interpret(entry, args, inherited);
+        self.depth -= 1;
+        self.set_prog(prog);
+        result.map(oxbpf_jit::abi::Returned::value)
+    }
+
     /// Gives a trap the place of the operation before `pc`.
     #[cold]
     #[inline(never)]
@@ -62,10 +93,12 @@ impl Run<'_> {
     }
 }
 
-fn exec<A: Access>(run: &mut Run<'_>, entry: u32, args: [u64; 5]) -> Result<u64, Trap> {
+fn exec<A: Access>(run: &mut Run<'_>, entry: u32, args: [u64; 5], inherited: [u64; 5]) -> Result<u64, Trap> {
     let base = run.depth;
     let mut r = [0u64; 11];
+    r[0] = inherited[0];
     r[1..6].copy_from_slice(&args);
+    r[6..10].copy_from_slice(&inherited[1..]);
     r[10] = run.memory.enter(base);
     // SAFETY: entries are operations of the current program.
     let mut pc: *const Op = unsafe { run.prog().code.ops.as_ptr().add(entry as usize) };
@@ -325,7 +358,7 @@ fn exec<A: Access>(run: &mut Run<'_>, entry: u32, args: [u64; 5]) -> Result<u64,
                             let target: *const Linked = run.keep(target);
                             run.set_prog(target);
                             let prog = run.prog();
-                            if prog.proven == A::PROVEN {
+                            if prog.proven == A::PROVEN && !prog.is_compiled() {
                                 let fp = r[10];
                                 r = [0, r[1], 0, 0, 0, 0, 0, 0, 0, 0, fp];
                                 pc = prog.code.ops.as_ptr();

@@ -69,6 +69,12 @@ impl Table {
         (FIRST_HOST + self.host.len() - 1) as u32
     }
 
+    /// The number of the machine's own helper with this index.
+    #[cfg(feature = "jit")]
+    pub fn own(index: usize) -> Option<i32> {
+        helpers::ALL.get(index).map(|row| row.0)
+    }
+
     /// Calls the function with this index.
     #[inline]
     pub fn call(&self, index: usize, run: &mut Run<'_>, args: [u64; 5]) -> Result<u64, Trap> {
@@ -334,7 +340,11 @@ impl<T: 'static> Linker<T> {
             id: self.next_id,
             state: TypeId::of::<T>(),
             exception_callback,
+            #[cfg(feature = "jit")]
+            compiled: super::compiled::Slot::default(),
         });
+        #[cfg(feature = "jit")]
+        super::compiled::on_link(&self.engine, &linked)?;
         self.next_id += 1;
         self.programs.insert(program.name.clone(), linked.clone());
         self.group.lock().unwrap_or_else(PoisonError::into_inner).push(linked.clone());

@@ -70,6 +70,9 @@ pub enum LinkError {
     NeedsContextFacts,
     /// The proof does not hold for what is linked.
     Proof(ProofGap),
+    /// The engine is to compile, and cannot.
+    #[cfg(feature = "jit")]
+    Compile(oxbpf_jit::CompileError),
 }
 
 /// Why a proof does not hold for what a program is linked with.
@@ -151,6 +154,8 @@ impl fmt::Display for LinkError {
             LinkError::NeedsContextFacts => {
                 f.write_str("the proof must list the accesses to a context with packet pointers")
             }
+            #[cfg(feature = "jit")]
+            LinkError::Compile(error) => error.fmt(f),
         }
     }
 }

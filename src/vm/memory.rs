@@ -14,6 +14,7 @@ use super::MAX_FRAMES;
 use super::lower::STACK_SIZE;
 use super::run::Run;
 use super::trap::{AccessKind, Near, RegionKind, Trap, TrapKind};
+use std::alloc::Layout;
 use std::ptr;
 
 /// Bytes from one frame to the next: a gap as large as a frame lies between them, so that an
@@ -21,8 +22,30 @@ use std::ptr;
 pub(crate) const FRAME_STRIDE: usize = 2 * STACK_SIZE;
 
 /// The stack of one run: frame 0 at the highest address, each below its caller's.
+#[cfg(not(feature = "jit"))]
 #[repr(C, align(64))]
-struct StackBytes([u8; MAX_FRAMES * FRAME_STRIDE]);
+struct StackBytes {
+    frames: [u8; MAX_FRAMES * FRAME_STRIDE],
+}
+
+/// The stack of one run: frame 0 at the highest address, each below its caller's; and below the
+/// frames what compiled code sees of the run, in a block that its frame pointers lead to.
+#[cfg(feature = "jit")]
+#[repr(C, align(16384))]
+struct StackBytes {
+    context: std::mem::MaybeUninit<oxbpf_jit::abi::Context>,
+    room: [u8; oxbpf_jit::abi::FRAMES_AT - size_of::<oxbpf_jit::abi::Context>()],
+    frames: [u8; MAX_FRAMES * FRAME_STRIDE],
+}
+
+#[cfg(feature = "jit")]
+const _: () = assert!(
+    size_of::<StackBytes>() == oxbpf_jit::abi::ARENA
+        && align_of::<StackBytes>() == oxbpf_jit::abi::ARENA
+        && std::mem::offset_of!(StackBytes, frames) == oxbpf_jit::abi::FRAMES_AT
+        && FRAME_STRIDE == oxbpf_jit::abi::FRAME_STRIDE
+        && MAX_FRAMES == oxbpf_jit::abi::MAX_FRAMES
+);
 
 /// A region that the last accesses fell into. Regions under eight bytes are never kept here, so
 /// one comparison decides for every size.
@@ -58,6 +81,7 @@ impl Region {
 /// Stack and regions of a run.
 pub(crate) struct Memory {
     stack: ptr::NonNull<StackBytes>,
+    /// Where the frames begin.
     stack_base: u64,
     /// Offset of the lowest live frame from `stack_base`.
     live: u64,
@@ -73,19 +97,27 @@ unsafe impl Send for Memory {}
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        // SAFETY: the pointer came from `Box::into_raw` and is dropped once.
-        drop(unsafe { Box::from_raw(self.stack.as_ptr()) });
+        // SAFETY: the pointer came from the allocator with this layout and is freed once.
+        unsafe { std::alloc::dealloc(self.stack.as_ptr().cast(), Layout::new::<StackBytes>()) };
     }
 }
 
 impl Memory {
     pub fn new() -> Memory {
-        let stack = Box::into_raw(Box::new(StackBytes([0; _])));
-        // SAFETY: `Box::into_raw` never gives null.
-        let stack = unsafe { ptr::NonNull::new_unchecked(stack) };
+        let layout = Layout::new::<StackBytes>();
+        // SAFETY: the layout has a size.
+        let stack = unsafe { std::alloc::alloc_zeroed(layout) }.cast::<StackBytes>();
+        let Some(stack) = ptr::NonNull::new(stack) else { std::alloc::handle_alloc_error(layout) };
+        #[cfg(feature = "jit")]
+        // SAFETY: the block was just allocated, and begins with room for the context.
+        unsafe {
+            let context = oxbpf_jit::abi::Context::new(super::compiled::SERVICES);
+            stack.as_ptr().cast::<oxbpf_jit::abi::Context>().write(context);
+        }
+        let frames = std::mem::offset_of!(StackBytes, frames);
         Memory {
             stack,
-            stack_base: stack.as_ptr().expose_provenance() as u64,
+            stack_base: (stack.as_ptr().expose_provenance() + frames) as u64,
             live: 0,
             used: 0,
             recent_read: Recent::default(),
@@ -100,6 +132,8 @@ impl Memory {
             self.zero_frame(frame);
         }
         self.used = 0;
+        #[cfg(feature = "jit")]
+        self.show_packet(0, 0);
         self.regions.clear();
         self.forget();
         self.enter(0);
@@ -110,7 +144,7 @@ impl Memory {
     }
 
     fn zero_frame(&mut self, frame: usize) {
-        let offset = Self::frame_offset(frame);
+        let offset = std::mem::offset_of!(StackBytes, frames) + Self::frame_offset(frame);
         // SAFETY: the frame lies inside the stack, to which only this run's program has pointers,
         // and no program is running while `&mut self` is in use here.
         unsafe { self.stack.as_ptr().cast::<u8>().add(offset).write_bytes(0, STACK_SIZE) };
@@ -146,9 +180,27 @@ impl Memory {
         self.forget();
     }
 
+    /// Tells compiled code where the packet's data is.
+    #[cfg(feature = "jit")]
+    pub fn show_packet(&mut self, data: u64, len: u64) {
+        // SAFETY: the context is part of the block, and no reference to it is held anywhere.
+        unsafe { ((*self.context()).packet, (*self.context()).packet_len) = (data, len) };
+    }
+
     /// Drops what is remembered of recent accesses.
     pub fn forget(&mut self) {
         (self.recent_read, self.recent_write) = (Recent::default(), Recent::default());
+        #[cfg(feature = "jit")]
+        // SAFETY: the context is part of the block, and no reference to it is held anywhere.
+        unsafe {
+            (*self.context()).forget();
+        }
+    }
+
+    /// What compiled code sees of the run.
+    #[cfg(feature = "jit")]
+    pub fn context(&mut self) -> *mut oxbpf_jit::abi::Context {
+        self.stack.as_ptr().cast()
     }
 
     #[inline(always)]
@@ -232,6 +284,33 @@ macro_rules! words {
 }
 words!(u8 u16 u32 u64);
 
+/// How many bytes an access moves.
+#[cfg(feature = "jit")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum AccessWidth {
+    W8,
+    W16,
+    W32,
+    W64,
+}
+
+#[cfg(feature = "jit")]
+impl AccessWidth {
+    /// From its logarithm.
+    pub fn of(log: u8) -> AccessWidth {
+        match log {
+            0 => AccessWidth::W8,
+            1 => AccessWidth::W16,
+            2 => AccessWidth::W32,
+            _ => AccessWidth::W64,
+        }
+    }
+
+    pub fn bytes(self) -> u64 {
+        1 << self as u64
+    }
+}
+
 /// Reads a word at a bare address.
 ///
 /// # Safety
@@ -307,12 +386,20 @@ impl Run<'_> {
         })
     }
 
-    /// Finds the region of an access that was not into a recent one.
+    /// Holds an access that was not into a recent region.
     #[cold]
     #[inline(never)]
     pub(crate) fn look_up(&mut self, addr: u64, size: u64, kind: AccessKind) -> Result<(), Trap> {
+        if let Some(region) = self.find(addr, size, kind)? {
+            self.memory.remember(&region, kind);
+        }
+        Ok(())
+    }
+
+    /// Holds an access, and gives its region if all of that is as good.
+    pub(crate) fn find(&self, addr: u64, size: u64, kind: AccessKind) -> Result<Option<Region>, Trap> {
         if self.memory.in_stack(addr, size) {
-            return Ok(());
+            return Ok(None);
         }
         let found = self.memory.regions.iter().find(|r| r.holds(addr, size)).copied();
         let Some(region) = found.or_else(|| self.map_region(addr).filter(|r| r.holds(addr, size))) else {
@@ -324,12 +411,11 @@ impl Run<'_> {
         if region.kind == RegionKind::Context {
             // A context has rules of its own, so nothing of it is remembered.
             return match self.judge_context(addr - region.start, size, kind.writes()) {
-                true => Ok(()),
+                true => Ok(None),
                 false => Err(self.missed(addr, size, kind)),
             };
         }
-        self.memory.remember(&region, kind);
-        Ok(())
+        Ok(Some(region))
     }
 
     /// The trap of an access, with the nearest region.

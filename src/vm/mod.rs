@@ -34,6 +34,8 @@
 //! a [`Trap`]. What a verified program's proof says is not checked again.
 
 mod caller;
+#[cfg(feature = "jit")]
+mod compiled;
 mod context;
 mod engine;
 mod events;
@@ -58,7 +60,7 @@ mod trap;
 
 pub use caller::{Caller, Erased, FromReg, IntoFunc, IntoReg, IntoRet};
 pub use context::{ContextLayout, PacketPointer, WideField, sk_buff};
-pub use engine::{Config, Engine, Unknown};
+pub use engine::{Config, Engine, Strategy, Unknown};
 pub use events::{TraceBuffer, TraceSink};
 pub use helpers::name_of as helper_name;
 pub use input::{Cancel, Context, HEADROOM, Input, Packet};

@@ -91,6 +91,22 @@ macro_rules! define_codes {
             }
         }
 
+        /// The operation, width and kind of second operand of a code.
+        #[cfg(feature = "jit")]
+        pub(crate) fn form(code: Code) -> Form {
+            match code {
+                $(Code::$a64r => Form::Alu(AluOp::$alu, Width::W64, true),
+                  Code::$a64i => Form::Alu(AluOp::$alu, Width::W64, false),
+                  Code::$a32r => Form::Alu(AluOp::$alu, Width::W32, true),
+                  Code::$a32i => Form::Alu(AluOp::$alu, Width::W32, false),)+
+                $(Code::$j64r => Form::Jump(Cond::$cond, Width::W64, true),
+                  Code::$j64i => Form::Jump(Cond::$cond, Width::W64, false),
+                  Code::$j32r => Form::Jump(Cond::$cond, Width::W32, true),
+                  Code::$j32i => Form::Jump(Cond::$cond, Width::W32, false),)+
+                _ => Form::Other,
+            }
+        }
+
         /// The code of a conditional jump.
         pub(crate) fn jump_code(cond: Cond, width: Width, register: bool) -> Code {
             match (cond, width, register) {
@@ -103,6 +119,15 @@ macro_rules! define_codes {
     };
 }
 for_each_form!(define_codes);
+
+/// What a code is one form of; the reverse of [`alu_code`] and [`jump_code`].
+#[cfg(feature = "jit")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Form {
+    Alu(AluOp, Width, bool),
+    Jump(Cond, Width, bool),
+    Other,
+}
 
 /// One lowered operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -29,6 +29,9 @@ const MAP_TAG: u64 = 0xba00_0000 << 32;
 /// Set in handles of inner maps, which the run has numbered.
 const INNER: u32 = 1 << 31;
 
+/// How many tail calls a run may make (Linux `MAX_TAIL_CALL_CNT`).
+pub(crate) const MAX_TAIL_CALLS: u32 = 33;
+
 /// Instructions after which the host's wish to cancel is looked at.
 const SLICE: u64 = 1 << 16;
 
@@ -53,12 +56,30 @@ pub(crate) struct Linked {
     pub state: TypeId,
     /// Where the kernel's exception callback of this program begins, if it names one.
     pub exception_callback: Option<u32>,
+    /// Its machine code, once there is some.
+    #[cfg(feature = "jit")]
+    pub compiled: super::compiled::Slot,
 }
 
 impl Linked {
     /// What a program holds for the map with this index.
     pub fn map_handle(index: usize) -> u64 {
         MAP_TAG | index as u32 as u64
+    }
+
+    /// The index of the program's own map that a handle means.
+    #[cfg(feature = "jit")]
+    pub fn map_index(&self, handle: u64) -> Option<u32> {
+        let index = u32::try_from(handle ^ MAP_TAG).ok()?;
+        ((index as usize) < self.maps.len()).then_some(index)
+    }
+
+    /// Whether there is machine code.
+    pub fn is_compiled(&self) -> bool {
+        #[cfg(feature = "jit")]
+        return self.compiled.get().is_some();
+        #[cfg(not(feature = "jit"))]
+        return false;
     }
 }
 
@@ -142,6 +163,11 @@ pub(crate) struct Run<'a> {
     /// Addresses of spin locks this run holds.
     pub locks: Vec<u64>,
     pub redirect: Option<Redirect>,
+    /// A trap on its way through compiled code, or a panic of the host's.
+    #[cfg(feature = "jit")]
+    pub pending: Option<Trap>,
+    #[cfg(feature = "jit")]
+    pub panic: Option<Box<dyn Any + Send>>,
 }
 
 impl<'a> Run<'a> {
@@ -176,6 +202,10 @@ impl<'a> Run<'a> {
             reservations: Vec::new(),
             locks: Vec::new(),
             redirect: None,
+            #[cfg(feature = "jit")]
+            pending: None,
+            #[cfg(feature = "jit")]
+            panic: None,
         }
     }
 
@@ -527,6 +557,8 @@ impl<'a> Run<'a> {
         let (data, end) = packet.data_span();
         let packet_len = packet.len() as u32;
         self.memory.move_packet(start, len);
+        #[cfg(feature = "jit")]
+        self.memory.show_packet(data, packet_len as u64);
         if let Subject::Context(context) = &mut self.input.subject {
             context.set_wide(PacketPointer::Data, data);
             context.set_wide(PacketPointer::DataEnd, end);

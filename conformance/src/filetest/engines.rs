@@ -25,6 +25,7 @@ pub trait Engine {
 /// Every engine.
 pub fn engines() -> Vec<Box<dyn Engine>> {
     let mut engines: Vec<Box<dyn Engine>> = vec![Box::new(Text), Box::new(Verifier)];
+    engines.extend(super::machines::machines());
     #[cfg(target_os = "linux")]
     if let Ok(oracle) = crate::oracle::Oracle::open() {
         engines.push(Box::new(RunningKernel(oracle)));

@@ -12,11 +12,25 @@
 //!   exit
 //! ```
 //!
+//! A case that is run says on lines of its own with what, and what comes of it; without such a line it is
+//! run once without input:
+//!
+//! ```text
+//! test run
+//!
+//! case a load past the end
+//!   r0 = *(u16 *)(r1 + 1)
+//!   exit
+//!   ; run: mem=0102ff => r0=0xff02
+//!   ; run: mem=0102 => trap at 0: access
+//! ```
+//!
 //! Expectations begin with a word and a colon or bracket after `; `; other comments are comments. An
 //! expectation about the whole case stands on a line of its own, after the instructions. With `BLESS=1`
 //! what is found is written in place of what was expected.
 
 mod engines;
+mod machines;
 mod parse;
 
 pub use engines::{Engine, engines};

@@ -4,7 +4,7 @@ use super::*;
 
 /// Runs a program on memory it may change.
 fn on(text: &str, maps: &[Arc<MapDef>], memory: &mut [u8]) -> u64 {
-    let mut linker: Linker<()> = Linker::new(&Engine::default());
+    let mut linker: Linker<()> = Linker::new(&engine());
     let instance = linker.instantiate(&program_with(text, maps)).unwrap_or_else(|e| panic!("{e}"));
     instance.run(&mut (), Input::memory(memory)).unwrap_or_else(|t| panic!("{t}")).ret
 }
@@ -12,7 +12,7 @@ fn on(text: &str, maps: &[Arc<MapDef>], memory: &mut [u8]) -> u64 {
 /// `bpf_trace_vprintk` of a format with arguments: the text, or the error.
 fn printed(format: &str, args: &[u64], foreign: &[(u64, &[u8])]) -> Result<String, i64> {
     let trace = Arc::new(TraceBuffer::new(4));
-    let engine = Engine::new(Config::new().trace(trace.clone()));
+    let engine = Engine::new(config().trace(trace.clone()));
     let mut linker: Linker<()> = Linker::new(&engine);
     let text = "r6 = r1\nr2 = *(u64 *)(r6 + 0)\nr4 = *(u64 *)(r6 + 8)\nr1 = r6\nr1 += 16\nr1 += r4\nr3 = r6\nr3 += 16\ncall 177\nexit";
     let instance = linker.instantiate(&program(text)).unwrap();
@@ -118,7 +118,7 @@ fn records_go_to_the_host_or_nowhere() {
     let ring = map_def("ring", MapType::Ringbuf, 0, 0, 4096);
     let reserve =
         "r1 = map[fd:0]\nr2 = 16\nr3 = 0\ncall 131\nif r0 == 0 goto end\nr1 = r0\n*(u64 *)(r1 + 8) = 5\n";
-    let mut linker: Linker<()> = Linker::new(&Engine::default());
+    let mut linker: Linker<()> = Linker::new(&engine());
     let submit = format!("{reserve}r2 = 0\ncall 132\nend:\nr0 = 0\nexit");
     let submit = linker.instantiate(&program_with(&submit, std::slice::from_ref(&ring))).unwrap();
     submit.run(&mut (), Input::none()).unwrap();
@@ -143,7 +143,7 @@ fn records_go_to_the_host_or_nowhere() {
 fn perf_events_take_data_and_packet() {
     let events = map_def("events", MapType::PerfEventArray, 4, 4, 1);
     let text = "r6 = r1\n*(u64 *)(r10 - 8) = 77\nr1 = r6\nr2 = map[fd:0]\nr3 = 0x3ffffffff ll\nr4 = r10\nr4 += -8\nr5 = 8\ncall 25\nexit";
-    let mut linker: Linker<()> = Linker::new(&Engine::default());
+    let mut linker: Linker<()> = Linker::new(&engine());
     let instance = linker.instantiate(&program_with(text, &[events])).unwrap();
     let maps::MapKind::PerfEventArray(array) = instance.maps()[0].kind() else { panic!() };
     let run = || {
@@ -161,7 +161,7 @@ fn perf_events_take_data_and_packet() {
 #[test]
 fn probe_reads_never_trap() {
     let text = "r3 = r1\nr1 = r10\nr1 += -16\nr2 = 8\ncall 113\nr6 = r0\nr0 = *(u64 *)(r10 - 16)\nif r6 != 0 goto bad\nexit\nbad:\nr0 |= r6\nexit";
-    let mut linker: Linker<()> = Linker::new(&Engine::default());
+    let mut linker: Linker<()> = Linker::new(&engine());
     let program = program(text);
     let instance = linker.instantiate(&program).unwrap();
     let ret = instance.run(&mut (), Input::none().arg(1, 0xdead_0000)).unwrap().ret;
@@ -189,7 +189,7 @@ fn locks_are_held_by_one() {
 #[test]
 fn the_packet_moves_under_the_program() {
     let text = "r6 = r1\nr2 = -4\ncall 44\nif r0 != 0 goto end\nr1 = *(u32 *)(r6 + 0)\nr2 = *(u32 *)(r6 + 4)\nr0 = r2\nr0 -= r1\n*(u32 *)(r1 + 0) = 0x01020304\nend:\nexit";
-    let mut linker: Linker<()> = Linker::new(&Engine::default());
+    let mut linker: Linker<()> = Linker::new(&engine());
     let instance = linker.instantiate(&program(text)).unwrap();
     let mut context = Context::new(ContextLayout::xdp_md());
     let mut packet = Packet::new(&[9; 60]);
@@ -204,7 +204,7 @@ fn the_packet_moves_under_the_program() {
 
 #[test]
 fn redirects_are_told() {
-    let mut linker: Linker<()> = Linker::new(&Engine::default());
+    let mut linker: Linker<()> = Linker::new(&engine());
     let tc = Program {
         prog_type: Some(oxbpf_isa::kernel::ProgType::SchedCls),
         ..program("r1 = 3\nr2 = 1\ncall 23\nexit")
@@ -217,7 +217,7 @@ fn redirects_are_told() {
 fn the_world_is_the_hosts() {
     let task = Task { uid: 5, gid: 6, numa_node: 2, ..Task::new(42, "comm") };
     let engine = Engine::new(
-        Config::new()
+        config()
             .clock(Arc::new(ManualClock::at(123)))
             .task(task)
             .cpus(4)

@@ -1,8 +1,51 @@
-mod helpers;
-mod hostile;
-mod programs;
+/// The same tests on every engine.
+macro_rules! on_engine {
+    ($name:ident, $config:expr) => {
+        #[path = "."]
+        mod $name {
+            use super::*;
+
+            /// The settings of the engine under test.
+            fn config() -> Config {
+                $config
+            }
+
+            fn engine() -> Engine {
+                Engine::new(config())
+            }
+
+            /// R0 of a program without input.
+            fn run(program: &Program) -> Result<u64, Trap> {
+                let mut linker: Linker<()> = Linker::new(&engine());
+                let instance = linker.instantiate(program).unwrap_or_else(|e| panic!("{e}"));
+                instance.run(&mut (), Input::none()).map(|o| o.ret)
+            }
+
+            /// The kind of the trap a program ends in.
+            fn trap(text: &str) -> TrapKind {
+                run(&program(text)).expect_err("the program traps").kind().clone()
+            }
+
+            #[path = "helpers.rs"]
+            mod helpers;
+            #[path = "hostile.rs"]
+            mod hostile;
+            #[path = "programs.rs"]
+            mod programs;
+        }
+    };
+}
+on_engine!(interpreted, Config::new());
+#[cfg(feature = "jit")]
+on_engine!(compiled, Config::new().strategy(Strategy::Compile));
+#[cfg(feature = "jit")]
+on_engine!(compiled_fast, Config::new().strategy(Strategy::Compile).opt_level(oxbpf_jit::OptLevel::Fast));
+
 #[cfg(feature = "verifier")]
 mod proven;
+mod random;
+#[cfg(feature = "jit")]
+mod same;
 
 use super::*;
 use oxbpf_isa::asm::{Syntax, assemble};
@@ -30,16 +73,4 @@ fn map_def(name: &str, kind: MapType, key: u32, value: u32, entries: u32) -> Arc
 /// A program with maps, which its text names by index (`map[0]` as `map_fd`).
 fn program_with(text: &str, maps: &[Arc<MapDef>]) -> Program {
     Program { maps: maps.to_vec(), ..program(text) }
-}
-
-/// R0 of a program without input.
-fn run(program: &Program) -> Result<u64, Trap> {
-    let mut linker: Linker<()> = Linker::new(&Engine::default());
-    let instance = linker.instantiate(program).unwrap_or_else(|e| panic!("{e}"));
-    instance.run(&mut (), Input::none()).map(|o| o.ret)
-}
-
-/// The kind of the trap a program ends in.
-fn trap(text: &str) -> TrapKind {
-    run(&program(text)).expect_err("the program traps").kind().clone()
 }

@@ -30,7 +30,7 @@ fn frames_are_apart() {
 #[test]
 fn a_trap_names_instruction_and_region() {
     let program = program("r2 = *(u32 *)(r1 + 4)\nr3 = 1 ll\nr0 = *(u32 *)(r1 + 6)\nexit");
-    let mut linker: Linker<()> = Linker::new(&Engine::default());
+    let mut linker: Linker<()> = Linker::new(&engine());
     let instance = linker.instantiate(&program).unwrap();
     let mut memory = [0; 8];
     let trap = instance.run(&mut (), Input::memory(&mut memory)).unwrap_err();
@@ -51,7 +51,7 @@ fn atomics_must_be_aligned() {
 #[test]
 fn budget_and_cancellation_stop_a_loop() {
     let program = program("r0 += 1\ngoto -2");
-    let mut linker: Linker<()> = Linker::new(&Engine::default());
+    let mut linker: Linker<()> = Linker::new(&engine());
     let instance = linker.instantiate(&program).unwrap();
     let trap = instance.run(&mut (), Input::none().budget(100_000)).unwrap_err();
     assert!(matches!(trap.kind(), TrapKind::Budget { limit: 100_000 }));
@@ -68,7 +68,7 @@ fn budget_and_cancellation_stop_a_loop() {
 fn instructions_are_counted() {
     let program =
         program("r1 = 10\nagain:\nr1 -= 1\nif r1 != 0 goto again\ncall f\nexit\nf:\nr0 = 1 ll\nexit");
-    let mut linker: Linker<()> = Linker::new(&Engine::default());
+    let mut linker: Linker<()> = Linker::new(&engine());
     let outcome = linker.instantiate(&program).unwrap().run(&mut (), Input::none()).unwrap();
     assert_eq!((outcome.ret, outcome.insns), (1, 1 + 20 + 1 + 2 + 1));
 }
@@ -89,7 +89,7 @@ fn loops_call_back() {
 #[test]
 fn the_budget_holds_in_callbacks() {
     let program = program("r1 = 0x800000\nr2 = func[pc+5]\nr3 = 0\nr4 = 0\ncall 181\nexit\nr0 = 0\nexit");
-    let mut linker: Linker<()> = Linker::new(&Engine::default());
+    let mut linker: Linker<()> = Linker::new(&engine());
     let instance = linker.instantiate(&program).unwrap();
     let trap = instance.run(&mut (), Input::none().budget(100_000)).unwrap_err();
     assert!(matches!(trap.kind(), TrapKind::Budget { .. }), "{trap}");
@@ -111,7 +111,7 @@ fn exceptions_end_the_program() {
 #[test]
 fn what_cannot_be_linked_says_why() {
     let link = |program: &Program| {
-        let mut linker: Linker<()> = Linker::new(&Engine::default());
+        let mut linker: Linker<()> = Linker::new(&engine());
         linker.instantiate(program).unwrap_err()
     };
     assert_eq!(link(&program("r0 = 0")), LinkError::FallsOff { insn: 0 });
@@ -122,7 +122,7 @@ fn what_cannot_be_linked_says_why() {
     let unknown = link(&program("call 176\nexit"));
     assert_eq!(unknown.to_string(), "instruction 0: helper 176 (bpf_get_branch_snapshot) is not linked");
     assert_eq!(link(&Program::from_insns("empty", vec![])), LinkError::Length { insns: 0 });
-    let mut linker: Linker<()> = Linker::new(&Engine::new(Config::new().unknown(Unknown::TrapAtCall)));
+    let mut linker: Linker<()> = Linker::new(&Engine::new(config().unknown(Unknown::TrapAtCall)));
     let instance = linker.instantiate(&program("call 176\nexit")).unwrap();
     let trap = instance.run(&mut (), Input::none()).unwrap_err();
     assert!(matches!(trap.kind(), TrapKind::UnknownHelper { id: 176 }));
@@ -134,7 +134,7 @@ const XDP: &str = "r0 = 0\nr2 = *(u32 *)(r1 + 0)\nr3 = *(u32 *)(r1 + 4)\nr4 = r2
 #[test]
 fn packet_pointers_are_loaded_whole() {
     let program = program(XDP);
-    let mut linker: Linker<()> = Linker::new(&Engine::default());
+    let mut linker: Linker<()> = Linker::new(&engine());
     let checked = linker.instantiate(&program).unwrap();
     // SAFETY: the program holds its packet accesses against the end, and slots 1 and 2 are its only
     // loads from the context.
@@ -160,7 +160,7 @@ fn packet_pointers_are_loaded_whole() {
 #[test]
 fn the_end_of_the_packet_holds() {
     let program = program("r2 = *(u32 *)(r1 + 0)\nr0 = *(u64 *)(r2 + 56)\nexit");
-    let mut linker: Linker<()> = Linker::new(&Engine::default());
+    let mut linker: Linker<()> = Linker::new(&engine());
     let instance = linker.instantiate(&program).unwrap();
     let mut context = Context::new(ContextLayout::xdp_md());
     let mut packet = Packet::new(&[0; 60]);
@@ -175,7 +175,7 @@ fn classic_packet_loads() {
     let program = program(
         "r6 = r1\nr0 = *(u16 *)skb[12]\nr7 = r0\nr2 = 2\nr0 = *(u8 *)skb[r2 + 1]\nr7 <<= 8\nr0 |= r7\nr0 = *(u32 *)skb[58]\nexit",
     );
-    let mut linker: Linker<()> = Linker::new(&Engine::default());
+    let mut linker: Linker<()> = Linker::new(&engine());
     let instance = linker.instantiate(&program).unwrap();
     let mut packet = Packet::new(&(0..64).collect::<Vec<u8>>());
     let mut context = Context::new(ContextLayout::sk_buff());
@@ -195,7 +195,7 @@ fn tail_calls_go_thirty_three_deep() {
         "{count}r1 = r6\nr2 = map[fd:0]\nr3 = 1\ncall 12\nr1 = map[fd:1][0]+0\nr0 = *(u64 *)(r1 + 0)\nexit"
     );
     let program = program_with(&text, &[progs, counts]);
-    let mut linker: Linker<()> = Linker::new(&Engine::default());
+    let mut linker: Linker<()> = Linker::new(&engine());
     let instance = linker.instantiate(&program).unwrap();
     assert_eq!(instance.run(&mut (), Input::none()).unwrap().ret, 1, "the slot is empty");
     instance.insert_into(&**instance.map("progs").unwrap(), 1).unwrap();
@@ -212,7 +212,7 @@ fn a_tail_call_from_a_subprogram_returns_to_its_caller() {
     );
     let target = Program { name: "target".into(), ..program("r0 = 40\nexit") };
     for proven in [false, true] {
-        let mut linker: Linker<()> = Linker::new(&Engine::default());
+        let mut linker: Linker<()> = Linker::new(&engine());
         let main = linker.instantiate(&caller).unwrap();
         let target = if proven {
             // SAFETY: the program touches no memory.
@@ -235,7 +235,7 @@ fn initial_slots_are_filled_by_name() {
         ..(*map_def("progs", MapType::ProgArray, 4, 4, 2)).clone()
     });
     let main = program_with("r2 = map[fd:0]\nr3 = 1\ncall 12\nr0 = 1\nexit", &[progs]);
-    let mut linker: Linker<()> = Linker::new(&Engine::default());
+    let mut linker: Linker<()> = Linker::new(&engine());
     let main = linker.instantiate(&main).unwrap();
     linker.instantiate(&Program { name: "second".into(), ..program("r0 = 2\nexit") }).unwrap();
     assert_eq!(main.run(&mut (), Input::none()).unwrap().ret, 2);
@@ -246,7 +246,7 @@ fn host_functions_are_typed_and_see_memory() {
     struct Host {
         sum: i64,
     }
-    let mut linker: Linker<Host> = Linker::new(&Engine::default());
+    let mut linker: Linker<Host> = Linker::new(&engine());
     linker
         .func(1000, |caller: &mut Caller<'_, Host>, at: u64, len: u32| -> Result<i32, Trap> {
             let bytes = caller.read_vec(at, len as u64)?;
@@ -272,7 +272,7 @@ fn one_instance_runs_on_many_threads() {
     let map = map_def("counts", MapType::Array, 4, 8, 1);
     let program =
         program_with("r1 = map[fd:0][0]+0\nr2 = 1\nlock *(u64 *)(r1 + 0) += r2\nr0 = 0\nexit", &[map]);
-    let mut linker: Linker<()> = Linker::new(&Engine::default());
+    let mut linker: Linker<()> = Linker::new(&engine());
     let instance = linker.instantiate(&program).unwrap();
     let runs = AtomicU32::new(0);
     std::thread::scope(|s| {

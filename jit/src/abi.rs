@@ -1,0 +1,210 @@
+//! What compiled code and its host agree on: the context of a run, the functions compiled code calls,
+//! and how functions are called.
+//!
+//! The stack of a run and its [`Context`] lie in one block of [`ARENA`] bytes, aligned to its size:
+//! the context first, frames from [`FRAMES_AT`] on, the outermost highest. So the frame pointer alone,
+//! which every function gets as its first argument, says where the context is, and how deep the call
+//! is; nothing has to be kept up to date at a call.
+//!
+//! A function of a program takes the frame pointer and the program's argument registers, and gives R0
+//! and a status: 0, or 1 when a trap is pending, which callers hand on. Functions of the host give a
+//! [`Returned`] the same way. A program runs only after the host has filled the context in; what the
+//! host's functions do with it is the host's business.
+
+use std::ffi::c_void;
+
+/// Bytes of the block of a run, and its alignment.
+pub const ARENA: usize = 16 << 10;
+
+/// Where the frames begin in the block.
+pub const FRAMES_AT: usize = 8 << 10;
+
+/// Bytes from one frame to the next.
+pub const FRAME_STRIDE: usize = 1 << 10;
+
+/// Bytes of a frame (Linux `MAX_BPF_STACK`).
+pub const STACK_SIZE: usize = 512;
+
+/// The most frames at once (Linux `MAX_CALL_FRAMES`).
+pub const MAX_FRAMES: usize = 8;
+
+/// How often `may_goto` goes on in one frame (Linux `BPF_MAX_LOOPS`).
+pub const MAY_GOTO: u32 = 8 << 20;
+
+/// Classes of pointers that have a remembered region each, for reading and for writing.
+pub const CLASSES: usize = 8;
+
+/// A region that accesses of one class were last found in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(C)]
+pub struct Span {
+    pub start: u64,
+    /// For accesses of 1, 2, 4 and 8 bytes, one more than the highest offset that is good; 0 for none.
+    pub bounds: [u64; 4],
+}
+
+impl Span {
+    /// The span of a region.
+    pub const fn new(start: u64, len: u64) -> Span {
+        const fn bound(len: u64, size: u64) -> u64 {
+            (len + 1).saturating_sub(size)
+        }
+        Span { start, bounds: [bound(len, 1), bound(len, 2), bound(len, 4), bound(len, 8)] }
+    }
+}
+
+/// What a function gives: a value, and what became of the call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct Returned {
+    pub value: u64,
+    pub status: u64,
+}
+
+impl Returned {
+    /// All went well.
+    pub const fn value(value: u64) -> Returned {
+        Returned { value, status: 0 }
+    }
+
+    /// A trap is pending.
+    pub const TRAP: Returned = Returned { value: 0, status: 1 };
+
+    /// The function has nothing to say: a tail call without target, a packet load outside the packet.
+    pub const NOTHING: Returned = Returned { value: 0, status: 2 };
+}
+
+macro_rules! services {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident),*);)+) => {
+        /// Functions of the host that compiled code calls. The first argument is the frame pointer;
+        /// `op` is the index of the operation that calls.
+        #[derive(Clone, Copy)]
+        #[repr(C)]
+        pub struct Services {
+            $($(#[$doc])* pub $name: unsafe extern "C" fn(fp: u64, $($arg: u64),*) -> Returned,)+
+        }
+
+        /// A function of [`Services`].
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[allow(non_camel_case_types)]
+        pub(crate) enum Service { $($name,)+ }
+
+        impl Service {
+            pub(crate) const ALL: &[Service] = &[$(Service::$name,)+];
+
+            /// Its place in the context.
+            pub(crate) const fn offset(self) -> i32 {
+                (std::mem::offset_of!(Context, services) + match self {
+                    $(Service::$name => std::mem::offset_of!(Services, $name),)+
+                }) as i32
+            }
+
+            /// How many arguments it takes, the frame pointer included.
+            pub(crate) const fn arity(self) -> usize {
+                match self { $(Service::$name => 1 $(+ { let _ = stringify!($arg); 1 })*,)+ }
+            }
+        }
+    };
+}
+services! {
+    /// Calls function [`Context::callee`] of the linked table.
+    helper(r1, r2, r3, r4, r5);
+    /// Calls what the address in [`Context::callee`] means.
+    call_reg(r1, r2, r3, r4, r5);
+    /// Goes to another program; nothing when there is none, and the current one goes on.
+    tail_call(r1, r2, r3);
+    /// Loads from the packet in the order of the network; nothing outside it.
+    packet(offset, size);
+    /// Does a load that is not known to be good, and remembers its region for the class.
+    load(op, addr, class);
+    /// Does a store likewise.
+    store(op, addr, class, value);
+    /// Holds the access of an atomic operation likewise.
+    hold(op, addr, class);
+    /// Gives more fuel, or does not.
+    refuel(op);
+    /// Makes the trap of an operation that cannot go on.
+    fault(op, addr);
+    /// Says where the pending trap happened, unless that is known.
+    place(op);
+}
+
+/// What compiled code sees of a run.
+#[repr(C)]
+pub struct Context {
+    /// Instructions left before the host is asked.
+    pub fuel: i64,
+    /// The argument of [`Services::helper`] and [`Services::call_reg`].
+    pub callee: u64,
+    /// Where the packet's data is, and its length; no length without a packet.
+    pub packet: u64,
+    pub packet_len: u64,
+    /// R0 and R6 to R9 for functions that read them before they write them.
+    pub inherited: [u64; 5],
+    /// The host's own.
+    pub run: *mut c_void,
+    pub services: Services,
+    /// Remembered regions: for each class one for reading and one for writing.
+    pub spans: [[Span; 2]; CLASSES],
+}
+
+impl Context {
+    /// A context of nobody's run.
+    pub const fn new(services: Services) -> Context {
+        Context {
+            fuel: 0,
+            callee: 0,
+            packet: 0,
+            packet_len: 0,
+            inherited: [0; 5],
+            run: std::ptr::null_mut(),
+            services,
+            spans: [[Span { start: 0, bounds: [0; 4] }; 2]; CLASSES],
+        }
+    }
+
+    /// Forgets all regions.
+    pub fn forget(&mut self) {
+        self.spans = [[Span::default(); 2]; CLASSES];
+    }
+}
+
+/// The frame pointer of a frame in the block at `arena`: one past the frame's last byte.
+pub const fn frame_pointer(arena: u64, depth: usize) -> u64 {
+    arena + (FRAMES_AT + (MAX_FRAMES - 1 - depth) * FRAME_STRIDE + STACK_SIZE) as u64
+}
+
+/// The depth of a frame pointer.
+pub const fn depth_of(fp: u64) -> usize {
+    let frame = (fp as usize & (ARENA - 1)) - FRAMES_AT;
+    MAX_FRAMES - 1 - frame / FRAME_STRIDE
+}
+
+/// A function of a program as the host calls it.
+pub type Entry = unsafe extern "C" fn(fp: u64, r1: u64, r2: u64, r3: u64, r4: u64, r5: u64) -> Returned;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_context_fits_below_the_frames_and_frames_fit_the_block() {
+        assert!(size_of::<Context>() <= FRAMES_AT);
+        for depth in 0..MAX_FRAMES {
+            let fp = frame_pointer(7 * ARENA as u64, depth);
+            assert_eq!((fp / ARENA as u64, depth_of(fp)), (7, depth));
+            // The bit that tells a frame from the context.
+            assert_ne!(fp as usize & FRAMES_AT, 0);
+        }
+        let below = frame_pointer(7 * ARENA as u64, MAX_FRAMES - 1) as usize - FRAME_STRIDE;
+        assert_eq!(below & FRAMES_AT, 0);
+    }
+
+    #[test]
+    fn a_span_is_good_for_what_lies_inside() {
+        let span = Span::new(100, 5);
+        assert_eq!(span.bounds, [5, 4, 2, 0]);
+        assert_eq!(Span::new(100, 0).bounds, [0; 4]);
+        assert_eq!(Span::default().bounds, [0; 4]);
+    }
+}

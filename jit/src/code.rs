@@ -1,0 +1,68 @@
+//! Compiled programs.
+
+use crate::abi::Entry;
+use crate::memory::CodeMemory;
+use std::fmt;
+
+/// A function of a compiled program.
+#[derive(Clone, Debug)]
+pub struct Function {
+    /// The operation it begins at.
+    pub op: u32,
+    /// Where its code lies in [`Code::bytes`], and how long it is.
+    pub offset: usize,
+    pub len: usize,
+    /// Frames that it and what it calls need at most; none where calls go round, and are counted.
+    pub depth: Option<usize>,
+    /// Whether the host may call it.
+    pub(crate) by_address: bool,
+    /// Offsets in the function at which code of an operation begins, in order.
+    pub locations: Vec<(u32, u32)>,
+}
+
+/// A compiled program: machine code that lives as long as this.
+pub struct Code {
+    pub(crate) memory: CodeMemory,
+    pub(crate) functions: Vec<Function>,
+    pub(crate) clif: String,
+}
+
+impl Code {
+    /// The functions, in order of the operations they begin at.
+    pub fn functions(&self) -> &[Function] {
+        &self.functions
+    }
+
+    /// The machine code.
+    pub fn bytes(&self) -> &[u8] {
+        self.memory.bytes()
+    }
+
+    /// Where the machine code lies.
+    pub fn address(&self) -> usize {
+        self.memory.bytes().as_ptr().addr()
+    }
+
+    /// The intermediate form, if the compiler was asked to keep it.
+    pub fn clif(&self) -> &str {
+        &self.clif
+    }
+
+    /// The function that begins at an operation, if the host may call it. To call it is only sound while
+    /// this value lives, with the frame pointer of a frame in a block laid out as [`abi`](crate::abi)
+    /// says, whose context is filled in, with frames left for its depth; and when the program was
+    /// compiled as proven, only when the proof is right.
+    pub fn entry(&self, op: u32) -> Option<(Entry, &Function)> {
+        let index = self.functions.binary_search_by_key(&op, |f| f.op).ok()?;
+        let function = self.functions.get(index).filter(|f| f.by_address)?;
+        let at = self.memory.bytes().get(function.offset..)?.as_ptr();
+        // SAFETY: this is the first byte of a function that was compiled with this signature.
+        Some((unsafe { std::mem::transmute::<*const u8, Entry>(at) }, function))
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Code").field("functions", &self.functions.len()).finish_non_exhaustive()
+    }
+}

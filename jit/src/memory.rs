@@ -1,0 +1,190 @@
+//! Memory for machine code: written first, executable afterwards, never both, and given back on drop.
+//!
+//! One program has one mapping. Address space is reserved without access; what functions need is made
+//! writable as they come and executable when all are there. The page before and those after stay
+//! without access, so that running past the end is a fault and not somebody else's code.
+
+use cranelift_jit::{BranchProtection, JITMemoryKind, JITMemoryProvider};
+use cranelift_module::{ModuleError, ModuleResult};
+use std::io;
+use std::ptr::NonNull;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A mapping with code.
+#[derive(Debug)]
+pub(crate) struct CodeMemory {
+    base: NonNull<u8>,
+    /// Bytes reserved, guards included.
+    len: usize,
+    /// Bytes handed out, and bytes that may be written, from the first page after the guard.
+    used: usize,
+    open: usize,
+    sealed: bool,
+}
+
+// SAFETY: the mapping belongs to the value; after sealing it is only read and executed.
+unsafe impl Send for CodeMemory {}
+// SAFETY: as above.
+unsafe impl Sync for CodeMemory {}
+
+/// Pages are opened so many bytes at a time.
+const STEP: usize = 32 << 10;
+
+fn page_size() -> usize {
+    // SAFETY: asks for a constant of the system.
+    usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
+}
+
+impl CodeMemory {
+    /// Reserves room for `size` bytes of code.
+    fn reserve(size: usize) -> io::Result<CodeMemory> {
+        let page = page_size();
+        let len = size.checked_next_multiple_of(page).and_then(|n| n.checked_add(2 * page));
+        let len = len.ok_or(io::ErrorKind::OutOfMemory)?;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        // SAFETY: a new anonymous mapping touches no memory of anybody.
+        let base = unsafe { libc::mmap(std::ptr::null_mut(), len, libc::PROT_NONE, flags, -1, 0) };
+        if base == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let base = NonNull::new(base.cast::<u8>()).ok_or(io::ErrorKind::OutOfMemory)?;
+        Ok(CodeMemory { base, len, used: 0, open: 0, sealed: false })
+    }
+
+    fn protect(&self, from: usize, len: usize, protection: libc::c_int) -> io::Result<()> {
+        let at = self.base.as_ptr().wrapping_add(page_size() + from);
+        // SAFETY: the range lies inside the mapping, which nobody else uses.
+        match unsafe { libc::mprotect(at.cast(), len, protection) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+
+    fn allocate(&mut self, size: usize, align: usize) -> io::Result<*mut u8> {
+        let page = page_size();
+        let start = self.used.next_multiple_of(align.max(1));
+        let end = start.checked_add(size).filter(|&e| e <= self.len - 2 * page);
+        let end = end.ok_or(io::ErrorKind::OutOfMemory)?;
+        if self.sealed {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        if end > self.open {
+            let open = end.next_multiple_of(STEP.max(page)).min(self.len - 2 * page);
+            self.protect(self.open, open - self.open, libc::PROT_READ | libc::PROT_WRITE)?;
+            self.open = open;
+        }
+        self.used = end;
+        Ok(self.base.as_ptr().wrapping_add(page + start))
+    }
+
+    /// Makes what was written executable, and what was not without access.
+    fn seal(&mut self) -> io::Result<()> {
+        let page = page_size();
+        self.sealed = true;
+        let code = self.used.next_multiple_of(page).min(self.open);
+        if code > 0 {
+            let start = self.base.as_ptr().wrapping_add(page);
+            clear_cache(start, code);
+            self.protect(0, code, libc::PROT_READ | libc::PROT_EXEC)?;
+        }
+        if self.open > code {
+            self.protect(code, self.open - code, libc::PROT_NONE)?;
+        }
+        Ok(())
+    }
+
+    /// The code.
+    pub fn bytes(&self) -> &[u8] {
+        if !self.sealed {
+            return &[];
+        }
+        let start = self.base.as_ptr().wrapping_add(page_size());
+        // SAFETY: sealed code is readable for as long as the mapping lives, and never written again.
+        unsafe { std::slice::from_raw_parts(start, self.used) }
+    }
+}
+
+/// Lets the processor see new code. On x86 it does by itself.
+fn clear_cache(start: *mut u8, len: usize) {
+    #[cfg(target_arch = "aarch64")]
+    {
+        let line = 16;
+        for at in (0..len).step_by(line) {
+            // SAFETY: cleans and invalidates cache lines of memory that is mapped.
+            unsafe {
+                let at = start.wrapping_add(at);
+                std::arch::asm!("dc cvau, {0}", "dsb ish", "ic ivau, {0}", in(reg) at);
+            }
+        }
+        // SAFETY: barriers have no operands.
+        unsafe { std::arch::asm!("dsb ish", "isb") };
+    }
+    #[cfg(not(target_arch = "aarch64"))]
+    let _ = (start, len);
+}
+
+impl Drop for CodeMemory {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is the value's own, and no code in it runs any more: whoever calls code
+        // keeps the value alive.
+        unsafe { libc::munmap(self.base.as_ptr().cast(), self.len) };
+    }
+}
+
+/// Where a module writes its functions; the mapping outlives the module.
+#[derive(Clone, Debug)]
+pub(crate) struct Provider(Arc<Mutex<Option<CodeMemory>>>);
+
+impl Provider {
+    /// A provider with room for `size` bytes.
+    pub fn new(size: usize) -> io::Result<Provider> {
+        Ok(Provider(Arc::new(Mutex::new(Some(CodeMemory::reserve(size)?)))))
+    }
+
+    /// Takes the mapping.
+    pub fn take(&self) -> Option<CodeMemory> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl JITMemoryProvider for Provider {
+    fn allocate(&mut self, size: usize, align: u64, kind: JITMemoryKind) -> io::Result<*mut u8> {
+        if !matches!(kind, JITMemoryKind::Executable) {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        memory.as_mut().ok_or(io::ErrorKind::NotFound)?.allocate(size, align as usize)
+    }
+
+    unsafe fn free_memory(&mut self) {
+        self.take();
+    }
+
+    fn finalize(&mut self, _: BranchProtection) -> ModuleResult<()> {
+        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match memory.as_mut() {
+            Some(memory) => memory.seal().map_err(|err| ModuleError::Allocation { err }),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_bounded_and_sealed_once() {
+        let mut m = CodeMemory::reserve(100_000).unwrap();
+        let first = m.allocate(10, 16).unwrap();
+        // SAFETY: ten bytes were just handed out.
+        unsafe { first.write_bytes(0xc3, 10) };
+        let second = m.allocate(70_000, 16).unwrap();
+        assert_eq!(second as usize - first as usize, 16);
+        assert!(m.allocate(50_000, 16).is_err());
+        m.seal().unwrap();
+        assert_eq!((m.bytes().len(), m.bytes()[9]), (70_016, 0xc3));
+        assert!(m.allocate(1, 1).is_err());
+        assert!(CodeMemory::reserve(usize::MAX - 5).is_err());
+    }
+}

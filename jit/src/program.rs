@@ -1,0 +1,173 @@
+//! What the compiler is given: a program whose references are resolved.
+//!
+//! Jumps and calls name operations by index; addresses and handles are constants. The host has seen to
+//! everything that lowering decides; what is held again here is only what the compiler itself relies
+//! on, so that no input makes it panic.
+
+use oxbpf_isa::insn::{AluOp, AtomicOp, Cond, PacketBase, Reg, Size, Width};
+
+/// A second operand.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Src {
+    Reg(Reg),
+    /// As wide as the operation.
+    Imm(i64),
+}
+
+/// What a constant is, where that matters.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Meaning {
+    Number,
+    /// The address of the function that begins at this operation.
+    Function(u32),
+    /// An address in host memory: a value of a map. The region it lies in.
+    Memory {
+        start: u64,
+        len: u64,
+        writable: bool,
+    },
+    /// The handle of the map with this index.
+    Map(u32),
+}
+
+/// One operation.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Op {
+    Alu {
+        op: AluOp,
+        width: Width,
+        dst: Reg,
+        src: Src,
+    },
+    Neg {
+        width: Width,
+        dst: Reg,
+    },
+    Mov {
+        width: Width,
+        dst: Reg,
+        src: Reg,
+    },
+    Const {
+        dst: Reg,
+        value: u64,
+        meaning: Meaning,
+    },
+    MovSx {
+        width: Width,
+        from: Size,
+        dst: Reg,
+        src: Reg,
+    },
+    /// Reverses the low bytes; the rest becomes zero.
+    Swap {
+        size: Size,
+        dst: Reg,
+    },
+    /// Keeps the low bytes.
+    Truncate {
+        size: Size,
+        dst: Reg,
+    },
+    Nop,
+    Load {
+        size: Size,
+        signed: bool,
+        dst: Reg,
+        base: Reg,
+        off: i32,
+    },
+    Store {
+        size: Size,
+        base: Reg,
+        off: i32,
+        src: Src,
+    },
+    LoadAcquire {
+        size: Size,
+        dst: Reg,
+        base: Reg,
+        off: i32,
+    },
+    StoreRelease {
+        size: Size,
+        base: Reg,
+        off: i32,
+        src: Reg,
+    },
+    Atomic {
+        op: AtomicOp,
+        fetch: bool,
+        size: Size,
+        base: Reg,
+        off: i32,
+        src: Reg,
+    },
+    /// A packet load at the offset, plus the register if there is one.
+    Packet {
+        base: PacketBase,
+        size: Size,
+        off: i32,
+    },
+    Goto {
+        to: u32,
+    },
+    Jump {
+        cond: Cond,
+        width: Width,
+        dst: Reg,
+        src: Src,
+        to: u32,
+    },
+    MayGoto {
+        to: u32,
+    },
+    CallSub {
+        to: u32,
+    },
+    /// Calls a function of the linked table, which takes so many arguments.
+    CallHelper {
+        index: u32,
+        args: u8,
+    },
+    CallReg {
+        src: Reg,
+    },
+    TailCall,
+    /// The host makes the trap.
+    Trap,
+    Exit,
+}
+
+/// How accesses to memory are treated.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Mode {
+    /// A proof says that every access is good.
+    Proven,
+    /// Every access is held against the regions of the run.
+    Checked,
+}
+
+/// How much work the compiler does.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum OptLevel {
+    /// Compiles fast.
+    Fast,
+    /// Makes fast code.
+    #[default]
+    Full,
+}
+
+/// A program to compile.
+#[derive(Clone, Debug)]
+pub struct Unit<'a> {
+    /// For profilers.
+    pub name: &'a str,
+    pub ops: &'a [Op],
+    /// The slot that each operation comes from.
+    pub slots: &'a [u32],
+    pub mode: Mode,
+    /// Whether loops are counted, and so can be stopped.
+    pub fuel: bool,
+    pub opt: OptLevel,
+}

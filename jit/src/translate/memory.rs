@@ -1,0 +1,200 @@
+//! Loads and stores.
+//!
+//! A proven access is one machine access. So is one relative to R10 that lies in the frame whatever the
+//! program does. Every other access of a program that nobody proved is held against the region that
+//! the last access of its class fell into: one subtraction and one comparison; the host finds the region
+//! when that fails. The class is the base register's, since programs keep a pointer where it is.
+
+use super::Translator;
+use super::alu::int;
+use crate::abi::{CLASSES, Context, Service, Span};
+use crate::program::{Mode, Src};
+use crate::slots::in_frame;
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::types::I64;
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value};
+use cranelift_frontend::Variable;
+use oxbpf_isa::insn::{PacketBase, Reg, Size};
+
+/// Accesses of programs: at any alignment, and never at a bad address.
+pub(super) fn flags() -> MemFlagsData {
+    MemFlagsData::new().with_notrap()
+}
+
+fn class(base: Reg) -> usize {
+    base.index() % CLASSES
+}
+
+impl Translator<'_, '_> {
+    fn needs_check(&self, base: Reg, off: i32, size: Size) -> bool {
+        self.unit.mode == Mode::Checked && !in_frame(base, off, size)
+    }
+
+    /// Branches away unless the access is inside the region its class remembers; gives the block to go to
+    /// otherwise, which is still empty.
+    fn check(&mut self, addr: Value, base: Reg, size: Size, write: bool) -> cranelift_codegen::ir::Block {
+        let spans = std::mem::offset_of!(Context, spans);
+        let span = spans + (2 * class(base) + write as usize) * size_of::<Span>();
+        let start = self.load_context((span + std::mem::offset_of!(Span, start)) as i32);
+        let bound = span + std::mem::offset_of!(Span, bounds) + 8 * size as usize;
+        let bound = self.load_context(bound as i32);
+        let offset = self.b.ins().isub(addr, start);
+        let good = self.b.ins().icmp(IntCC::UnsignedLessThan, offset, bound);
+        let (fast, slow) = (self.b.create_block(), self.cold_block());
+        self.b.ins().brif(good, fast, &[], slow, &[]);
+        self.b.switch_to_block(fast);
+        slow
+    }
+
+    fn address(&mut self, base: Reg, off: i32) -> Value {
+        let base = self.get(base);
+        if off == 0 { base } else { self.b.ins().iadd_imm_s(base, off as i64) }
+    }
+
+    fn load_at(&mut self, size: Size, signed: bool, addr: Value, off: i32) -> Value {
+        let flags = flags();
+        match (size, signed) {
+            (Size::B, false) => self.b.ins().uload8(I64, flags, addr, off),
+            (Size::B, true) => self.b.ins().sload8(I64, flags, addr, off),
+            (Size::H, false) => self.b.ins().uload16(I64, flags, addr, off),
+            (Size::H, true) => self.b.ins().sload16(I64, flags, addr, off),
+            (Size::W, false) => self.b.ins().uload32(flags, addr, off),
+            (Size::W, true) => self.b.ins().sload32(flags, addr, off),
+            (Size::Dw, _) => self.b.ins().load(I64, flags, addr, off),
+        }
+    }
+
+    fn store_at(&mut self, size: Size, value: Value, addr: Value, off: i32) {
+        let flags = flags();
+        match size {
+            Size::B => self.b.ins().istore8(flags, value, addr, off),
+            Size::H => self.b.ins().istore16(flags, value, addr, off),
+            Size::W => self.b.ins().istore32(flags, value, addr, off),
+            Size::Dw => self.b.ins().store(flags, value, addr, off),
+        };
+    }
+
+    /// The variable that a place in the frame has become.
+    fn variable(&self, size: Size, base: Reg, off: i32) -> Option<Variable> {
+        if base == Reg::FP { self.slots.get(&(off, size)).copied() } else { None }
+    }
+
+    pub(super) fn load(&mut self, size: Size, signed: bool, dst: Reg, base: Reg, off: i32) {
+        if let Some(var) = self.variable(size, base, off) {
+            // Variables of narrow places are kept widened with zeros.
+            let mut value = self.b.use_var(var);
+            if signed && size != Size::Dw {
+                let narrow = self.narrow(value, size);
+                value = self.b.ins().sextend(I64, narrow);
+            }
+            return self.set(dst, value);
+        }
+        if !self.needs_check(base, off, size) {
+            let addr = self.get(base);
+            let value = self.load_at(size, signed, addr, off);
+            return self.set(dst, value);
+        }
+        let addr = self.address(base, off);
+        let slow = self.check(addr, base, size, false);
+        let value = self.load_at(size, signed, addr, 0);
+        let done = self.b.create_block();
+        let result = self.b.append_block_param(done, I64);
+        self.b.ins().jump(done, &[value.into()]);
+        self.b.switch_to_block(slow);
+        let (here, class) = (self.here(), self.b.ins().iconst(I64, class(base) as i64));
+        let (mut value, status) = self.call(Service::load, &[here, addr, class]);
+        self.trap_if(status);
+        if signed && size != Size::Dw {
+            let narrow = self.b.ins().ireduce(int(size), value);
+            value = self.b.ins().sextend(I64, narrow);
+        }
+        self.b.ins().jump(done, &[value.into()]);
+        self.b.switch_to_block(done);
+        self.set(dst, result);
+    }
+
+    pub(super) fn store(&mut self, size: Size, base: Reg, off: i32, src: Src) {
+        let value = self.src64(src);
+        if let Some(var) = self.variable(size, base, off) {
+            let narrow = self.narrow(value, size);
+            let value = self.widen(narrow, size);
+            return self.b.def_var(var, value);
+        }
+        if !self.needs_check(base, off, size) {
+            let addr = self.get(base);
+            return self.store_at(size, value, addr, off);
+        }
+        let addr = self.address(base, off);
+        let slow = self.check(addr, base, size, true);
+        self.store_at(size, value, addr, 0);
+        let done = self.b.create_block();
+        self.b.ins().jump(done, &[]);
+        self.b.switch_to_block(slow);
+        let (here, class) = (self.here(), self.b.ins().iconst(I64, class(base) as i64));
+        let (_, status) = self.call(Service::store, &[here, addr, class, value]);
+        self.trap_if(status);
+        self.b.ins().jump(done, &[]);
+        self.b.switch_to_block(done);
+    }
+
+    /// Holds the access of an atomic operation: aligned first, then inside a region.
+    pub(super) fn hold_atomic(&mut self, size: Size, base: Reg, off: i32, write: bool) -> Value {
+        let addr = self.address(base, off);
+        if size != Size::B {
+            let low = self.b.ins().band_imm_s(addr, size.bytes() as i64 - 1);
+            let (bad, good) = (self.cold_block(), self.b.create_block());
+            self.b.ins().brif(low, bad, &[], good, &[]);
+            self.b.switch_to_block(bad);
+            self.fault(addr);
+            self.b.switch_to_block(good);
+        }
+        if self.needs_check(base, off, size) {
+            let slow = self.check(addr, base, size, write);
+            let done = self.b.create_block();
+            self.b.ins().jump(done, &[]);
+            self.b.switch_to_block(slow);
+            let (here, class) = (self.here(), self.b.ins().iconst(I64, class(base) as i64));
+            let (_, status) = self.call(Service::hold, &[here, addr, class]);
+            self.trap_if(status);
+            self.b.ins().jump(done, &[]);
+            self.b.switch_to_block(done);
+        }
+        addr
+    }
+
+    /// A packet load: from the packet where it lies inside, counted from its data, and else by the host,
+    /// who knows of headers before the data. Outside the packet the function ends with R0 = 0.
+    pub(super) fn packet(&mut self, base: PacketBase, size: Size, off: i32) {
+        let offset = match base {
+            PacketBase::Abs => self.b.ins().iconst(I64, off as u32 as i64),
+            PacketBase::Ind(reg) => {
+                let index = self.low(reg);
+                let offset = self.b.ins().iadd_imm_s(index, off as i64);
+                self.b.ins().uextend(I64, offset)
+            }
+        };
+        let start = self.load_context(std::mem::offset_of!(Context, packet) as i32);
+        let len = self.load_context(std::mem::offset_of!(Context, packet_len) as i32);
+        let end = self.b.ins().iadd_imm_s(offset, size.bytes() as i64);
+        let good = self.b.ins().icmp(IntCC::UnsignedLessThanOrEqual, end, len);
+        let (fast, slow, done) = (self.b.create_block(), self.cold_block(), self.b.create_block());
+        let result = self.b.append_block_param(done, I64);
+        self.b.ins().brif(good, fast, &[], slow, &[]);
+        self.b.switch_to_block(fast);
+        let addr = self.b.ins().iadd(start, offset);
+        let value = self.b.ins().load(int(size), flags(), addr, 0);
+        let swapped = if size == Size::B { value } else { self.b.ins().bswap(value) };
+        let value = self.widen(swapped, size);
+        self.b.ins().jump(done, &[value.into()]);
+        self.b.switch_to_block(slow);
+        let bytes = self.b.ins().iconst(I64, size.bytes() as i64);
+        let (value, status) = self.call(Service::packet, &[offset, bytes]);
+        let outside = self.cold_block();
+        self.b.ins().brif(status, outside, &[], done, &[value.into()]);
+        self.b.switch_to_block(outside);
+        let zero = self.b.ins().iconst(I64, 0);
+        self.return_value(zero);
+        self.b.switch_to_block(done);
+        self.set(Reg::R0, result);
+    }
+}

@@ -1,0 +1,381 @@
+//! One function of a program to Cranelift's intermediate form.
+//!
+//! Registers of the program are variables of 64 bits; 32-bit operations are done at 32 bits and widened,
+//! which costs nothing on machines whose 32-bit operations zero the rest. Each operation has its number
+//! as source location. What operations mean stands in the table of `isa`; the order of checks is the
+//! interpreter's, so that the same program gives the same trap.
+
+mod alu;
+mod atomic;
+mod call;
+mod control;
+mod memory;
+
+use crate::abi::{ARENA, Context, MAY_GOTO, Service};
+use crate::flow::{ARGS, Flow, Func, INHERITED, Regs, bit};
+use crate::program::{Op, Src, Unit};
+use crate::slots::Place;
+use cranelift_codegen::ir::types::{I32, I64};
+use cranelift_codegen::ir::{
+    AbiParam, AliasRegion, AliasRegionData, Block, FuncRef, InstBuilder, MemFlagsData, SigRef, Signature,
+    SourceLoc, Value, ValueDef,
+};
+use cranelift_codegen::isa::CallConv;
+use cranelift_frontend::{FunctionBuilder, Variable};
+use oxbpf_isa::insn::Reg;
+use std::collections::BTreeMap;
+
+/// How functions of programs and of the host are called: every integer in a register.
+pub(crate) fn call_conv() -> CallConv {
+    CallConv::SystemV
+}
+
+/// The registers a function takes as arguments.
+pub(crate) fn params(func: &Func) -> Regs {
+    if func.by_address { ARGS } else { func.live_in & ARGS }
+}
+
+/// The registers in a set, in order.
+fn regs(set: Regs) -> impl Iterator<Item = Reg> {
+    Reg::ALL.into_iter().filter(move |&r| set & bit(r) != 0)
+}
+
+/// The signature of a function with so many arguments, the frame pointer included.
+pub(crate) fn signature(args: usize) -> Signature {
+    let mut signature = Signature::new(call_conv());
+    signature.params.extend((0..args).map(|_| AbiParam::new(I64)));
+    signature.returns.extend([AbiParam::new(I64), AbiParam::new(I64)]);
+    signature
+}
+
+/// Names the functions of the program inside the one being made.
+pub(crate) type Import<'a> = dyn FnMut(&mut FunctionBuilder<'_>, usize) -> FuncRef + 'a;
+
+/// Makes the body of a function.
+pub(crate) fn function(
+    unit: &Unit<'_>,
+    flow: &Flow,
+    places: &[Place],
+    index: usize,
+    mut builder: FunctionBuilder<'_>,
+    import: &mut Import<'_>,
+    target: cranelift_codegen::isa::TargetFrontendConfig,
+) {
+    let func = &flow.funcs[index];
+    let entry = builder.create_block();
+    builder.append_block_params_for_function_params(entry);
+    builder.switch_to_block(entry);
+    let blocks = func.blocks.iter().map(|_| builder.create_block()).collect();
+    let vars = std::array::from_fn(|_| builder.declare_var(I64));
+    let fp = builder.block_params(entry)[0];
+    let ctx = builder.ins().band_imm_s(fp, -(ARENA as i64));
+    let region = |builder: &mut FunctionBuilder<'_>, id: u32, name: &'static str| {
+        builder.func.dfg.alias_regions.insert(AliasRegionData { user_id: id, description: name.into() })
+    };
+    let context_region = region(&mut builder, 0, "context");
+    let mut translator = Translator {
+        unit,
+        flow,
+        func,
+        vars,
+        fp,
+        ctx,
+        fuel: None,
+        may_goto: None,
+        slots: BTreeMap::new(),
+        blocks,
+        place: None,
+        leave: None,
+        signatures: [None; Service::ALL.len()],
+        callees: vec![None; flow.funcs.len()],
+        context_region,
+        import,
+        at: func.entry,
+        b: builder,
+    };
+    for &place in places {
+        let var = translator.b.declare_var(I64);
+        translator.slots.insert(place, var);
+    }
+    translator.prologue(entry);
+    for block in 0..func.blocks.len() {
+        translator.block(block);
+    }
+    translator.epilogue();
+    translator.b.seal_all_blocks();
+    translator.b.finalize(target);
+}
+
+struct Translator<'a, 'f> {
+    unit: &'a Unit<'a>,
+    flow: &'a Flow,
+    func: &'a Func,
+    b: FunctionBuilder<'f>,
+    /// R0 to R9.
+    vars: [Variable; 10],
+    /// R10.
+    fp: Value,
+    ctx: Value,
+    /// What is left of the fuel, where the function has loops that are counted.
+    fuel: Option<Variable>,
+    may_goto: Option<Variable>,
+    /// Places in the frame that have become variables.
+    slots: BTreeMap<Place, Variable>,
+    /// The blocks of the function.
+    blocks: Vec<Block>,
+    /// Where a pending trap gets its place: takes the operation.
+    place: Option<Block>,
+    /// Where a trap that has its place leaves the function.
+    leave: Option<Block>,
+    signatures: [Option<SigRef>; Service::ALL.len()],
+    callees: Vec<Option<FuncRef>>,
+    context_region: AliasRegion,
+    import: &'a mut Import<'a>,
+    /// The operation being translated.
+    at: u32,
+}
+
+impl Translator<'_, '_> {
+    fn prologue(&mut self, entry: Block) {
+        let zero = self.b.ins().iconst(I64, 0);
+        for var in self.vars.iter().chain(self.slots.values()) {
+            self.b.def_var(*var, zero);
+        }
+        let given: Vec<Value> = self.b.block_params(entry)[1..].to_vec();
+        for (reg, value) in regs(params(self.func)).zip(given) {
+            self.set(reg, value);
+        }
+        for (index, reg) in INHERITED.into_iter().enumerate() {
+            if self.func.live_in & bit(reg) != 0 {
+                let offset = std::mem::offset_of!(Context, inherited) + 8 * index;
+                let value = self.load_context(offset as i32);
+                self.set(reg, value);
+            }
+        }
+        if self.unit.fuel && self.func.loops {
+            let var = self.b.declare_var(I64);
+            self.fuel = Some(var);
+            self.fuel_in();
+        }
+        if self.func.ops(self.unit.ops).any(|(_, op)| matches!(op, Op::MayGoto { .. })) {
+            let var = self.b.declare_var(I32);
+            let turns = self.b.ins().iconst(I32, MAY_GOTO as i64);
+            self.b.def_var(var, turns);
+            self.may_goto = Some(var);
+        }
+        let first = self.block_of(self.func.entry);
+        self.b.ins().jump(first, &[]);
+    }
+
+    fn block(&mut self, index: usize) {
+        let block = self.func.blocks[index];
+        self.b.switch_to_block(self.blocks[index]);
+        for at in block.start..block.end {
+            self.at = at;
+            self.b.set_srcloc(SourceLoc::new(at));
+            let op = &self.unit.ops[at as usize];
+            self.op(op);
+        }
+        if !self.b.is_unreachable() && !self.is_filled() {
+            let next = self.block_of(block.end);
+            self.b.ins().jump(next, &[]);
+        }
+    }
+
+    /// Whether the current block has its last instruction.
+    fn is_filled(&self) -> bool {
+        let last = &self.unit.ops[self.at as usize];
+        matches!(last, Op::Goto { .. } | Op::Jump { .. } | Op::MayGoto { .. } | Op::Exit | Op::Trap)
+    }
+
+    /// The blocks that traps leave through.
+    fn epilogue(&mut self) {
+        if let Some(place) = self.place {
+            self.b.switch_to_block(place);
+            let op = self.b.append_block_param(place, I32);
+            let op = self.b.ins().uextend(I64, op);
+            let (zero, status) = self.call(Service::place, &[op]);
+            self.b.ins().return_(&[zero, status]);
+        }
+        if let Some(leave) = self.leave {
+            self.b.switch_to_block(leave);
+            let (zero, one) = (self.b.ins().iconst(I64, 0), self.b.ins().iconst(I64, 1));
+            self.b.ins().return_(&[zero, one]);
+        }
+    }
+
+    fn op(&mut self, op: &Op) {
+        match *op {
+            Op::Alu { op, width, dst, src } => self.alu(op, width, dst, src),
+            Op::Neg { width, dst } => self.neg(width, dst),
+            Op::Mov { width, dst, src } => self.mov(width, dst, src),
+            Op::Const { dst, value, .. } => {
+                let value = self.b.ins().iconst(I64, value as i64);
+                self.set(dst, value);
+            }
+            Op::MovSx { width, from, dst, src } => self.movsx(width, from, dst, src),
+            Op::Swap { size, dst } => self.swap(size, dst),
+            Op::Truncate { size, dst } => self.truncate(size, dst),
+            Op::Nop => {}
+            Op::Load { size, signed, dst, base, off } => self.load(size, signed, dst, base, off),
+            Op::Store { size, base, off, src } => self.store(size, base, off, src),
+            Op::LoadAcquire { size, dst, base, off } => self.load_acquire(size, dst, base, off),
+            Op::StoreRelease { size, base, off, src } => self.store_release(size, base, off, src),
+            Op::Atomic { op, fetch, size, base, off, src } => self.atomic(op, fetch, size, base, off, src),
+            Op::Packet { base, size, off } => self.packet(base, size, off),
+            Op::Goto { to } => self.goto(to),
+            Op::Jump { cond, width, dst, src, to } => self.jump(cond, width, dst, src, to),
+            Op::MayGoto { to } => self.may_goto(to),
+            Op::CallSub { to } => self.call_sub(to),
+            Op::CallHelper { index, args } => self.call_helper(index, args),
+            Op::CallReg { src } => self.call_reg(src),
+            Op::TailCall => self.tail_call(),
+            Op::Trap => {
+                let zero = self.b.ins().iconst(I64, 0);
+                self.fault(zero);
+            }
+            Op::Exit => self.exit(),
+        }
+    }
+
+    fn get(&mut self, reg: Reg) -> Value {
+        match self.vars.get(reg.index()) {
+            Some(&var) => self.b.use_var(var),
+            None => self.fp,
+        }
+    }
+
+    fn set(&mut self, reg: Reg, value: Value) {
+        // Nothing writes R10; lowering has seen to it.
+        if let Some(&var) = self.vars.get(reg.index()) {
+            self.b.def_var(var, value);
+        }
+    }
+
+    /// An operand at 64 bits.
+    fn src64(&mut self, src: Src) -> Value {
+        match src {
+            Src::Reg(reg) => self.get(reg),
+            Src::Imm(imm) => self.b.ins().iconst(I64, imm),
+        }
+    }
+
+    /// An operand's low half.
+    fn src32(&mut self, src: Src) -> Value {
+        match src {
+            Src::Reg(reg) => self.low(reg),
+            Src::Imm(imm) => self.b.ins().iconst(I32, imm as u32 as i64),
+        }
+    }
+
+    /// The low half of a register.
+    fn low(&mut self, reg: Reg) -> Value {
+        let value = self.get(reg);
+        let dfg = &self.b.func.dfg;
+        // What was just widened has its half at hand.
+        if let ValueDef::Result(inst, 0) = dfg.value_def(dfg.resolve_aliases(value))
+            && dfg.insts[inst].opcode() == cranelift_codegen::ir::Opcode::Uextend
+        {
+            let narrow = dfg.inst_args(inst)[0];
+            if dfg.value_type(narrow) == I32 {
+                return narrow;
+            }
+        }
+        self.b.ins().ireduce(I32, value)
+    }
+
+    /// Sets a register from its low half.
+    fn set_low(&mut self, reg: Reg, value: Value) {
+        let wide = self.b.ins().uextend(I64, value);
+        self.set(reg, wide);
+    }
+
+    fn context_flags(&self) -> MemFlagsData {
+        MemFlagsData::trusted().with_alias_region(Some(self.context_region))
+    }
+
+    fn load_context(&mut self, offset: i32) -> Value {
+        let flags = self.context_flags();
+        self.b.ins().load(I64, flags, self.ctx, offset)
+    }
+
+    fn store_context(&mut self, offset: usize, value: Value) {
+        let flags = self.context_flags();
+        self.b.ins().store(flags, value, self.ctx, offset as i32);
+    }
+
+    /// Calls a function of the host.
+    fn call(&mut self, service: Service, args: &[Value]) -> (Value, Value) {
+        let index = service as usize;
+        let signature = match self.signatures[index] {
+            Some(signature) => signature,
+            None => {
+                let signature = self.b.import_signature(signature(service.arity()));
+                *self.signatures[index].insert(signature)
+            }
+        };
+        let flags = self.context_flags().with_readonly();
+        let callee = self.b.ins().load(I64, flags, self.ctx, service.offset());
+        let mut all = vec![self.fp];
+        all.extend_from_slice(args);
+        let inst = self.b.ins().call_indirect(signature, callee, &all);
+        let results = self.b.inst_results(inst);
+        (results[0], results[1])
+    }
+
+    /// The operation being translated, as an argument.
+    fn here(&mut self) -> Value {
+        self.b.ins().iconst(I64, self.at as i64)
+    }
+
+    /// Leaves the function when a trap is pending, and says that it happened here.
+    fn trap_if(&mut self, status: Value) {
+        let place = self.place_block();
+        let go_on = self.b.create_block();
+        let at = self.b.ins().iconst(I32, self.at as i64);
+        self.b.ins().brif(status, place, &[at.into()], go_on, &[]);
+        self.b.switch_to_block(go_on);
+    }
+
+    fn place_block(&mut self) -> Block {
+        match self.place {
+            Some(block) => block,
+            None => {
+                let block = self.b.create_block();
+                self.b.set_cold_block(block);
+                *self.place.insert(block)
+            }
+        }
+    }
+
+    fn leave_block(&mut self) -> Block {
+        match self.leave {
+            Some(block) => block,
+            None => {
+                let block = self.b.create_block();
+                self.b.set_cold_block(block);
+                *self.leave.insert(block)
+            }
+        }
+    }
+
+    /// Traps here, at an address if that matters, and ends the block.
+    fn fault(&mut self, addr: Value) {
+        let here = self.here();
+        let (zero, status) = self.call(Service::fault, &[here, addr]);
+        self.b.ins().return_(&[zero, status]);
+    }
+
+    /// A block for what hardly ever happens.
+    fn cold_block(&mut self) -> Block {
+        let block = self.b.create_block();
+        self.b.set_cold_block(block);
+        block
+    }
+
+    /// The block that begins at an operation.
+    fn block_of(&self, op: u32) -> Block {
+        // Every jump and every operation after one begins a block; `flow` has seen to it.
+        self.blocks[self.func.block_at(op).expect("control goes to the beginning of a block")]
+    }
+}

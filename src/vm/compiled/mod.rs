@@ -1,0 +1,169 @@
+//! Compiled programs: making machine code of lowered programs, and running it.
+//!
+//! When that happens is the engine's [`Strategy`](super::Strategy). Compiled code and the interpreter
+//! share stack, memory and budget and give the same results, so each call of a function goes to
+//! whichever there is: a callback whose address the compiler never saw is interpreted, for one.
+//! Machine code belongs to the program it was made for; programs with the same code share it.
+
+mod ops;
+mod services;
+
+use super::MAX_FRAMES;
+use super::engine::{Engine, Strategy};
+use super::lower::LinkError;
+use super::run::{Linked, Run};
+use super::trap::Trap;
+use oxbpf_jit::abi::{Context, Services};
+use oxbpf_jit::{Code, CompileError, Compiler, Mode, Op, OptLevel, Unit};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+/// The functions that compiled code calls.
+pub(crate) const SERVICES: Services = services::SERVICES;
+
+/// What tells programs apart as far as their code goes.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    ops: Box<[Op]>,
+    mode: Mode,
+    fuel: bool,
+    opt: OptLevel,
+}
+
+/// The compiler of an engine, and the code that is in use.
+#[derive(Default)]
+pub(crate) struct Workshop {
+    compiler: OnceLock<Result<Compiler, CompileError>>,
+    cache: Mutex<HashMap<Key, Weak<Code>>>,
+}
+
+/// How many programs are remembered before the dead are looked for.
+const SWEEP: usize = 64;
+
+impl Workshop {
+    fn compile(&self, prog: &Linked, engine: &Engine) -> Result<Arc<Code>, CompileError> {
+        let config = engine.config();
+        let compiler = self.compiler.get_or_init(Compiler::new).as_ref().map_err(Clone::clone)?;
+        let mode = if prog.proven { Mode::Proven } else { Mode::Checked };
+        let key = Key { ops: ops::ops(prog), mode, fuel: config.fuel, opt: config.opt_level };
+        if let Some(code) = self.cached(&key) {
+            return Ok(code);
+        }
+        let unit = Unit {
+            name: &prog.name,
+            ops: &key.ops,
+            slots: &prog.code.slots,
+            mode,
+            fuel: config.fuel,
+            opt: config.opt_level,
+        };
+        let code = Arc::new(compiler.clone().keep_clif(config.keep_clif).compile(&unit)?);
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if cache.len() >= SWEEP && cache.len().is_power_of_two() {
+            cache.retain(|_, code| code.strong_count() > 0);
+        }
+        cache.insert(key, Arc::downgrade(&code));
+        Ok(code)
+    }
+
+    fn cached(&self, key: &Key) -> Option<Arc<Code>> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner).get(key)?.upgrade()
+    }
+}
+
+/// The machine code of a program, once there is some, and how often it has run without.
+#[derive(Debug, Default)]
+pub(crate) struct Slot {
+    code: OnceLock<Option<Arc<Code>>>,
+    runs: AtomicU32,
+}
+
+impl Slot {
+    /// The machine code.
+    #[inline]
+    pub fn get(&self) -> Option<&Arc<Code>> {
+        self.code.get()?.as_ref()
+    }
+}
+
+/// Compiles a program that was just linked, if that is the engine's strategy.
+pub(crate) fn on_link(engine: &Engine, prog: &Linked) -> Result<(), LinkError> {
+    if engine.config().strategy == Strategy::Compile {
+        compile(engine, prog).map_err(LinkError::Compile)?;
+    }
+    Ok(())
+}
+
+/// Counts a run, and has the program compiled in the background when it has run often enough.
+#[inline]
+pub(crate) fn on_run(engine: &Engine, prog: &Arc<Linked>) {
+    if let Strategy::Tiered { runs } = engine.config().strategy
+        && prog.compiled.code.get().is_none()
+        && prog.compiled.runs.fetch_add(1, Ordering::Relaxed) + 1 == runs.max(1)
+    {
+        let (engine, prog) = (engine.clone(), prog.clone());
+        let work = move || {
+            if compile(&engine, &prog).is_err() {
+                // It goes on being interpreted.
+                prog.compiled.code.set(None).ok();
+            }
+        };
+        std::thread::Builder::new().name("oxbpf-compile".to_owned()).spawn(work).ok();
+    }
+}
+
+/// Compiles a program unless that is done.
+pub(crate) fn compile(engine: &Engine, prog: &Linked) -> Result<Arc<Code>, CompileError> {
+    if let Some(code) = prog.compiled.get() {
+        return Ok(code.clone());
+    }
+    let code = engine.workshop().compile(prog, engine)?;
+    Ok(prog.compiled.code.get_or_init(|| Some(code.clone())).clone().unwrap_or(code))
+}
+
+impl Run<'_> {
+    /// Runs a function of the current program in the innermost frame as machine code, if there is code
+    /// for it and there are frames enough for what it calls.
+    #[inline]
+    pub(crate) fn exec_compiled(&mut self, entry: u32, args: [u64; 5]) -> Option<Result<u64, Trap>> {
+        let code: *const Code = Arc::as_ptr(self.prog().compiled.get()?);
+        // SAFETY: the current program, which the run keeps to its end, keeps its code.
+        let (function, known) = unsafe { &*code }.entry(entry)?;
+        let depth = self.depth;
+        let frames = known.depth.unwrap_or(MAX_FRAMES - depth);
+        if depth + frames > MAX_FRAMES {
+            return None;
+        }
+        self.memory.enter(depth + frames - 1);
+        let fp = self.memory.enter(depth);
+        let run: *mut Run<'_> = self;
+        let fuel = self.fuel;
+        let context: *mut Context = self.memory.context();
+        // SAFETY: the context is the run's own, and nobody else holds a reference to it.
+        unsafe {
+            (*context).run = run.cast();
+            (*context).fuel = fuel;
+            (*context).inherited = [0; 5];
+        }
+        // SAFETY: the frame pointer is that of a frame in a block with a context in it, there are frames
+        // enough, the run keeps the code, and a proven program was vouched for or verified.
+        let returned = unsafe { function(fp, args[0], args[1], args[2], args[3], args[4]) };
+        // SAFETY: as above.
+        self.fuel = unsafe { (*context).fuel };
+        self.depth = depth;
+        Some(match returned.status {
+            0 => Ok(returned.value),
+            _ => Err(self.pending_trap()),
+        })
+    }
+
+    /// The trap that compiled code left, or the panic of a host function that it passed.
+    #[cold]
+    fn pending_trap(&mut self) -> Trap {
+        if let Some(panic) = self.panic.take() {
+            std::panic::resume_unwind(panic);
+        }
+        self.pending.take().expect("a status other than 0 comes with a trap")
+    }
+}

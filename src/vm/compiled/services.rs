@@ -1,0 +1,228 @@
+//! The functions that compiled code calls: the same things the interpreter does, behind plain C
+//! signatures.
+//!
+//! Each is called from compiled code only, with the frame pointer of the frame that calls. The context
+//! below that frame says whose run it is. A trap is left in the run and shown by the status; a panic of a
+//! host function is kept there too, since it must not unwind through compiled code.
+
+use crate::vm::lower::atomic_of;
+use crate::vm::memory::{AccessWidth, Region, read, write};
+use crate::vm::op::{Code, Op};
+use crate::vm::run::{Linked, MAX_TAIL_CALLS, Run};
+use crate::vm::trap::{AccessKind, Trap, TrapKind};
+use oxbpf_jit::abi::{ARENA, Context, Returned, Services, Span, depth_of};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+pub(super) const SERVICES: Services =
+    Services { helper, call_reg, tail_call, packet, load, store, hold, refuel, fault, place };
+
+/// The context below a frame.
+fn context(fp: u64) -> *mut Context {
+    std::ptr::with_exposed_provenance_mut((fp & !(ARENA as u64 - 1)) as usize)
+}
+
+/// Does something in the run that calls, in the frame that calls, and tells its result.
+///
+/// # Safety
+/// `fp` is the frame pointer that compiled code runs with.
+unsafe fn within(fp: u64, act: impl FnOnce(&mut Run<'_>) -> Result<Returned, Trap>) -> Returned {
+    let context = context(fp);
+    // SAFETY: the context says whose run entered the code; while the code runs, nobody else uses either.
+    let run = unsafe { &mut *(*context).run.cast::<Run<'_>>() };
+    run.depth = depth_of(fp);
+    run.memory.enter(run.depth);
+    // SAFETY: as above.
+    run.fuel = unsafe { (*context).fuel };
+    let result = catch_unwind(AssertUnwindSafe(|| act(run)));
+    // SAFETY: as above. What was called may have entered compiled code itself.
+    unsafe { (*context).fuel = run.fuel };
+    match result {
+        Ok(Ok(returned)) => returned,
+        Ok(Err(trap)) => {
+            run.pending = Some(trap);
+            Returned::TRAP
+        }
+        Err(panic) => {
+            run.panic = Some(panic);
+            Returned::TRAP
+        }
+    }
+}
+
+/// An operation of the current program.
+fn op_of(run: &Run<'_>, op: u64) -> Op {
+    run.prog().code.ops[op as usize]
+}
+
+unsafe extern "C" fn helper(fp: u64, r1: u64, r2: u64, r3: u64, r4: u64, r5: u64) -> Returned {
+    // SAFETY: called from compiled code.
+    unsafe {
+        let index = (*context(fp)).callee as usize;
+        within(fp, |run| run.call_helper(index, [r1, r2, r3, r4, r5]).map(Returned::value))
+    }
+}
+
+unsafe extern "C" fn call_reg(fp: u64, r1: u64, r2: u64, r3: u64, r4: u64, r5: u64) -> Returned {
+    // SAFETY: called from compiled code.
+    unsafe {
+        let (target, inherited) = ((*context(fp)).callee, (*context(fp)).inherited);
+        within(fp, |run| run.call_through_register(target, [r1, r2, r3, r4, r5], inherited))
+    }
+}
+
+unsafe extern "C" fn tail_call(fp: u64, r1: u64, r2: u64, r3: u64) -> Returned {
+    // SAFETY: called from compiled code.
+    unsafe {
+        within(fp, |run| {
+            if run.fuel <= 0 {
+                run.fuel = run.refuel(run.fuel)?;
+            }
+            let target = run.tail_target(r1, r2, r3 as u32)?;
+            let Some(target) = target.filter(|_| run.tail_calls < MAX_TAIL_CALLS) else {
+                return Ok(Returned::NOTHING);
+            };
+            run.tail_calls += 1;
+            let here = run.prog_ptr();
+            let target: *const Linked = run.keep(target);
+            run.set_prog(target);
+            let value = run.exec(0, [r1, 0, 0, 0, 0])?;
+            run.set_prog(here);
+            Ok(Returned::value(value))
+        })
+    }
+}
+
+unsafe extern "C" fn packet(fp: u64, offset: u64, size: u64) -> Returned {
+    // SAFETY: called from compiled code.
+    unsafe {
+        within(fp, |run| {
+            let found = run.packet_load(offset as u32 as i32, size as usize);
+            Ok(found.map_or(Returned::NOTHING, Returned::value))
+        })
+    }
+}
+
+/// Holds an access, and remembers the region it was found in.
+///
+/// # Safety
+/// As for [`within`].
+unsafe fn held(
+    run: &mut Run<'_>,
+    fp: u64,
+    addr: u64,
+    size: u64,
+    kind: AccessKind,
+    class: u64,
+) -> Result<(), Trap> {
+    if let Some(Region { start, len, .. }) = run.find(addr, size, kind)? {
+        let class = class as usize % oxbpf_jit::abi::CLASSES;
+        // SAFETY: by the contract.
+        unsafe { (*context(fp)).spans[class][kind.writes() as usize] = Span::new(start, len) };
+    }
+    Ok(())
+}
+
+unsafe extern "C" fn load(fp: u64, op: u64, addr: u64, class: u64) -> Returned {
+    // SAFETY: called from compiled code.
+    unsafe {
+        within(fp, |run| {
+            let size = width(&op_of(run, op));
+            if let Some(value) = run.wide_field(addr, size.bytes()) {
+                return Ok(Returned::value(value));
+            }
+            held(run, fp, addr, size.bytes(), AccessKind::Load, class)?;
+            // The access was just found inside a region.
+            Ok(Returned::value(match size {
+                AccessWidth::W8 => read::<u8>(addr),
+                AccessWidth::W16 => read::<u16>(addr),
+                AccessWidth::W32 => read::<u32>(addr),
+                AccessWidth::W64 => read::<u64>(addr),
+            }))
+        })
+    }
+}
+
+unsafe extern "C" fn store(fp: u64, op: u64, addr: u64, class: u64, value: u64) -> Returned {
+    // SAFETY: called from compiled code.
+    unsafe {
+        within(fp, |run| {
+            let size = width(&op_of(run, op));
+            held(run, fp, addr, size.bytes(), AccessKind::Store, class)?;
+            // The access was just found inside a region that may be written.
+            match size {
+                AccessWidth::W8 => write::<u8>(addr, value),
+                AccessWidth::W16 => write::<u16>(addr, value),
+                AccessWidth::W32 => write::<u32>(addr, value),
+                AccessWidth::W64 => write::<u64>(addr, value),
+            }
+            Ok(Returned::value(0))
+        })
+    }
+}
+
+unsafe extern "C" fn hold(fp: u64, op: u64, addr: u64, class: u64) -> Returned {
+    // SAFETY: called from compiled code.
+    unsafe {
+        within(fp, |run| {
+            let op = op_of(run, op);
+            let kind = if op.code == Code::LdAcq { AccessKind::Load } else { AccessKind::Atomic };
+            let kind = if op.code == Code::StRel { AccessKind::Atomic } else { kind };
+            held(run, fp, addr, width(&op).bytes(), kind, class)?;
+            Ok(Returned::value(0))
+        })
+    }
+}
+
+unsafe extern "C" fn refuel(fp: u64, _op: u64) -> Returned {
+    // SAFETY: called from compiled code.
+    unsafe {
+        within(fp, |run| {
+            run.fuel = run.refuel(run.fuel)?;
+            Ok(Returned::value(0))
+        })
+    }
+}
+
+unsafe extern "C" fn fault(fp: u64, op: u64, addr: u64) -> Returned {
+    // SAFETY: called from compiled code.
+    unsafe {
+        within(fp, |run| {
+            let what = op_of(run, op);
+            let kind = match what.code {
+                Code::CallSub => TrapKind::CallDepth,
+                Code::Trap if what.aux == 0 => TrapKind::UnknownHelper { id: what.imm as i32 },
+                Code::Trap => TrapKind::UnknownKfunc { id: what.imm as i32 },
+                _ => TrapKind::Unaligned { addr, size: width(&what).bytes() },
+            };
+            Err(placed(run, op, kind.into()))
+        })
+    }
+}
+
+unsafe extern "C" fn place(fp: u64, op: u64) -> Returned {
+    // SAFETY: called from compiled code.
+    unsafe {
+        within(fp, |run| match run.pending.take() {
+            Some(trap) => Err(placed(run, op, trap)),
+            // A panic has no place.
+            None => Ok(Returned::TRAP),
+        })
+    }
+}
+
+fn placed(run: &Run<'_>, op: u64, trap: Trap) -> Trap {
+    let prog = run.prog();
+    trap.at(&prog.name, prog.code.slot_of(op as usize).unwrap_or(0))
+}
+
+/// How wide the access of an operation is.
+fn width(op: &Op) -> AccessWidth {
+    match op.code {
+        Code::Ld8 | Code::LdS8 | Code::St8R | Code::St8I => AccessWidth::W8,
+        Code::Ld16 | Code::LdS16 | Code::St16R | Code::St16I => AccessWidth::W16,
+        Code::Ld32 | Code::LdS32 | Code::St32R | Code::St32I => AccessWidth::W32,
+        Code::LdAcq | Code::StRel => AccessWidth::of(op.aux),
+        Code::Atomic if !atomic_of(op.aux).2 => AccessWidth::W32,
+        _ => AccessWidth::W64,
+    }
+}
