@@ -5,7 +5,7 @@ use crate::kfunc::{Call, Kfuncs};
 use crate::log::Log;
 use crate::report::{Fault, Finding};
 use crate::structure::{self, Graph, Structure};
-use crate::types::{Kernel, Part, Types, target};
+use crate::types::{Kernel, Part, Types, symbol, target};
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -196,6 +196,9 @@ fn judge(
         return verdict;
     }
     let types = Types::new(program, kernel);
+    if let Err(verdict) = symbols(structure, &types, model) {
+        return verdict;
+    }
     let attach = match target::resolve(program, kernel, &types, &kind, prog) {
         Ok(attach) => attach.map(Rc::new),
         Err(Stop::Reject(finding)) => return Verdict::Reject(Fault::of(*finding)),
@@ -236,6 +239,21 @@ fn judge(
 
 /// The kernel whose walk this is.
 const REFERENCE: KernelVersion = KernelVersion::new(6, 18);
+
+/// Whether the addresses in wide loads are known, as the kernel looks them up before it walks.
+fn symbols(structure: &Structure, types: &Types<'_>, model: &KernelModel) -> Result<(), Verdict> {
+    for (at, slot) in structure.insns.iter().enumerate() {
+        let structure::Slot::Insn(Insn::LdImm64 { imm: Imm64::BtfId { id, fd }, .. }) = slot else {
+            continue;
+        };
+        if types.kernel.is_some()
+            && let Err(stop) = symbol::resolve(types, model, *id, *fd)
+        {
+            return Err(said(stop, at));
+        }
+    }
+    Ok(())
+}
 
 /// What the kernel looks up for every instruction before it walks, so that it may refuse the program
 /// even where no path leads.

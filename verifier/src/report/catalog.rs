@@ -741,6 +741,10 @@ findings! {
     "E1526" EINVAL SymbolSize { name: String } = "variable of unknown size",
         "ldimm64 unable to resolve the size of type '{name}': -22",
         "The kernel's types do not say how large the variable is.";
+    "E1527" ENOENT SymbolAddress { name: String } = "variable without a known address",
+        "ldimm64 failed to find the address for kernel symbol '{name}'.",
+        "The kernel's table of symbols does not have the variable: this kernel is built without \
+        CONFIG_KALLSYMS_ALL.";
     "E1601" ESRCH MissingTarget { what: &'static str, name: String, near: String } = "attach target that does not exist",
         "this kernel has no {what} {name}{near}",
         "The types of this kernel do not have what the program attaches to, so a loader would not even \
