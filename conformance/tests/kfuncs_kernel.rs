@@ -2,7 +2,8 @@
 //!
 //! `OXBPF_KFUNC_PROGRAMS` is how many to draw and `OXBPF_SEED` where to begin; a seed that is not given
 //! is drawn from the time, and printed. The programs are nearly valid: arguments mostly fit the
-//! parameters, and what was started is mostly ended.
+//! parameters, and what was started is mostly ended. Those that are unknown for the feature that
+//! `OXBPF_SHOW_UNKNOWN` names are printed.
 #![cfg(target_os = "linux")]
 
 use std::sync::Arc;
@@ -571,6 +572,9 @@ impl Tally {
         let of = program.prog_type.map_or("", ProgType::name);
         if let Verdict::Unknown(feature) = ours.verdict {
             *self.features.entry(feature.name()).or_default() += 1;
+            if std::env::var("OXBPF_SHOW_UNKNOWN").is_ok_and(|f| f == feature.name()) {
+                println!("UNKNOWN {said:?}: {of} {}", text(program));
+            }
         }
         match (&ours.verdict, theirs.errno) {
             (Verdict::Unknown(_), _) => self.unknown += 1,
