@@ -140,11 +140,31 @@ impl Walker<'_> {
         match (self.prog.prog_type, self.attach.as_ref().and_then(|t| t.ops)) {
             (ProgType::StructOps, Some(ops)) => self.callback_write(btf, id, off, size, ops),
             (ProgType::StructOps, None) => Err(Stop::Unknown(Feature::Target)),
-            // Connection tracking decides, where there is any.
             (ProgType::SchedCls | ProgType::SchedAct | ProgType::Xdp, _) => {
-                Err(Stop::Unknown(Feature::KernelTypes))
+                self.connection_write(btf, id, off, size)
             }
             _ => Err(Finding::OnlyRead.into()),
+        }
+    }
+
+    /// Programs on packets write the mark of a tracked connection, and nothing else (Linux
+    /// `_nf_conntrack_btf_struct_access`).
+    fn connection_write(&self, btf: &Btf, id: TypeId, off: i32, size: u32) -> Judged<()> {
+        const NAME: &str = "nf_conn";
+        if !matches!(btf.ty(id).map_or("", |ty| ty.name()), NAME | "nf_conn___init") {
+            return Err(Finding::OnlyRead.into());
+        }
+        let owner = self.types.find(NAME, BtfKind::Struct);
+        let mark = owner.and_then(|owner| member_at(btf, owner, "mark"));
+        match mark {
+            Some((start, len)) if off as u32 == start => {
+                let end = start + len;
+                if off as u32 + size > end {
+                    return Err(Finding::WriteBeyond { name: NAME, off, size, end }.into());
+                }
+                Ok(())
+            }
+            _ => Err(Finding::NoWriteField { name: NAME, off }.into()),
         }
     }
 
