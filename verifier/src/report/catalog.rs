@@ -589,8 +589,8 @@ findings! {
     "E1226" EINVAL SliceWrite = "packet is read-only here",
         "the prog does not allow writes to packet data",
         "Programs of this type only read packets: use bpf_dynptr_slice().";
-    "E1227" EINVAL KfuncObject { func: String, n: usize, kind: &'static str, name: String, reg: usize, has_kind: &'static str, has: String } = "argument is another object",
-        "kernel function {func} args#{n} expected pointer to {kind} {name} but R{reg} has a pointer to {has_kind} {has}",
+    "E1227" EINVAL KfuncObject { func: String, n: usize, wanted: String, reg: usize, has: String } = "argument is another object",
+        "kernel function {func} args#{n} expected pointer to {wanted} but R{reg} has a pointer to {has}",
         "The kernel function takes an object of another type.";
     "E1228" EINVAL KfuncUnsafe { n: usize, ty: String, expected: String } = "argument not safe",
         "arg#{n} is {ty} expected {expected} or socket",

@@ -13,6 +13,7 @@ use crate::report::Finding;
 use crate::state::{DynptrType, Kind, Mods, Reg, type_name};
 use crate::types::{Part, is_trusted, walk};
 use crate::verdict::Feature;
+use alloc::format;
 use alloc::string::ToString;
 use oxbpf_isa::btf::{Btf, Kind as BtfKind, Param, Type, TypeId};
 use oxbpf_isa::kernel::{Arg, ArgFlags, ArgKind, KfuncFlags, ProgType};
@@ -319,7 +320,7 @@ impl Walker<'_> {
         if too_deep {
             self.log.line(format_args!("max struct nesting depth exceeded\n"));
         }
-        if !is_numbers && !(sized && matches!(pointer.to, Type::Void)) {
+        if !(is_numbers || sized && matches!(pointer.to, Type::Void)) {
             return Err(Finding::KfuncPointee {
                 n,
                 kind: pointer.to.kind().name(),
@@ -503,15 +504,14 @@ impl Walker<'_> {
         let same = walk::matches((has_btf, resolved, reg.off), (btf, wanted), (strict, true), |finding| {
             log.line(format_args!("{finding}\n"))
         });
+        let words = |ty: &Type<'_>| format!("{} {}", ty.kind().name(), ty.name());
         if !same && !is_projection(to.name(), has.name()) {
             return Err(Finding::KfuncObject {
                 func: kfunc.name.to_string(),
                 n,
-                kind: to.kind().name(),
-                name: to.name().to_string(),
+                wanted: words(&to),
                 reg: r,
-                has_kind: has.kind().name(),
-                has: has.name().to_string(),
+                has: words(&has),
             }
             .into());
         }
