@@ -138,7 +138,8 @@ fn what_has_no_model_is_unknown() {
     let mut p = program("r0 = 0\nexit", ProgType::Xdp);
     p.prog_type = None;
     assert_eq!(judge(&p, 0).0.verdict, Verdict::Unknown(Feature::ProgramType));
-    let p = program("r0 = 0\nexit", ProgType::Lsm);
+    let mut p = program("r0 = 0\nexit", ProgType::Lsm);
+    p.attach_target = Some("file_open".into());
     assert_eq!(judge(&p, 0).0.verdict, Verdict::Unknown(Feature::KernelTypes));
 }
 
