@@ -5,7 +5,7 @@ use crate::kfunc::{Call, Kfuncs};
 use crate::log::Log;
 use crate::report::{Fault, Finding};
 use crate::structure::{self, Graph, Structure};
-use crate::transfer::MapFields;
+use crate::transfer::{MapFields, Objects};
 use crate::types::{Kernel, Part, Types, target};
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -189,15 +189,16 @@ fn judge(
     if model.version() != REFERENCE {
         return Verdict::Unknown(Feature::KernelVersion);
     }
-    if structure.exception_callback.is_some() {
-        return Verdict::Unknown(Feature::Exceptions);
-    }
     let kind = kind_of(program, prog_type, prog);
-    let map_fields = MapFields::new(program, model);
+    let types = Types::new(program, kernel);
+    // Without its types, a loader tries the program anew; that it would be judged so is rare.
+    let Ok(objects) = Objects::new(program, model, &types) else {
+        return Verdict::Unknown(Feature::OwnedObjects);
+    };
+    let map_fields = MapFields::new(program, model, &types);
     if let Some(verdict) = crate::transfer::check_maps(program, structure, model, &kind, &map_fields) {
         return verdict;
     }
-    let types = Types::new(program, kernel);
     let attach = match target::resolve(program, kernel, &types, &kind, prog) {
         Ok(attach) => attach.map(Rc::new),
         Err(Stop::Reject(finding)) => return Verdict::Reject(Fault::of(*finding)),
@@ -221,11 +222,12 @@ fn judge(
         Walker::new(program, kernel, kfuncs, structure, graph, kind, prog, functions, map_fields, core::mem::take(log));
     walker.log_live_registers();
     walker.attach = attach;
+    walker.objects = objects;
     let verdict = walk_all(&mut walker);
     *stats = walker.stats;
     *log = core::mem::take(&mut walker.log);
     match verdict {
-        Ok(()) => match crate::transfer::check_depth(&walker.functions, structure, prog, stats) {
+        Ok(()) => match crate::transfer::check_depth(&walker, prog, stats) {
             Ok(()) => match (walker.absent_kfunc, unseen(&walker)) {
                 (Some(at), _) => Verdict::Reject(Fault::at(at as usize, Finding::KfuncAbsent)),
                 (None, Some(feature)) => Verdict::Unknown(feature),
@@ -319,6 +321,11 @@ fn functions(
         });
         functions[n].linkage = linkage;
         functions[n].global = n > 0 && linkage == Some(Linkage::Global);
+        // An exception may be thrown at any time.
+        if structure.exception_callback == Some(subprog.start) {
+            let f = &mut functions[n];
+            (f.called, f.is_callback, f.is_async_callback, f.is_exception_callback) = (true, true, true, true);
+        }
     }
     // What a function calls moves packets, or sleeps, for its callers too.
     let mut changed = true;

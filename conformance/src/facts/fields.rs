@@ -13,6 +13,15 @@ const FILE: &str = "fields.toml";
 #[serde(deny_unknown_fields)]
 struct File {
     field: Vec<Field>,
+    destructor: Vec<Destructor>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Destructor {
+    of: String,
+    since: String,
+    until: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -60,6 +69,15 @@ pub(super) fn render(text: &str) -> Result<String, FactError> {
             "    FieldRecord {{ kind: FieldKind::{kind:?}, sign: {sign}, span: {span}, size: {size}, \
              align: {align}, once: {once}, repeats: {repeats}, map: {map} }},"
         );
+    }
+    out.push_str(
+        "];\n\n/// What can be held by a kernel pointer in a map.\n\
+         pub(crate) const DESTRUCTORS: &[(&str, Span)] = &[\n",
+    );
+    for Destructor { of, since, until } in &file.destructor {
+        let place = Place { file: FILE, record: of };
+        let span = code::span(&place, Some(since), until.as_deref(), "0.0")?;
+        let _ = writeln!(out, "    ({of:?}, {span}),");
     }
     out.push_str("];\n");
     Ok(out)

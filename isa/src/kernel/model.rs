@@ -233,6 +233,12 @@ impl KernelModel {
         generated::fields::FIELDS.iter().filter(|record| record.span.contains(self.0.version))
     }
 
+    /// Whether a kernel object of this structure may be held in a map.
+    pub fn has_destructor(&self, name: &str) -> bool {
+        let known = |(of, span): &(&str, super::Span)| *of == name && span.contains(self.0.version);
+        generated::fields::DESTRUCTORS.iter().any(known)
+    }
+
     /// The record of a map type, if this kernel knows it.
     pub fn map(&self, map_type: MapType) -> Option<&'static MapRecord> {
         self.0.map(map_type).map(|entry| entry.record)

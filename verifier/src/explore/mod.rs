@@ -19,7 +19,7 @@ use crate::log::{Log, Subject};
 use crate::report::Finding;
 use crate::state::{Access, Frame, Ids, NO_CALLSITE, Reg, State, StateId, Step};
 use crate::structure::{Graph, Marks, Slot, Structure};
-use crate::transfer::MapFields;
+use crate::transfer::{MapFields, Objects};
 use crate::types::target::Target;
 use crate::types::{Kernel, Types};
 use crate::verdict::{Feature, Stats};
@@ -94,6 +94,7 @@ pub(crate) struct Function {
     pub verified: bool,
     pub is_callback: bool,
     pub is_async_callback: bool,
+    pub is_exception_callback: bool,
     pub changes_pkt: bool,
     pub might_sleep: bool,
 }
@@ -129,6 +130,8 @@ pub(crate) struct Walker<'p> {
     walked: Vec<bool>,
     /// Special fields of each map and of the map inside it.
     pub map_fields: MapFields,
+    /// Structures of the program's types with special fields.
+    pub objects: Objects,
     pub jumps: u64,
     /// The program reads or writes packets in subprograms that it leaves by LD_ABS.
     pub stats: Stats,
@@ -187,6 +190,7 @@ impl<'p> Walker<'p> {
             pointer_kinds: vec![None; count],
             walked: vec![false; count],
             map_fields,
+            objects: Objects::default(),
             jumps: 0,
             stats: Stats::default(),
             kept: Vec::new(),

@@ -86,6 +86,7 @@ impl Log {
                     Byte::Zero => '0',
                     Byte::Dynptr => 'd',
                     Byte::Iter => 'i',
+                    Byte::Irq => 'f',
                 })
                 .collect();
             if slot.bytes.iter().all(|b| *b == Byte::Invalid) {

@@ -19,6 +19,7 @@ pub enum Errno {
     EACCES = 13,
     EFAULT = 14,
     EBUSY = 16,
+    EEXIST = 17,
     EINVAL = 22,
     ENOSPC = 28,
     EOPNOTSUPP = 95,
@@ -528,14 +529,14 @@ findings! {
     "E0902" EACCES CallbackNotScalar = "callback returns a pointer",
         "R0 not a scalar value",
         "Callbacks return numbers.";
-    "E0903" EINVAL ReturnRange { place: &'static str, has: String, min: i32, max: i32 } = "value returned",
-        "{place} the register R0 has {has} should have been in [{min}, {max}]",
+    "E0903" EINVAL ReturnRange { place: &'static str, reg: u8, has: String, min: i32, max: i32 } = "value returned",
+        "{place} the register R{reg} has {has} should have been in [{min}, {max}]",
         "Programs of this type return only values in this range.";
-    "E0904" EINVAL ReturnNotKnown { place: &'static str, ty: String } = "pointer returned",
-        "{place} the register R0 is not a known value ({ty})",
+    "E0904" EINVAL ReturnNotKnown { place: &'static str, reg: u8, ty: String } = "pointer returned",
+        "{place} the register R{reg} is not a known value ({ty})",
         "Programs of this type return a number.";
-    "E0905" EINVAL SubprogNotScalar { ty: String } = "global function returns a pointer",
-        "At subprogram exit the register R0 is not a scalar value ({ty})",
+    "E0905" EINVAL SubprogNotScalar { reg: u8, ty: String } = "global function returns a pointer",
+        "At subprogram exit the register R{reg} is not a scalar value ({ty})",
         "Global functions return numbers.";
     "E0906" EINVAL GlobalArgs { subprog: usize, name: String } = "arguments of a global function",
         "Caller passes invalid args into func#{subprog} ('{name}')",
@@ -892,6 +893,42 @@ findings! {
     "E1709" EINVAL FormatValues = "values of a format",
         "",
         "The values are an array of 8 bytes each, and their size is no multiple of that.";
+    "E1710" EEXIST ExceptionCallbacks = "several exception callbacks",
+        "multiple exception callback tags for main subprog",
+        "A program has at most one exception callback.";
+    "E1711" ENOENT ExceptionCallbackMissing { name: String } = "exception callback that does not exist",
+        "exception callback '{name}' could not be found in BTF",
+        "The tag on the program names a function that it does not have.";
+    "E1712" EINVAL ExceptionCallbackLocal { name: String } = "exception callback is static",
+        "exception callback '{name}' must have global linkage",
+        "Exception callbacks are global functions.";
+    "E1713" EINVAL ExceptionCallbackNoFunc = "exception callback without code",
+        "exception callback type id not found in func_info",
+        "Nothing says where the exception callback begins.";
+    "E1714" EINVAL ExceptionCallbackMain = "exception callback is the program",
+        "invalid exception callback insn_off in func_info: 0",
+        "The program cannot be its own exception callback.";
+    "E1715" EINVAL ExceptionCallbackArgs = "arguments of an exception callback",
+        "exception cb only supports single integer argument",
+        "An exception callback takes the value that was thrown, and nothing else.";
+    "E1716" EINVAL ExceptionCall { insn: usize } = "exception callback called",
+        "insn {insn} cannot call exception cb directly",
+        "Exception callbacks are only called when an exception is thrown.";
+    "E1717" EINVAL ThrowInCallback { insn: usize, subprog: usize } = "exception in a callback",
+        "bpf_throw kfunc (insn {insn}) cannot be called from callback subprog {subprog}",
+        "Callbacks are called by the kernel, through which an exception cannot unwind.";
+    "E1718" EINVAL TailCallInException = "tail call in an exception callback",
+        "cannot tail call within exception cb",
+        "An exception callback ends the program and cannot go on with another.";
+    "E1719" EINVAL WorkNotValue { n: usize } = "work outside a map",
+        "arg#{n} doesn't point to a map value",
+        "Work queues and task work lie in values of maps.";
+    "E1720" EINVAL WorkMap { what: &'static str, uid: u32, with: u32, map: u32 } = "work of another map",
+        "{what} map_uid={uid} doesn't match map pointer in R{with} map_uid={map}",
+        "The work is given with the map that it lies in.";
+    "E1721" EINVAL CallbackFailed { name: String, id: u32 } = "callback of a kernel function",
+        "kfunc {name}#{id} failed callback verification",
+        "The function that is to be called back cannot be.";
     "E1801" EINVAL LockOffsetVariable { reg: u8, lock: &'static str } = "lock at a variable offset",
         "R{reg} doesn't have constant offset. {lock}_lock has to be at the constant offset",
         "Which lock is meant must be known when the program is judged.";
@@ -927,6 +964,102 @@ findings! {
     "E1811" EINVAL LeftInSection { what: &'static str, section: &'static str } = "end with something held",
         "{what} cannot be used inside {section}-ed region",
         "The program can end here, and what was entered was not left on this path.";
+    "E1812" EINVAL LockNotValue { n: usize } = "lock outside a value or object",
+        "arg#{n} doesn't point to map value or allocated object",
+        "Locks lie in values of maps and in objects that programs allocate.";
+    "E1813" EACCES LockInLess = "lock while a tree compares",
+        "can't spin_{{lock,unlock}} in rbtree cb",
+        "The tree is locked while its nodes are compared.";
+    "E1814" EACCES RcuInLess = "RCU section while a tree compares",
+        "Calling bpf_rcu_read_{{lock,unlock}} in unnecessary rbtree callback",
+        "The tree is locked while its nodes are compared.";
+    "E1815" EINVAL RcuNested { name: String } = "RCU section in another",
+        "nested rcu read lock (kernel function {name})",
+        "RCU sections do not nest.";
+    "E1816" EINVAL RcuUnmatched { name: String } = "no RCU section to leave",
+        "unmatched rcu read unlock (kernel function {name})",
+        "On this path no RCU section was entered.";
+    "E1817" EACCES SleepsIn { name: String, section: &'static str } = "kernel function that may sleep in a section",
+        "kernel func {name} is sleepable within {section} region",
+        "Nothing may sleep before the section is left.";
+    "E1818" EINVAL PreemptUnmatched { name: String } = "preemption is not off",
+        "unmatched attempt to enable preemption (kernel function {name})",
+        "On this path preemption was not switched off.";
+    "E1819" EINVAL HelperSleepsIn { name: String, id: i32, section: &'static str } = "helper that may sleep in a section",
+        "sleepable helper {name}#{id} in {section} region",
+        "Nothing may sleep before the section is left.";
+    "E1820" EINVAL IrqNotStack { n: usize } = "interrupts' state not on the stack",
+        "arg#{n} doesn't point to an irq flag on stack",
+        "The interrupts' state is kept in a variable of the program.";
+    "E1821" EINVAL IrqInUse { n: usize } = "interrupts' state in use",
+        "expected uninitialized irq flag as arg#{n}",
+        "The variable holds a state that was not given back.";
+    "E1822" EINVAL IrqNotSaved { n: usize } = "no interrupts' state",
+        "expected an initialized irq flag as arg#{n}",
+        "The variable holds no state that was saved.";
+    "E1823" EINVAL IrqKind { saved: &'static str, by: &'static str } = "interrupts' state of another kind",
+        "irq flag acquired by {saved} kfuncs cannot be restored with {by} kfuncs",
+        "What a lock saved is given back with that lock.";
+    "E1824" EACCES IrqOrder { id: u32, insn: u32 } = "interrupts' states out of order",
+        "cannot restore irq state out of order, expected id={id} acquired at insn_idx={insn}",
+        "States are given back in the opposite order in which they were saved.";
+    "E1901" EACCES ObjectField { name: &'static str } = "special field of an object touched",
+        "direct access to {name} is disallowed",
+        "Only helpers and kernel functions may touch this field.";
+    "E1902" EINVAL ObjectFor { n: usize, name: &'static str } = "object of another kind",
+        "arg#{n} expected for {name}()",
+        "Objects that each processor has are given up with bpf_percpu_obj_drop(), others with bpf_obj_drop().";
+    "E1903" EINVAL NotObject { n: usize } = "no allocated object",
+        "arg#{n} expected pointer to allocated object",
+        "The argument is an object that the program allocated and still owns.";
+    "E1904" EINVAL ObjectNotOwned = "object not owned",
+        "allocated object must be referenced",
+        "The object belongs to something else by now.";
+    "E1905" EINVAL NotShared { n: usize } = "no object",
+        "arg#{n} is neither owning or non-owning ref",
+        "The argument is an object that the program allocated.";
+    "E1906" EINVAL NoRefcount { n: usize } = "object with one owner",
+        "arg#{n} doesn't point to a type with bpf_refcount field",
+        "Only objects with a bpf_refcount may have several owners.";
+    "E1907" EINVAL ObjectTypeRange = "type of an object",
+        "local type ID argument must be in range [0, U32_MAX]",
+        "The argument is the number of a type of the program's.";
+    "E1908" EINVAL ObjectNoTypes = "object without types",
+        "bpf_obj_new/bpf_percpu_obj_new requires prog BTF",
+        "Load the program with its types.";
+    "E1909" EINVAL ObjectNoStruct = "object that is no structure",
+        "bpf_obj_new/bpf_percpu_obj_new type ID argument must be of a struct",
+        "Objects are structures of the program's.";
+    "E1910" EINVAL PercpuSize { size: u32, limit: u32 } = "large object for each processor",
+        "bpf_percpu_obj_new type size ({size}) is greater than {limit}",
+        "Objects that each processor has are small.";
+    "E1911" EINVAL PercpuNotNumbers = "object for each processor with pointers",
+        "bpf_percpu_obj_new type ID argument must be of a struct of scalars",
+        "Objects that each processor has hold numbers only.";
+    "E1912" EINVAL PercpuFields = "object for each processor with special fields",
+        "bpf_percpu_obj_new type ID argument must not contain special fields",
+        "Objects that each processor has hold numbers only.";
+    "E1913" EINVAL NotValueOrObject { n: usize } = "no place of a list or tree",
+        "arg#{n} expected pointer to map value or allocated object",
+        "Lists and trees lie in values of maps and in objects that programs allocate.";
+    "E1914" EINVAL FieldNotAt { name: &'static str, off: u32 } = "no such field there",
+        "{name} not found at offset={off}",
+        "The pointer does not lead to a field of this kind.";
+    "E1915" EINVAL RootNotLocked { off: i32, name: &'static str } = "list or tree not locked",
+        "bpf_spin_lock at off={off} must be held for {name}",
+        "Lists and trees are only touched while the lock beside them is held.";
+    "E1916" EINVAL NodeNotHeld { name: String } = "node not held",
+        "{name} can only take non-owning or refcounted bpf_rb_node pointer",
+        "The argument is a node of the tree, lent to the program or held by it.";
+    "E1917" EINVAL NotInLess { name: String } = "tree changed while it compares",
+        "{name} not allowed in rbtree cb",
+        "The tree is locked while its nodes are compared.";
+    "E1918" EINVAL NodeOfOther { root: &'static str, node: &'static str, at: u32, expected: String, off: u32, has: String } = "node of another structure",
+        "operation on {root} expects arg#1 {node} at offset={at} in struct {expected}, but arg is at offset={off} in struct {has}",
+        "The list or tree is made of other objects.";
+    "E1919" EINVAL OtherNode { off: u32, node: &'static str, at: u32, expected: String } = "another node of the structure",
+        "arg#1 offset={off}, but expected {node} at offset={at} in struct {expected}",
+        "The list or tree goes through another node of these objects.";
 }
 
 impl Finding {
@@ -935,6 +1068,7 @@ impl Finding {
         !matches!(
             self,
             Finding::TailCallMap
+                | Finding::ExceptionCall { .. }
                 | Finding::FirstFuncInfo { .. }
                 | Finding::FuncInfoOrder { .. }
                 | Finding::FuncInfoType { .. }

@@ -134,6 +134,7 @@ fn slot_safe(o: &Slot, c: &Slot, ids: &mut Ids, exact: Exact) -> bool {
     match o.bytes[7] {
         Byte::Spill => reg_safe(old, cur, ids, exact),
         Byte::Dynptr => old.a == cur.a && old.b == cur.b && ids.check(old.ref_id, cur.ref_id),
+        Byte::Irq => old.b == cur.b && ids.check(old.ref_id, cur.ref_id),
         // How often an iterator was advanced does not count, or loops would not converge.
         Byte::Iter => {
             old.a == cur.a

@@ -214,6 +214,7 @@ impl Walker<'_> {
                 self.later_field(r, reg, FieldKind::Timer)?;
                 seen.map = Some((reg.a, reg.b));
             }
+            ArgKind::SpinLock if self.in_less() => return Err(Finding::LockInLess.into()),
             ArgKind::SpinLock => self.lock(r, reg, LockKind::Spin, seen.id == SPIN_LOCK)?,
             ArgKind::Dynptr => seen.dynptr = self.dynptr_argument(r, Wanted::of(arg))?,
             _ => {}

@@ -42,7 +42,7 @@ const UNMODELLED: &[(i32, Feature)] = &[
     (194, Feature::KernelPointers),
 ];
 /// Results that are errors are not below this (Linux `MAX_ERRNO`).
-const MAX_ERRNO: i32 = 4095;
+pub(super) const MAX_ERRNO: i32 = 4095;
 
 /// A helper's name as messages write it.
 pub(super) fn helper_name(name: &str) -> String {
@@ -65,6 +65,9 @@ impl Walker<'_> {
         }
         if proto.flags.contains(HelperFlags::MIGHT_SLEEP) && !self.cur.in_sleepable {
             return Err(Finding::HelperSleeps.into());
+        }
+        if let (true, Some(section)) = (proto.flags.contains(HelperFlags::MIGHT_SLEEP), self.atomic_section()) {
+            return Err(Finding::HelperSleepsIn { name: helper_name(found.name), id, section }.into());
         }
         if let Some(&(_, feature)) = UNMODELLED.iter().find(|(n, _)| *n == id) {
             return Err(Stop::Unknown(feature));

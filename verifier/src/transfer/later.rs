@@ -5,6 +5,7 @@
 //! own that begins where it was set: it has a fresh stack, and nothing of the setter's state.
 
 use super::args::Map;
+use super::kfunc::Meta;
 use crate::explore::{Judged, Stop, Walker, fresh_state};
 use crate::report::Finding;
 use crate::state::{Kind, Mods, Reg};
@@ -42,6 +43,28 @@ impl Walker<'_> {
             return Err(Finding::FieldOffset { off, name, at: field.off }.into());
         }
         Ok(())
+    }
+
+    /// A work queue or a task's work, as argument `n`.
+    pub(super) fn work_argument(&mut self, n: usize, kind: FieldKind, meta: &mut Meta) -> Judged<()> {
+        let reg = *self.cur.reg(n + 1);
+        if reg.kind != Kind::MapValue || reg.mods != Mods::NONE {
+            return Err(Finding::WorkNotValue { n }.into());
+        }
+        self.later_field(n + 1, &reg, kind)?;
+        meta.map = Some((reg.a, reg.b));
+        Ok(())
+    }
+
+    /// The map that is given is not the one that the work lies in.
+    pub(super) fn work_of_other_map(&self, reg: &Reg, of: Map) -> Judged<()> {
+        let fields = self.fields_of(of.0);
+        let what = match fields.get(FieldKind::Workqueue) {
+            Some(_) => "workqueue pointer in R1",
+            None => "bpf_task_work pointer in R2",
+        };
+        let with = if fields.has(FieldKind::Workqueue) { 2 } else { 3 };
+        Err(Finding::WorkMap { what, uid: of.1, with, map: reg.b }.into())
     }
 
     /// A function of the program is called later, with the map, the key and the value.

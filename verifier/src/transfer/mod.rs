@@ -12,6 +12,7 @@ mod depth;
 mod dynptr;
 mod fields;
 mod format;
+mod graph;
 mod iter;
 mod jump;
 mod kfunc;
@@ -21,15 +22,19 @@ mod locks;
 mod malformed;
 mod maps;
 mod memory;
+mod objects;
+mod sections;
 mod sock;
 mod stack;
 mod subprog;
+mod throw;
 mod typed;
 
 pub(crate) use dangling::dangling;
 pub(crate) use depth::check_depth;
 pub(crate) use fields::MapFields;
 pub(crate) use maps::check_maps;
+pub(crate) use objects::Objects;
 
 use crate::explore::{Judged, Next, Stop, Walker};
 use crate::report::Finding;
@@ -197,14 +202,15 @@ impl Walker<'_> {
             let to = self.leave()?;
             return Ok(Next::Back(to));
         }
-        self.return_code()?;
+        self.return_code(0)?;
         Ok(Next::End)
     }
 
-    fn return_code(&mut self) -> Judged<()> {
-        let frame = self.cur.cur();
-        let (in_async, subprog) = (frame.in_async_callback, frame.subprog);
-        let is_global = subprog > 0 && !in_async;
+    /// Whether the program may end with the value in a register.
+    fn return_code(&mut self, r: usize) -> Judged<()> {
+        let frame = &self.cur.frames[0];
+        let (in_async, subprog) = (frame.in_async_callback, frame.subprog as usize);
+        let is_global = subprog > 0 && !in_async && !self.functions[subprog].is_exception_callback;
         let rule = match (in_async, is_global) {
             (true, _) => RetRule::Within(0, 0),
             (_, true) => RetRule::Any,
@@ -213,13 +219,13 @@ impl Walker<'_> {
         if rule == RetRule::Ignored {
             return Ok(());
         }
-        self.readable(R::R0)?;
-        let r0 = *self.cur.reg(0);
+        self.readable(R::ALL[r])?;
+        let r0 = *self.cur.reg(r);
         let name = if in_async { "At async callback return" } else { "At program exit" };
         if is_global {
             if !r0.is_scalar() {
                 let ty = r0.type_name();
-                return Err(Finding::SubprogNotScalar { ty }.into());
+                return Err(Finding::SubprogNotScalar { reg: r as u8, ty }.into());
             }
             return Ok(());
         }
@@ -228,12 +234,12 @@ impl Walker<'_> {
             return Ok(());
         };
         if !r0.is_scalar() {
-            return Err(Finding::ReturnNotKnown { place: name, ty: r0.type_name() }.into());
+            return Err(Finding::ReturnNotKnown { place: name, reg: r as u8, ty: r0.type_name() }.into());
         }
-        self.mark_precise(0)?;
-        let r0 = *self.cur.reg(0);
+        self.mark_precise(r)?;
+        let r0 = *self.cur.reg(r);
         if !in_range(&r0, (min, max), !in_async && self.prog.prog_type == ProgType::Lsm) {
-            let finding = bad_return(name, &r0, (min, max));
+            let finding = bad_return(name, r, &r0, (min, max));
             if self.kind.attach_type == AttachType::LsmCgroup && (min, max) == (1, 1) {
                 self.log.said(format_args!(
                     "{finding}\nNote, BPF_LSM_CGROUP that attach to void LSM hooks can't modify return value!\n"
@@ -253,7 +259,7 @@ pub(crate) fn in_range(r0: &Reg, (min, max): (i32, i32), low: bool) -> bool {
     }
 }
 
-pub(crate) fn bad_return(place: &'static str, r0: &Reg, (min, max): (i32, i32)) -> Finding {
+pub(crate) fn bad_return(place: &'static str, r: usize, r0: &Reg, (min, max): (i32, i32)) -> Finding {
     let mut has = Vec::new();
     if r0.num.smin() > i64::MIN {
         has.push(alloc::format!("smin={}", r0.num.smin()));
@@ -263,5 +269,5 @@ pub(crate) fn bad_return(place: &'static str, r0: &Reg, (min, max): (i32, i32)) 
     }
     let has =
         if has.is_empty() { alloc::string::String::from("unknown scalar value") } else { has.join(" ") };
-    Finding::ReturnRange { place, has, min, max }
+    Finding::ReturnRange { place, reg: r as u8, has, min, max }
 }

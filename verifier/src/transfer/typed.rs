@@ -68,7 +68,7 @@ impl Walker<'_> {
             }
         }
         if is_alloc {
-            return Err(Stop::Unknown(Feature::OwnedObjects));
+            return self.object_access(&reg, off, size, way, into);
         }
         let found = walk::access(btf, id, off, size, true)?;
         let Some(dst) = into else { return Ok(()) };
