@@ -22,6 +22,8 @@ struct Destructor {
     of: String,
     since: String,
     until: Option<String>,
+    #[serde(default)]
+    rcu: bool,
 }
 
 #[derive(Deserialize)]
@@ -71,13 +73,13 @@ pub(super) fn render(text: &str) -> Result<String, FactError> {
         );
     }
     out.push_str(
-        "];\n\n/// What can be held by a kernel pointer in a map.\n\
-         pub(crate) const DESTRUCTORS: &[(&str, Span)] = &[\n",
+        "];\n\n/// What can be held by a kernel pointer in a map, and whether RCU protects it.\n\
+         pub(crate) const DESTRUCTORS: &[(&str, bool, Span)] = &[\n",
     );
-    for Destructor { of, since, until } in &file.destructor {
+    for Destructor { of, since, until, rcu } in &file.destructor {
         let place = Place { file: FILE, record: of };
         let span = code::span(&place, Some(since), until.as_deref(), "0.0")?;
-        let _ = writeln!(out, "    ({of:?}, {span}),");
+        let _ = writeln!(out, "    ({of:?}, {rcu}, {span}),");
     }
     out.push_str("];\n");
     Ok(out)

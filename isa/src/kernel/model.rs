@@ -235,8 +235,18 @@ impl KernelModel {
 
     /// Whether a kernel object of this structure may be held in a map.
     pub fn has_destructor(&self, name: &str) -> bool {
-        let known = |(of, span): &(&str, super::Span)| *of == name && span.contains(self.0.version);
-        generated::fields::DESTRUCTORS.iter().any(known)
+        self.destructor(name).is_some()
+    }
+
+    /// Whether a reader of RCU data may use such an object without holding it.
+    pub fn is_rcu_protected(&self, name: &str) -> bool {
+        self.destructor(name) == Some(true)
+    }
+
+    fn destructor(&self, name: &str) -> Option<bool> {
+        let all = generated::fields::DESTRUCTORS.iter();
+        let mut known = all.filter(|(of, _, span)| *of == name && span.contains(self.0.version));
+        known.next().map(|(_, rcu, _)| *rcu)
     }
 
     /// The record of a map type, if this kernel knows it.

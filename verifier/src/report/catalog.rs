@@ -1060,6 +1060,42 @@ findings! {
     "E1919" EINVAL OtherNode { off: u32, node: &'static str, at: u32, expected: String } = "another node of the structure",
         "arg#1 offset={off}, but expected {node} at offset={at} in struct {expected}",
         "The list or tree goes through another node of these objects.";
+    "E1920" EACCES KptrByHelper { name: &'static str } = "kernel pointer given to a helper",
+        "{name} cannot be accessed indirectly by helper",
+        "Helpers may not read or write pointers that a value holds.";
+    "E1921" EACCES KptrVariable { name: &'static str } = "kernel pointer at a variable offset",
+        "{name} access cannot have variable offset",
+        "Which pointer is meant must be known when the program is judged.";
+    "E1922" EACCES KptrMisaligned { name: &'static str, expected: u32, off: i64 } = "part of a kernel pointer",
+        "{name} access misaligned expected={expected} off={off}",
+        "Pointers that a value holds are read and written whole.";
+    "E1923" EACCES KptrSize { name: &'static str } = "part of a kernel pointer",
+        "{name} access size must be BPF_DW",
+        "Pointers that a value holds are read and written whole.";
+    "E1924" EACCES KptrMode = "kernel pointer changed atomically",
+        "kptr in map can only be accessed using BPF_MEM instruction mode",
+        "Pointers that a value holds are only loaded and stored.";
+    "E1925" EACCES KptrHeldStore = "held kernel pointer stored",
+        "store to referenced kptr disallowed",
+        "What is to be held is exchanged with bpf_kptr_xchg().";
+    "E1926" EACCES UptrStore = "user pointer stored",
+        "store to uptr disallowed",
+        "User space sets this pointer.";
+    "E1927" EACCES KptrImmediate { off: u32 } = "number stored as a kernel pointer",
+        "BPF_ST imm must be 0 when storing to kptr at off={off}",
+        "A pointer that a value holds is set to a pointer or to null.";
+    "E1928" EACCES KptrType { reg: u8, ty: String, has: String, wants: String, or: String } = "kernel pointer of another type",
+        "invalid kptr access, R{reg} type={ty}{has} expected=ptr_{wants}{or}",
+        "The field holds pointers to another structure, or this pointer is not one that can be held.";
+    "E1929" EINVAL KptrNone { reg: u8 } = "no kernel pointer here",
+        "R{reg} has no valid kptr",
+        "The type of the value has no pointers to kernel objects.";
+    "E1930" EACCES KptrNotAt { off: i32 } = "no kernel pointer there",
+        "off={off} doesn't point to kptr",
+        "The pointer does not lead to a field that holds one.";
+    "E1931" EACCES KptrNotHeld { off: i32 } = "kernel pointer that is not held",
+        "off={off} kptr isn't referenced kptr",
+        "Only pointers to what is held are exchanged.";
 }
 
 impl Finding {

@@ -7,6 +7,7 @@
 
 use super::alu::MAX_OFFSET;
 use super::dynptr::{Given, Wanted};
+use super::kptr::XCHG;
 use super::locks::SPIN_LOCK;
 use super::memory::Way;
 use crate::explore::{Judged, Stop, Walker};
@@ -38,6 +39,10 @@ pub(super) struct Seen {
     pub dynptr: Option<Given>,
     /// The type of a per-CPU object: whose types, and which.
     pub object: Option<(u32, u32)>,
+    /// RCU protects that object, which the program allocated.
+    pub object_rcu: bool,
+    /// Where a pointer is exchanged.
+    pub kptr: Option<super::fields::Field>,
 }
 
 const MEMORY: &[(Kind, Mods)] = &[
@@ -93,6 +98,7 @@ fn accepted(kind: ArgKind) -> Option<&'static [(Kind, Mods)]> {
         ArgKind::Func => &[(Kind::Func, Mods::NONE)],
         ArgKind::Stack => &[(Kind::Stack, Mods::NONE)],
         ArgKind::ConstStr => &[(Kind::MapValue, Mods::NONE)],
+        ArgKind::KptrXchgDest => &[(Kind::MapValue, Mods::NONE), (Kind::BtfId, Mods::ALLOC)],
         ArgKind::Timer => &[(Kind::MapValue, Mods::NONE)],
         ArgKind::SpinLock => &[(Kind::MapValue, Mods::NONE), (Kind::BtfId, Mods::ALLOC)],
         ArgKind::Dynptr => &[(Kind::Stack, Mods::NONE), (Kind::Dynptr, Mods::NONE)],
@@ -132,7 +138,7 @@ impl Walker<'_> {
         let arg = self.resolve_value_arg(arg, id, seen);
         let nullable = arg.flags.contains(ArgFlags::NULLABLE);
         if !(reg.is_null() && nullable) {
-            self.argument_type(&reg, r, &arg, id)?;
+            self.argument_type(&reg, r, &arg, seen)?;
             self.argument_offset(&reg, r, &arg)?;
         }
         if arg.flags.contains(ArgFlags::RELEASE) {
@@ -143,7 +149,7 @@ impl Walker<'_> {
             }
             seen.release = Some(r);
         }
-        if reg.ref_id != 0 {
+        if reg.ref_id != 0 && arg.kind != ArgKind::KptrXchgDest {
             if seen.ref_id != 0 {
                 return Err(Stop::Unknown(Feature::Internal));
             }
@@ -208,8 +214,12 @@ impl Walker<'_> {
                 self.mark_precise(r)?;
             }
             ArgKind::Func => seen.subprog = Some(reg.a),
-            ArgKind::PercpuBtfId => seen.object = Some((reg.b, reg.a)),
+            ArgKind::PercpuBtfId => {
+                seen.object = Some((reg.b, reg.a));
+                seen.object_rcu = reg.mods.has(Mods::RCU);
+            }
             ArgKind::ConstStr => self.constant_string(reg, r)?,
+            ArgKind::KptrXchgDest => self.kptr_dest(reg, r, seen)?,
             ArgKind::Timer => {
                 self.later_field(r, reg, FieldKind::Timer)?;
                 seen.map = Some((reg.a, reg.b));
@@ -240,10 +250,9 @@ impl Walker<'_> {
         }
     }
 
-    fn argument_type(&mut self, reg: &Reg, r: usize, arg: &Arg, id: i32) -> Judged<()> {
+    fn argument_type(&mut self, reg: &Reg, r: usize, arg: &Arg, seen: &Seen) -> Judged<()> {
         let Some(accepted) = accepted(arg.kind) else {
             return Err(Stop::Unknown(match arg.kind {
-                ArgKind::KptrXchgDest => Feature::KernelPointers,
                 ArgKind::Arena => Feature::Arena,
                 _ => Feature::KernelTypes,
             }));
@@ -258,8 +267,11 @@ impl Walker<'_> {
         if arg.kind == ArgKind::Mem {
             mods = mods.without(Mods::DYNPTR);
         }
+        if seen.id == XCHG && arg.kind == ArgKind::BtfId && mods.has(Mods::ALLOC) {
+            mods = mods.without(Mods::ALLOC.with(Mods::PERCPU));
+        }
         if accepted.contains(&(reg.kind, mods)) {
-            return if reg.kind == Kind::BtfId { self.object_argument(reg, r, arg, id) } else { Ok(()) };
+            return if reg.kind == Kind::BtfId { self.object_argument(reg, r, arg, seen) } else { Ok(()) };
         }
         let mut expected = String::new();
         for (i, &(kind, mods)) in accepted.iter().enumerate() {
@@ -346,7 +358,7 @@ impl Walker<'_> {
             }
             Kind::MapValue => {
                 self.map_value(r, reg.off, size, way, zero_ok)?;
-                self.not_special(&reg, reg.off, size as u32)
+                self.not_special(&reg, reg.off, size as u32, true)
             }
             Kind::Mem => {
                 if way == Way::Write && reg.mods.has(Mods::RDONLY) {

@@ -219,8 +219,10 @@ impl Walker<'_> {
             }
             Kind::MapValue if reg.mods == Mods::NONE => {
                 self.map_value(r, off, i64::from(size), way, false)?;
-                self.not_special(&reg, off, size)?;
-                if let Some(dst) = into {
+                self.not_special(&reg, off, size, false)?;
+                if let Some(field) = self.kptr_at(&reg, off) {
+                    self.kptr_access(&field, into)?;
+                } else if let Some(dst) = into {
                     *self.cur.reg_mut(dst) = match self.constant_value(&reg, off, size, signed)? {
                         Some(value) => Reg::known(value),
                         None => Reg::unknown(),
@@ -368,14 +370,16 @@ impl Walker<'_> {
     }
 
     /// Fields of the value that only helpers may touch.
-    pub(super) fn not_special(&mut self, reg: &Reg, off: i32, size: u32) -> Judged<()> {
+    pub(super) fn not_special(&mut self, reg: &Reg, off: i32, size: u32, by_helper: bool) -> Judged<()> {
         let fields = self.fields_of(reg.a);
         let low = i64::from(off) + reg.num.smin();
         let high = (i64::from(off)).wrapping_add(reg.num.umax() as i64).wrapping_add(i64::from(size));
+        let (at, bytes) = (off, size);
         for field in fields.all() {
             if low < i64::from(field.off + field.size) && i64::from(field.off) < high {
                 if field.kind.is_pointer() {
-                    return Err(Stop::Unknown(Feature::KernelPointers));
+                    self.kptr_bytes(field, reg, at, bytes, by_helper)?;
+                    continue;
                 }
                 return Err(Finding::SpecialField { name: field.kind.shown() }.into());
             }

@@ -17,6 +17,7 @@ mod iter;
 mod jump;
 mod kfunc;
 mod kfunc_args;
+mod kptr;
 mod later;
 mod locks;
 mod malformed;
