@@ -42,7 +42,8 @@ fn last_words(log: &str) -> &str {
 fn lines(log: &str) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
     log.lines().map(|line| match line.find(": (18) r").and_then(|at| Some((at, line[at..].find(" = ")?))) {
         Some((at, eq)) => {
-            let rest = line.find("  ; ").or_else(|| line.find(" ; ")).map_or("", |at| line[at..].trim_start());
+            let rest =
+                line.find("  ; ").or_else(|| line.find(" ; ")).map_or("", |at| line[at..].trim_start());
             format!("{} {rest}", &line[..at + eq]).into()
         }
         None => line.into(),
@@ -86,7 +87,8 @@ impl Judges {
 
     fn report(&self, seed: u64, program: &Program, class: &Class, words: &str) {
         let same = |p: &Program| {
-            self.judge(p).is_some_and(|(c, ours, theirs)| c == *class && group(&c, ours.as_ref(), &theirs) == words)
+            self.judge(p)
+                .is_some_and(|(c, ours, theirs)| c == *class && group(&c, ours.as_ref(), &theirs) == words)
         };
         let small = shrink(program, same);
         let Some((_, ours, theirs)) = self.judge(&small) else { return };

@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use oxbpf_isa::btf::{Linkage, Type};
 use oxbpf_isa::insn::{Callee, Imm64, Insn};
-use oxbpf_isa::kernel::{HelperFlags, KfuncFlags, KernelModel, KernelVersion, ProgFlags as Of, ProgKind};
+use oxbpf_isa::kernel::{HelperFlags, KernelModel, KernelVersion, KfuncFlags, ProgFlags as Of, ProgKind};
 use oxbpf_isa::program::{ProgFlags, Program};
 
 /// Whether a kernel would take a program.
@@ -218,11 +218,22 @@ fn judge(
     };
     let graph = Graph::new(&structure.insns, &structure.subprogs, args);
     let functions = functions(program, structure, model, &kind, &kfuncs);
-    let mut walker =
-        Walker::new(program, kernel, kfuncs, structure, graph, kind, prog, functions, map_fields, core::mem::take(log));
+    let mut walker = Walker::new(
+        program,
+        kernel,
+        kfuncs,
+        structure,
+        graph,
+        kind,
+        prog,
+        functions,
+        map_fields,
+        core::mem::take(log),
+    );
     walker.log_live_registers();
     walker.attach = attach;
     walker.objects = objects;
+    walker.has_arena = crate::transfer::has_arena(program, structure);
     let verdict = walk_all(&mut walker);
     *stats = walker.stats;
     *log = core::mem::take(&mut walker.log);
@@ -324,7 +335,8 @@ fn functions(
         // An exception may be thrown at any time.
         if structure.exception_callback == Some(subprog.start) {
             let f = &mut functions[n];
-            (f.called, f.is_callback, f.is_async_callback, f.is_exception_callback) = (true, true, true, true);
+            (f.called, f.is_callback, f.is_async_callback, f.is_exception_callback) =
+                (true, true, true, true);
         }
     }
     // What a function calls moves packets, or sleeps, for its callers too.

@@ -130,6 +130,8 @@ pub(crate) struct Walker<'p> {
     walked: Vec<bool>,
     /// Special fields of each map and of the map inside it.
     pub map_fields: MapFields,
+    /// The program uses an arena.
+    pub has_arena: bool,
     /// Structures of the program's types with special fields.
     pub objects: Objects,
     pub jumps: u64,
@@ -190,6 +192,7 @@ impl<'p> Walker<'p> {
             pointer_kinds: vec![None; count],
             walked: vec![false; count],
             map_fields,
+            has_arena: false,
             objects: Objects::default(),
             jumps: 0,
             stats: Stats::default(),

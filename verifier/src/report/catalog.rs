@@ -929,6 +929,12 @@ findings! {
     "E1721" EINVAL CallbackFailed { name: String, id: u32 } = "callback of a kernel function",
         "kfunc {name}#{id} failed callback verification",
         "The function that is to be called back cannot be.";
+    "E1722" EINVAL CastWithoutArena = "cast without an arena",
+        "addr_space_cast insn can only be used in a program that has an associated arena",
+        "The program names no arena.";
+    "E1723" EBUSY SecondArena = "second arena",
+        "Only one arena per program",
+        "A program uses at most one arena.";
     "E1801" EINVAL LockOffsetVariable { reg: u8, lock: &'static str } = "lock at a variable offset",
         "R{reg} doesn't have constant offset. {lock}_lock has to be at the constant offset",
         "Which lock is meant must be known when the program is judged.";

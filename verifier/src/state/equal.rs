@@ -112,6 +112,7 @@ fn reg_safe(old: &Reg, cur: &Reg, ids: &mut Ids, exact: Exact) -> bool {
                 && ids.check(old.id, cur.id)
                 && cur.num.is_within(&old.num)
         }
+        Kind::Arena => true,
         Kind::Stack => regs_exact(old, cur, ids) && old.frame == cur.frame,
         _ => regs_exact(old, cur, ids),
     }

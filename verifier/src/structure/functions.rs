@@ -2,8 +2,8 @@
 //! `check_subprogs`).
 
 use crate::report::{Fault, Finding};
-use alloc::vec::Vec;
 use alloc::string::ToString;
+use alloc::vec::Vec;
 use oxbpf_isa::btf::{Kind, Linkage, Type};
 use oxbpf_isa::insn::RawInsn;
 use oxbpf_isa::insn::opcode::{class, jmp, mode, pseudo};

@@ -186,6 +186,12 @@ impl Walker<'_> {
             Operand::Reg(src) => *self.cur.reg(src.index()),
             Operand::Imm(imm) => Reg::known(imm as i64 as u64),
         };
+        if a.kind == Kind::Arena || b.kind == Kind::Arena {
+            if a.kind != Kind::Arena {
+                *self.cur.reg_mut(dst.index()) = b;
+            }
+            return Ok(Next::Straight);
+        }
         if a.is_pointer() && b.is_pointer() {
             if op == AluOp::Sub {
                 *self.cur.reg_mut(dst.index()) = Reg::unknown();

@@ -17,8 +17,8 @@ use crate::verdict::Feature;
 use alloc::format;
 use alloc::string::String;
 use oxbpf_isa::kernel::{
-    ArgKind, AttachType, HelperFlags, HelperMatch, HelperRefusal, MapCreateFlags, MapType, ProgType, RetBounds,
-    RetFlags, RetKind,
+    ArgKind, AttachType, HelperFlags, HelperMatch, HelperRefusal, MapCreateFlags, MapType, ProgType,
+    RetBounds, RetFlags, RetKind,
 };
 
 const MAP_LOOKUP: i32 = 1;
@@ -39,8 +39,7 @@ const DYNPTR_WRITE: i32 = 202;
 const DYNPTR_DATA: i32 = 203;
 pub(super) const USER_RINGBUF_DRAIN: i32 = 209;
 /// Helpers whose rules beyond the signature have no model yet.
-const UNMODELLED: &[(i32, Feature)] = &[
-];
+const UNMODELLED: &[(i32, Feature)] = &[];
 /// Results that are errors are not below this (Linux `MAX_ERRNO`).
 pub(super) const MAX_ERRNO: i32 = 4095;
 
@@ -66,7 +65,8 @@ impl Walker<'_> {
         if proto.flags.contains(HelperFlags::MIGHT_SLEEP) && !self.cur.in_sleepable {
             return Err(Finding::HelperSleeps.into());
         }
-        if let (true, Some(section)) = (proto.flags.contains(HelperFlags::MIGHT_SLEEP), self.atomic_section()) {
+        if let (true, Some(section)) = (proto.flags.contains(HelperFlags::MIGHT_SLEEP), self.atomic_section())
+        {
             return Err(Finding::HelperSleepsIn { name: helper_name(found.name), id, section }.into());
         }
         if let Some(&(_, feature)) = UNMODELLED.iter().find(|(n, _)| *n == id) {

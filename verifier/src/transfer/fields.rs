@@ -160,7 +160,8 @@ impl Search<'_> {
         }
         let Some(resolved) = self.btf.ty(ty) else { return Err(Broken) };
         let name = resolved.name();
-        let found = self.records.iter().find(|r| matches!(r.sign, FieldSign::Struct(s) if s == name)).copied();
+        let found =
+            self.records.iter().find(|r| matches!(r.sign, FieldSign::Struct(s) if s == name)).copied();
         let Some(record) = found else {
             return match resolved {
                 Type::Struct(s) => {
@@ -194,7 +195,8 @@ impl Search<'_> {
             true => self.contained(tagged, record.kind)?,
             false => (TypeId::VOID, 0),
         };
-        let field = Field { kind: record.kind, off, size: record.size, target, part: Part::PROGRAM, node_off };
+        let field =
+            Field { kind: record.kind, off, size: record.size, target, part: Part::PROGRAM, node_off };
         self.repeat(Vec::from([field]), count, record.size)
     }
 
@@ -255,7 +257,8 @@ impl Search<'_> {
         if !matches!(self.btf.ty(target), Some(Type::Struct(_))) {
             return Err(Broken);
         }
-        let field = Field { kind: record.kind, off, size: record.size, target, part: Part::PROGRAM, node_off: 0 };
+        let field =
+            Field { kind: record.kind, off, size: record.size, target, part: Part::PROGRAM, node_off: 0 };
         self.repeat(Vec::from([field]), count, record.size)
     }
 
@@ -343,7 +346,9 @@ fn fields_of_map(map: &MapDef, model: &KernelModel, types: &Types<'_>) -> Option
         return None;
     }
     let in_maps = |r: &FieldRecord| r.map != MapFlags::NONE;
-    let Ok(fields) = find(btf, value, map.value_size, (model, types), in_maps) else { return Some(Fields::default()) };
+    let Ok(fields) = find(btf, value, map.value_size, (model, types), in_maps) else {
+        return Some(Fields::default());
+    };
     let allowed = |f: &Field| {
         let record = model.fields().find(|r| r.kind == f.kind);
         record.is_some_and(|r| flags.contains(r.map))

@@ -128,7 +128,9 @@ impl<'p> Walker<'p> {
         push(self).map_err(|stop| {
             self.say(&stop);
             match stop {
-                Stop::Reject(_) => Finding::CallbackFailed { name: kfunc.name.to_string(), id: kfunc.id.0 }.into(),
+                Stop::Reject(_) => {
+                    Finding::CallbackFailed { name: kfunc.name.to_string(), id: kfunc.id.0 }.into()
+                }
                 unknown => unknown,
             }
         })
@@ -142,7 +144,8 @@ impl<'p> Walker<'p> {
         for reg in &mut frame.regs[..6] {
             *reg = Reg::not_init();
         }
-        let errors = crate::domain::Scalar::UNKNOWN.with_signed_bounds_both((-MAX_ERRNO) as u32, (-1i32) as u32);
+        let errors =
+            crate::domain::Scalar::UNKNOWN.with_signed_bounds_both((-MAX_ERRNO) as u32, (-1i32) as u32);
         frame.regs[0] = Reg::scalar(errors);
         Ok(())
     }
@@ -172,7 +175,8 @@ impl<'p> Walker<'p> {
         }
         let Some((id, to)) = pointee else {
             if matches!(ret, Type::Int { .. } | Type::Enum(_)) {
-                let locked = matches!(kfunc.special, Some(Special::ResSpinLock | Special::ResSpinLockIrqsave));
+                let locked =
+                    matches!(kfunc.special, Some(Special::ResSpinLock | Special::ResSpinLockIrqsave));
                 *self.cur.reg_mut(0) = if locked { Reg::known(0) } else { Reg::unknown() };
             }
             return Ok(());

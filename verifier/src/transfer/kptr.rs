@@ -97,7 +97,8 @@ impl Walker<'_> {
             } else if is_own {
                 mods = mods.with(Mods::ALLOC);
             }
-            let is_node = |f: &&alloc::rc::Rc<super::fields::Fields>| f.all().iter().any(|f| f.kind.is_node());
+            let is_node =
+                |f: &&alloc::rc::Rc<super::fields::Fields>| f.all().iter().any(|f| f.kind.is_node());
             if is_own && self.objects.of(field.target).filter(is_node).is_some() {
                 mods = mods.with(Mods::NON_OWN_REF);
             }
@@ -157,12 +158,10 @@ impl Walker<'_> {
         let wants = self.types.btf(field.part).ok_or(unknown)?;
         let exact = field.kind != FieldKind::KptrUntrusted;
         let log = &mut self.log;
-        let is_it = walk::matches(
-            (has, TypeId(reg.a), reg.off),
-            (wants, field.target),
-            (exact, true),
-            |finding| log.line(format_args!("{finding}\n")),
-        );
+        let is_it =
+            walk::matches((has, TypeId(reg.a), reg.off), (wants, field.target), (exact, true), |finding| {
+                log.line(format_args!("{finding}\n"))
+            });
         if is_it { Ok(()) } else { Err(self.misfit(field, reg, r, &name)) }
     }
 

@@ -3,11 +3,11 @@
 //! A register names a map by its index in the program; the map inside a map of maps has the same
 //! index with a bit set. Which special fields its values hold is found once for each program.
 
+use super::fields::{Fields, MapFields};
 use crate::explore::Walker;
 use crate::report::{Fault, Finding};
 use crate::structure::{Slot, Structure};
 use crate::verdict::{Feature, Verdict};
-use super::fields::{Fields, MapFields};
 use alloc::rc::Rc;
 use oxbpf_isa::insn::{Imm64, Insn};
 use oxbpf_isa::kernel::{FieldKind, KernelModel, MapType, ProgKind, ProgType};
@@ -60,6 +60,7 @@ pub(crate) fn check_maps(
     kind: &ProgKind,
     fields: &MapFields,
 ) -> Option<Verdict> {
+    let mut arena = None;
     for (at, slot) in structure.insns.iter().enumerate() {
         let Slot::Insn(Insn::LdImm64 { imm, .. }) = slot else { continue };
         let (Imm64::MapFd(map)
@@ -76,11 +77,24 @@ pub(crate) fn check_maps(
         }
         match def.kind() {
             None => return Some(Verdict::Unknown(Feature::Maps)),
-            Some(MapType::Arena) => return Some(Verdict::Unknown(Feature::Arena)),
+            Some(MapType::Arena) if arena.replace(*map).is_some_and(|of| of != *map) => {
+                return Some(Verdict::Reject(Fault::at(at, Finding::SecondArena)));
+            }
             Some(_) => {}
         }
     }
     None
+}
+
+/// Whether the program uses an arena.
+pub(crate) fn has_arena(program: &Program, structure: &Structure) -> bool {
+    structure.insns.iter().any(|slot| {
+        let Slot::Insn(Insn::LdImm64 { imm: Imm64::MapFd(map) | Imm64::MapValue { fd: map, .. }, .. }) = slot
+        else {
+            return false;
+        };
+        program.maps.get(*map as usize).is_some_and(|m| m.kind() == Some(MapType::Arena))
+    })
 }
 
 fn unusable(def: &MapDef, model: &KernelModel, kind: &ProgKind, fields: &Fields) -> Option<Finding> {

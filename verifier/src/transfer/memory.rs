@@ -86,7 +86,7 @@ impl Walker<'_> {
     /// One instruction is rewritten for one kind of pointer, so it cannot serve two
     /// (Linux `save_aux_ptr_type`).
     fn hold_pointer_kind(&mut self, reg: Reg, may_differ: bool) -> Judged<()> {
-        let special = |r: &Reg| r.is_sock() || matches!(r.kind, Kind::Ctx | Kind::BtfId);
+        let special = |r: &Reg| r.is_sock() || matches!(r.kind, Kind::Ctx | Kind::BtfId | Kind::Arena);
         let seen = &mut self.pointer_kinds[self.at as usize];
         match seen {
             None => *seen = Some(reg),
@@ -126,6 +126,7 @@ impl Walker<'_> {
             self.readable(R::R0)?;
         }
         self.not_to_atomics(base)?;
+        self.arena_atomic(base, op, fetch)?;
         let dst = match (op, fetch) {
             (AtomicOp::Cmpxchg, _) => Some(R::R0),
             (_, true) => Some(src),
@@ -269,6 +270,7 @@ impl Walker<'_> {
                 self.sock_access(r, &reg, off, size)?;
                 self.set_unknown(into);
             }
+            Kind::Arena => self.set_unknown(into),
             Kind::TpBuffer => {
                 self.buffer_offset(r, &reg, "tracepoint", off, size)?;
                 self.set_unknown(into);
@@ -595,6 +597,7 @@ impl Walker<'_> {
                 }
                 return Ok(());
             }
+            Kind::Arena => return Ok(()),
             Kind::FlowKeys => "flow keys ",
             Kind::MapKey => "key ",
             Kind::MapValue => "value ",

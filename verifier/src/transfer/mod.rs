@@ -5,6 +5,7 @@
 //! `do_check_insn` of Linux 6.18; each module names its own.
 
 mod alu;
+mod arena;
 mod args;
 mod call;
 mod dangling;
@@ -34,7 +35,7 @@ mod typed;
 pub(crate) use dangling::dangling;
 pub(crate) use depth::check_depth;
 pub(crate) use fields::MapFields;
-pub(crate) use maps::check_maps;
+pub(crate) use maps::{check_maps, has_arena};
 pub(crate) use objects::Objects;
 
 use crate::explore::{Judged, Next, Stop, Walker};
@@ -59,7 +60,7 @@ impl Walker<'_> {
             Insn::Neg { width, dst } => self.neg(width, dst),
             Insn::Mov { width, dst, src } => self.mov(width, dst, src),
             Insn::MovSx { width, from, dst, src } => self.movsx(width, from, dst, src),
-            Insn::AddrSpaceCast { .. } => Err(Stop::Unknown(Feature::Arena)),
+            Insn::AddrSpaceCast { dst, src, to, from } => self.cast(dst, src, to, from),
             Insn::Endian { op, size, dst } => self.endian(op, size, dst),
             Insn::Load { size, signed, dst, base, off } => self.load(size, signed, dst, base, off, false),
             Insn::LoadAcquire { size, dst, base, off } => self.load_acquire(size, dst, base, off),
@@ -127,7 +128,8 @@ impl Walker<'_> {
             Imm64::MapValue { fd: map, off } | Imm64::MapIdxValue { idx: map, off } => {
                 self.usable_map(map)?;
                 if self.map(map as u32).and_then(|m| m.kind()) == Some(MapType::Arena) {
-                    return Err(Stop::Unknown(Feature::Arena));
+                    *self.cur.reg_mut(at) = Self::arena_address(map);
+                    return Ok(Next::Straight);
                 }
                 // The value is the only one of its map, so its lock needs no identity.
                 *self.cur.reg_mut(at) =

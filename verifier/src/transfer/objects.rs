@@ -88,9 +88,8 @@ impl Objects {
 fn special_types(btf: &Btf, model: &KernelModel) -> Vec<TypeId> {
     let records: Vec<_> = model.fields().collect();
     let by_name = |name: &str| {
-        let of = |kind: FieldKind| {
-            !matches!(kind, FieldKind::Timer | FieldKind::Workqueue | FieldKind::TaskWork)
-        };
+        let of =
+            |kind: FieldKind| !matches!(kind, FieldKind::Timer | FieldKind::Workqueue | FieldKind::TaskWork);
         records.iter().any(|r| of(r.kind) && matches!(r.sign, FieldSign::Struct(n) if n == name))
     };
     let by_tag = |name: &str| {

@@ -361,7 +361,8 @@ fn forget_reg(slot: &mut Slot) {
 
 /// Whether bytes that hold no register may be loaded.
 fn readable_bytes(slot: &Slot, byte: usize, off: i32, size: u32) -> Judged<()> {
-    let hidden = (0..size as usize).find(|i| matches!(slot.bytes[(byte - i) % 8], Byte::Dynptr | Byte::Iter | Byte::Irq));
+    let hidden = (0..size as usize)
+        .find(|i| matches!(slot.bytes[(byte - i) % 8], Byte::Dynptr | Byte::Iter | Byte::Irq));
     match hidden {
         Some(at) => Err(Finding::StackReadBytes { off, at: at as i32, size }.into()),
         None => Ok(()),
