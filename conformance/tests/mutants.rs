@@ -11,7 +11,7 @@ use oxbpf::isa::kernel::{KernelModel, KernelVersion};
 use oxbpf::object::{LoadOptions, Object};
 use oxbpf_conformance::corpus;
 use oxbpf_conformance::oracle::Oracle;
-use oxbpf_verifier::{Verdict, verify};
+use oxbpf_verifier::{Kernel, Verdict, verify};
 
 struct Random(u64);
 
@@ -68,6 +68,7 @@ fn mutants_are_judged_as_the_kernel_judges_them() {
     println!("seed {seed}");
     let (mut left, mut random) = (number("OXBPF_MUTANTS").unwrap_or(2000), Random(seed));
     let model = KernelModel::measured(KernelVersion::new(6, 18)).unwrap();
+    let kernel = Kernel::new(&model).with_types(Some(&target));
     let accepted: Vec<_> = rows
         .iter()
         .filter(|r| r[6] == "0" && r[7].parse::<u64>().is_ok_and(|n| n <= MOST_PROCESSED))
@@ -82,7 +83,7 @@ fn mutants_are_judged_as_the_kernel_judges_them() {
         let Ok(loaded) = object.load(entry, &options) else { continue };
         let mut program = loaded.program;
         program.flags.0 |= row[5].parse::<u32>().unwrap_or(0);
-        let is_unknown = matches!(verify(&program, &model).verdict, Verdict::Unknown(_));
+        let is_unknown = matches!(verify(&program, &kernel).verdict, Verdict::Unknown(_));
         if is_unknown || !loaded.unresolved.is_empty() {
             continue;
         }
@@ -99,7 +100,7 @@ fn mutants_are_judged_as_the_kernel_judges_them() {
             changed.insns[slot] = mutant;
             let Ok((answer, _)) = oracle.load(&changed, 4) else { continue };
             let note = format!("{} {} slot {slot}: {:?} -> {mutant:?}", row[0], row[1], program.insns[slot]);
-            tally.add(&verify(&changed, &model), &answer, &note);
+            tally.add(&verify(&changed, &kernel), &answer, &note);
         }
     }
     println!("mutants: {tally:?}");

@@ -10,12 +10,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use oxbpf::isa::disasm::{Dialect, Kernel, NoNames};
+use oxbpf::isa::btf::core::CoreTarget;
+use oxbpf::isa::disasm::{Dialect, Kernel as Text, NoNames};
 use oxbpf::isa::kernel::{KernelModel, KernelVersion};
 use oxbpf::isa::program::Program;
 use oxbpf_conformance::oracle::{Answer, Oracle};
 use oxbpf_conformance::random::{program, shrink};
-use oxbpf_verifier::{Judgement, Verdict, verify_logged};
+use oxbpf_verifier::{Judgement, Kernel, Verdict, verify_logged};
 
 /// How the two answers compare.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -82,6 +83,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 struct Judges {
     oracle: Oracle,
     model: &'static KernelModel,
+    target: CoreTarget,
     level: u32,
 }
 
@@ -99,7 +101,8 @@ impl Judges {
         if matches!(theirs.errno, 4 | 11 | 12 | 24) && theirs.log.is_empty() {
             return None;
         }
-        let judged = || verify_logged(program, self.model, self.level);
+        let kernel = Kernel::new(self.model).with_types(Some(&self.target));
+        let judged = || verify_logged(program, &kernel, self.level);
         let ours = std::panic::catch_unwind(std::panic::AssertUnwindSafe(judged)).ok();
         let class = classify(ours.as_ref(), &theirs, self.level == 2);
         Some((class, ours, theirs))
@@ -120,7 +123,7 @@ impl Judges {
         let mut at = 0;
         while at < small.insns.len() {
             let mut text = String::new();
-            let slots = Kernel.any(&mut text, at, &small.insns[at..], &NoNames).unwrap_or(1);
+            let slots = Text.any(&mut text, at, &small.insns[at..], &NoNames).unwrap_or(1);
             println!("  {at}: {text}");
             at += slots;
         }
@@ -208,7 +211,8 @@ fn random_programs_are_judged_as_the_kernel_judges_them() {
     let shrinks = number("OXBPF_SHRINK").unwrap_or(3);
     let level = if std::env::var_os("OXBPF_LOGS").is_some() { 2 } else { 4 };
     println!("seed {seed}");
-    let judges = Judges { oracle, model: Box::leak(Box::new(model.clone())), level };
+    let target = oracle.target();
+    let judges = Judges { oracle, model: Box::leak(Box::new(model.clone())), target, level };
     let tally: Mutex<BTreeMap<Class, u64>> = Mutex::default();
     let accepted = AtomicU64::new(0);
     let groups: Mutex<BTreeMap<(Class, String), Vec<u64>>> = Mutex::default();

@@ -8,7 +8,7 @@ use oxbpf::isa::kernel::{AttachType, KernelModel, KernelVersion, ProgType};
 use oxbpf::isa::program::ProgFlags;
 use oxbpf::object::{LoadOptions, Object};
 use oxbpf_conformance::corpus;
-use oxbpf_verifier::{Verdict, verify};
+use oxbpf_verifier::{Kernel, Verdict, verify};
 
 #[test]
 fn speed_beside_the_kernel() {
@@ -19,6 +19,7 @@ fn speed_beside_the_kernel() {
         return;
     };
     let model = KernelModel::measured(KernelVersion::new(6, 18)).unwrap();
+    let kernel = Kernel::new(&model).with_types(Some(&target));
     let mut rows: Vec<_> = rows.iter().filter(|r| r[6] == "0" && r[5] == "0").collect();
     rows.sort_by_key(|r| std::cmp::Reverse(r[7].parse::<u64>().unwrap_or(0)));
     let (mut insns, mut ours, mut kernels, mut programs) = (0u64, 0f64, 0f64, 0);
@@ -40,7 +41,7 @@ fn speed_beside_the_kernel() {
         program.expected_attach_type = row[4].parse().ok().and_then(AttachType::from_number);
         program.flags = ProgFlags(0);
         let start = Instant::now();
-        let judgement = verify(&program, &model);
+        let judgement = verify(&program, &kernel);
         let took = start.elapsed().as_secs_f64();
         if judgement.verdict != Verdict::Accept {
             continue;

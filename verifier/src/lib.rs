@@ -7,6 +7,7 @@ extern crate alloc;
 
 pub mod domain;
 mod explore;
+mod kfunc;
 mod log;
 pub mod report;
 mod state;
@@ -14,6 +15,8 @@ pub mod structure;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod types;
 mod verdict;
 
+pub use types::Kernel;
 pub use verdict::{Feature, Judgement, Stats, Verdict, verify, verify_logged};

@@ -1,6 +1,6 @@
 //! Small programs with what Linux 6.18 said of them: verdict, count and words.
 
-use crate::{Feature, Judgement, Verdict, verify_logged};
+use crate::{Feature, Judgement, Kernel, Verdict, verify_logged};
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -27,7 +27,7 @@ fn program(text: &str, prog_type: ProgType) -> Program {
 }
 
 fn judge(program: &Program, level: u32) -> (Judgement, String) {
-    verify_logged(program, &KernelModel::latest(), level)
+    verify_logged(program, &Kernel::new(&KernelModel::latest()), level)
 }
 
 /// Text, program type, instructions processed, states kept.

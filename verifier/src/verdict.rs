@@ -1,16 +1,20 @@
 //! What is said of a program in the end.
 
 use crate::explore::{Function, Stop, Walker};
+use crate::kfunc::{Call, Kfuncs};
 use crate::log::Log;
 use crate::report::{Fault, Finding};
 use crate::structure::{self, Graph, Structure};
+use crate::transfer::MapFields;
+use crate::types::{Kernel, Part, Types, target};
+use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use oxbpf_isa::btf::{Linkage, Type};
 use oxbpf_isa::insn::{Callee, Imm64, Insn};
-use oxbpf_isa::kernel::{HelperFlags, KernelModel, KernelVersion, ProgFlags as Of, ProgKind};
-use oxbpf_isa::program::{MapDef, ProgFlags, Program};
+use oxbpf_isa::kernel::{HelperFlags, KfuncFlags, KernelModel, KernelVersion, ProgFlags as Of, ProgKind};
+use oxbpf_isa::program::{ProgFlags, Program};
 
 /// Whether a kernel would take a program.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -29,6 +33,8 @@ pub enum Feature {
     Internal,
     /// Types of the kernel.
     KernelTypes,
+    /// What the program attaches to.
+    Target,
     /// What the program is for is not known.
     ProgramType,
     /// The context of this kind of program.
@@ -71,6 +77,7 @@ impl Feature {
         match self {
             Feature::Internal => "internal",
             Feature::KernelTypes => "kernel-types",
+            Feature::Target => "attach-target",
             Feature::ProgramType => "program-type",
             Feature::Context => "context",
             Feature::Kfuncs => "kfuncs",
@@ -97,6 +104,7 @@ impl fmt::Display for Feature {
         f.write_str(match self {
             Feature::Internal => "the walk came to a place that has no model",
             Feature::KernelTypes => "the program needs the types of the target kernel",
+            Feature::Target => "nothing is known of what the program attaches to",
             Feature::ProgramType => "nothing says what the program is for",
             Feature::Context => "the context of this kind of program has no model",
             Feature::Kfuncs => "calls of kernel functions have no model yet",
@@ -137,23 +145,28 @@ pub struct Judgement {
     pub stats: Stats,
 }
 
-/// Judges a program as the kernel of the model would, for a loader with every privilege.
-pub fn verify(program: &Program, model: &KernelModel) -> Judgement {
-    verify_logged(program, model, 0).0
+/// Judges a program as the kernel would, for a loader with every privilege.
+pub fn verify(program: &Program, kernel: &Kernel<'_>) -> Judgement {
+    verify_logged(program, kernel, 0).0
 }
 
 /// As [`verify`], with the log the kernel would write at this level: 0 for none, 1, or 2.
-pub fn verify_logged(program: &Program, model: &KernelModel, level: u32) -> (Judgement, String) {
+pub fn verify_logged(program: &Program, kernel: &Kernel<'_>, level: u32) -> (Judgement, String) {
     let mut stats = Stats::default();
     let mut log = Log::new(level);
-    let kind = program.prog_type.and_then(|t| Some(kind_of(program, t, model.prog(t)?)));
-    let unusable =
-        |map: &MapDef| kind.as_ref().and_then(|kind| crate::transfer::unusable(map, model, kind));
-    let structure =
-        structure::analyze_with(program, model, |subprogs| log.functions(subprogs), &unusable);
+    let prog = program.prog_type.and_then(|of| Some((of, kernel.model.prog(of)?)));
+    let kind = prog.map(|(of, prog)| kind_of(program, of, prog));
+    let types = Types::new(program, kernel).btf(Part::VMLINUX);
+    let kfuncs = Kfuncs::new(program, kernel.model, kind.as_ref(), types.map(|btf| &**btf));
+    let map_fields = MapFields::new(program, kernel.model);
+    let unusable = |map: usize| {
+        crate::transfer::unusable(program, map, kernel.model, kind.as_ref()?, &map_fields)
+    };
+    let tell = |subprogs: &[structure::Subprog]| log.functions(subprogs);
+    let structure = structure::analyze_with(program, kernel.model, &kfuncs, tell, &unusable);
     let verdict = match structure {
         Err(fault) => Verdict::Reject(fault),
-        Ok(structure) => judge(program, model, &structure, &mut stats, &mut log),
+        Ok(structure) => judge(program, kernel, kfuncs, map_fields, &structure, &mut stats, &mut log),
     };
     if let Verdict::Reject(fault) = &verdict {
         let text = alloc::format!("{fault}");
@@ -168,11 +181,14 @@ pub fn verify_logged(program: &Program, model: &KernelModel, level: u32) -> (Jud
 
 fn judge(
     program: &Program,
-    model: &KernelModel,
+    kernel: &Kernel<'_>,
+    kfuncs: Kfuncs<'_>,
+    map_fields: MapFields,
     structure: &Structure,
     stats: &mut Stats,
     log: &mut Log,
 ) -> Verdict {
+    let model = kernel.model;
     let Some(prog_type) = program.prog_type else { return Verdict::Unknown(Feature::ProgramType) };
     let Some(prog) = model.prog(prog_type) else { return Verdict::Unknown(Feature::ProgramType) };
     if model.version() != REFERENCE {
@@ -185,29 +201,39 @@ fn judge(
     if let Some(feature) = crate::transfer::unknown_map(program, structure) {
         return Verdict::Unknown(feature);
     }
-    let args = |callee: Callee, _at: usize| match callee {
+    let types = Types::new(program, kernel);
+    let attach = match target::resolve(program, kernel, &types, &kind, prog) {
+        Ok(attach) => attach.map(Rc::new),
+        Err(Stop::Reject(finding)) => return Verdict::Reject(Fault::of(*finding)),
+        Err(Stop::Unknown(feature)) => return Verdict::Unknown(feature),
+    };
+    let kind = match &attach {
+        Some(target) => kind.with_hook(target.traits),
+        None => kind,
+    };
+    let args = |callee: Callee, at: usize| match callee {
         Callee::Helper(id) => model.helper_for(&kind, id as u32).ok().map(|h| h.proto.arity() as u32),
+        Callee::Kfunc { .. } => match kfuncs.at(at as u32) {
+            Call::Known(kfunc) => Some(kfunc.params().len() as u32),
+            _ => None,
+        },
         _ => None,
     };
     let graph = Graph::new(&structure.insns, &structure.subprogs, args);
-    let functions = functions(program, structure, model, &kind);
+    let functions = functions(program, structure, model, &kind, &kfuncs);
     let mut walker =
-        Walker::new(program, model, structure, graph, kind, prog, functions, core::mem::take(log));
+        Walker::new(program, kernel, kfuncs, structure, graph, kind, prog, functions, map_fields, core::mem::take(log));
     walker.log_live_registers();
+    walker.attach = attach;
     let verdict = walk_all(&mut walker);
     *stats = walker.stats;
     *log = core::mem::take(&mut walker.log);
     match verdict {
-        Ok(()) => match crate::transfer::check_depth(&walker.functions, structure, prog, stats)
-            .and_then(|()| dead_callback(&walker, structure))
-        {
-            // Whether the target exists and may be attached to is not judged.
-            Ok(()) if prog.flags.contains(Of::NEEDS_TARGET) || prog.flags.contains(Of::BTF_CTX) => {
-                Verdict::Unknown(Feature::KernelTypes)
-            }
-            Ok(()) => match unseen(structure) {
-                Some(feature) => Verdict::Unknown(feature),
-                None => Verdict::Accept,
+        Ok(()) => match crate::transfer::check_depth(&walker.functions, structure, prog, stats) {
+            Ok(()) => match (walker.absent_kfunc, unseen(&walker)) {
+                (Some(at), _) => Verdict::Reject(Fault::at(at as usize, Finding::KfuncAbsent)),
+                (None, Some(feature)) => Verdict::Unknown(feature),
+                (None, None) => crate::transfer::dangling(&walker).unwrap_or(Verdict::Accept),
             },
             Err((stop, at)) => said(stop, at),
         },
@@ -218,34 +244,16 @@ fn judge(
 /// The kernel whose walk this is.
 const REFERENCE: KernelVersion = KernelVersion::new(6, 18);
 
-/// A function that is never walked is removed. If its address is still taken then, and no function
-/// stands behind it to be taken for it, the kernel gives up (Linux `jit_subprogs`).
-fn dead_callback(walker: &Walker<'_>, structure: &Structure) -> Result<(), (Stop, usize)> {
-    let lives = |n: usize| walker.is_walked(structure.subprogs[n].start);
-    let count = structure.subprogs.len();
-    if !(1..count).any(lives) {
-        return Ok(());
-    }
-    for (at, slot) in structure.insns.iter().enumerate() {
-        let structure::Slot::Insn(Insn::LdImm64 { imm: Imm64::Func(off), .. }) = slot else { continue };
-        let to = (at as i64 + 1 + i64::from(*off)) as usize;
-        let Some(callee) = structure.subprog_at(to) else { continue };
-        if walker.is_walked(at) && !(callee..count).any(lives) {
-            let slots = |at: usize| if let structure::Slot::Insn(i) = structure.insns[at] { i.slots() } else { 1 };
-            let insn = (0..structure.insns.len()).filter(|&at| walker.is_walked(at)).map(slots).sum();
-            return Err((Finding::DeadCallback { insn }.into(), at));
-        }
-    }
-    Ok(())
-}
-
 /// What the kernel looks up for every instruction before it walks, so that it may refuse the program
 /// even where no path leads.
-fn unseen(structure: &Structure) -> Option<Feature> {
-    structure.insns.iter().find_map(|slot| match slot {
-        structure::Slot::Insn(Insn::Call(Callee::Kfunc { .. })) => Some(Feature::Kfuncs),
+fn unseen(walker: &Walker<'_>) -> Option<Feature> {
+    let unsure = |call: &Call<'_>| matches!(call, Call::Unknown | Call::Forbidden { has_address: false, .. });
+    if walker.kfuncs.iter().any(|(_, call)| unsure(call)) {
+        return Some(Feature::Kfuncs);
+    }
+    walker.structure.insns.iter().find_map(|slot| match slot {
         structure::Slot::Insn(Insn::LdImm64 { imm, .. }) => match imm {
-            Imm64::BtfId { .. } => Some(Feature::KernelTypes),
+            Imm64::BtfId { .. } if walker.types.kernel.is_none() => Some(Feature::KernelTypes),
             Imm64::MapIdx(_) | Imm64::MapIdxValue { .. } => Some(Feature::Descriptors),
             _ => None,
         },
@@ -304,6 +312,7 @@ fn functions(
     structure: &Structure,
     model: &KernelModel,
     kind: &ProgKind,
+    kfuncs: &Kfuncs<'_>,
 ) -> Vec<Function> {
     let mut functions: Vec<Function> = structure.subprogs.iter().map(|_| Function::default()).collect();
     for (n, subprog) in structure.subprogs.iter().enumerate() {
@@ -327,6 +336,11 @@ fn functions(
                         let Ok(helper) = model.helper_for(kind, id as u32) else { continue };
                         moves |= helper.proto.flags.contains(HelperFlags::CHANGES_PKT);
                         sleeps |= helper.proto.flags.contains(HelperFlags::MIGHT_SLEEP);
+                    }
+                    structure::Slot::Insn(Insn::Call(Callee::Kfunc { .. })) => {
+                        let Call::Known(kfunc) = kfuncs.at(at as u32) else { continue };
+                        moves |= kfunc.moves_packets();
+                        sleeps |= kfunc.has(KfuncFlags::SLEEPABLE);
                     }
                     structure::Slot::Insn(Insn::Call(Callee::Subprog(off))) => {
                         let to = (at as i64 + 1 + i64::from(off)) as usize;

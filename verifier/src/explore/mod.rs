@@ -14,11 +14,14 @@ mod liveness;
 mod precision;
 mod prune;
 
-use crate::log::Log;
+use crate::kfunc::Kfuncs;
+use crate::log::{Log, Subject};
 use crate::report::Finding;
 use crate::state::{Access, Frame, Ids, NO_CALLSITE, Reg, State, StateId, Step};
 use crate::structure::{Graph, Marks, Slot, Structure};
-use crate::transfer::Special;
+use crate::transfer::MapFields;
+use crate::types::target::Target;
+use crate::types::{Kernel, Types};
 use crate::verdict::{Feature, Stats};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -93,11 +96,23 @@ pub(crate) struct Function {
     pub is_async_callback: bool,
     pub changes_pkt: bool,
     pub might_sleep: bool,
+    /// Its types do not say what it is called with.
+    pub unreliable: bool,
 }
 
 pub(crate) struct Walker<'p> {
     pub program: &'p Program,
     pub model: &'p KernelModel,
+    /// The types that registers name.
+    pub types: Types<'p>,
+    /// What the program attaches to.
+    pub attach: Option<Rc<Target>>,
+    /// What the log speaks of.
+    pub subject: Subject<'p>,
+    /// What the calls of kernel functions mean.
+    pub kfuncs: Kfuncs<'p>,
+    /// The first call of a function that the kernel lacks to which a path led.
+    pub absent_kfunc: Option<u32>,
     pub structure: &'p Structure,
     pub graph: Graph,
     pub kind: ProgKind,
@@ -112,10 +127,12 @@ pub(crate) struct Walker<'p> {
     pub log: Log,
     /// Which kind of pointer each memory access went through, where that must not vary.
     pub pointer_kinds: Vec<Option<Reg>>,
+    /// The callback of each loop that may be put in place of its call; none once it may not.
+    pub loops: hashbrown::HashMap<u32, Option<u32>>,
     /// Instructions that some path led to.
     walked: Vec<bool>,
-    /// Special fields of each map and of the map inside it, once they were asked for.
-    pub specials: Vec<Option<Rc<[Special]>>>,
+    /// Special fields of each map and of the map inside it.
+    pub map_fields: MapFields,
     pub jumps: u64,
     /// The program reads or writes packets in subprograms that it leaves by LD_ABS.
     pub stats: Stats,
@@ -140,18 +157,26 @@ impl<'p> Walker<'p> {
     #[allow(clippy::too_many_arguments)]
     pub fn new(
         program: &'p Program,
-        model: &'p KernelModel,
+        kernel: &Kernel<'p>,
+        kfuncs: Kfuncs<'p>,
         structure: &'p Structure,
         graph: Graph,
         kind: ProgKind,
         prog: &'static ProgRecord,
         functions: Vec<Function>,
+        map_fields: MapFields,
         log: Log,
     ) -> Walker<'p> {
         let count = program.insns.len();
+        let types = Types::new(program, kernel);
         Walker {
             program,
-            model,
+            model: kernel.model,
+            types,
+            attach: None,
+            subject: Subject { program, types },
+            kfuncs,
+            absent_kfunc: None,
             structure,
             kind,
             prog,
@@ -164,8 +189,9 @@ impl<'p> Walker<'p> {
             id_gen: 0,
             log,
             pointer_kinds: vec![None; count],
+            loops: hashbrown::HashMap::new(),
             walked: vec![false; count],
-            specials: Vec::new(),
+            map_fields,
             jumps: 0,
             stats: Stats::default(),
             kept: Vec::new(),
@@ -200,6 +226,9 @@ impl<'p> Walker<'p> {
         if subprog > 0 && self.log.any() {
             let name = self.subprog_name(subprog);
             self.log.line(format_args!("Validating {name}() func#{subprog}...\n"));
+        }
+        if subprog == 0 {
+            self.look_at_main();
         }
         let result =
             self.enter(subprog).and_then(|()| self.explore()).map_err(|stop| (stop, self.at as usize));
@@ -353,11 +382,15 @@ impl<'p> Walker<'p> {
     }
 }
 
-fn fresh_state(subprog: u32) -> State {
+/// Nothing has happened yet.
+pub(crate) fn fresh_state(subprog: u32) -> State {
     State {
         frames: vec![Rc::new(Frame::new(NO_CALLSITE, 0, subprog))],
         refs: Vec::new(),
         in_sleepable: false,
+        in_rcu: false,
+        preempt_off: 0,
+        irq_id: 0,
         branches: 1,
         parent: None,
         insn: 0,

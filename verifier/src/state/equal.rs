@@ -107,7 +107,7 @@ fn reg_safe(old: &Reg, cur: &Reg, ids: &mut Ids, exact: Exact) -> bool {
                 && ids.check(old.ref_id, cur.ref_id)
         }
         Kind::PacketMeta | Kind::Packet => {
-            (old.a as i32) <= cur.a as i32
+            packet_range_covers(old.a as i32, cur.a as i32)
                 && old.off == cur.off
                 && ids.check(old.id, cur.id)
                 && cur.num.is_within(&old.num)
@@ -115,6 +115,11 @@ fn reg_safe(old: &Reg, cur: &Reg, ids: &mut Ids, exact: Exact) -> bool {
         Kind::Stack => regs_exact(old, cur, ids) && old.frame == cur.frame,
         _ => regs_exact(old, cur, ids),
     }
+}
+
+/// A pointer known to be at the packet's end, or beyond, is like no other.
+fn packet_range_covers(old: i32, cur: i32) -> bool {
+    if old < 0 || cur < 0 { old == cur } else { old <= cur }
 }
 
 /// A slot that is a number, whether stored whole or never written as a register.
@@ -126,6 +131,34 @@ fn as_scalar<'a>(slot: &'a Slot, unbound: &'a Reg) -> Option<&'a Reg> {
     } else {
         None
     }
+}
+
+/// What slots with equal bytes hold.
+fn slot_safe(o: &Slot, c: &Slot, ids: &mut Ids, exact: Exact) -> bool {
+    let (old, cur) = (&o.reg, &c.reg);
+    match o.bytes[7] {
+        Byte::Spill => reg_safe(old, cur, ids, exact),
+        Byte::Dynptr => old.a == cur.a && old.b == cur.b && ids.check(old.ref_id, cur.ref_id),
+        // How often an iterator was advanced does not count, or loops would not converge.
+        Byte::Iter => {
+            old.a == cur.a
+                && old.b == cur.b
+                && old.iter_is_active() == cur.iter_is_active()
+                && ids.check(old.ref_id, cur.ref_id)
+        }
+        _ => true,
+    }
+}
+
+/// Whether an iterator that is active was advanced more often since.
+pub fn iter_depths_differ(old: &State, cur: &State) -> bool {
+    old.frames.iter().zip(&cur.frames).any(|(o, c)| {
+        o.stack.iter().enumerate().any(|(spi, slot)| {
+            slot.bytes[0] == Byte::Iter
+                && slot.reg.iter_is_active()
+                && c.stack.get(spi).is_none_or(|s| s.reg.iter_depth() != slot.reg.iter_depth())
+        })
+    })
 }
 
 fn stack_safe(old: &Frame, cur: &Frame, ids: &mut Ids, exact: Exact) -> bool {
@@ -154,13 +187,30 @@ fn stack_safe(old: &Frame, cur: &Frame, ids: &mut Ids, exact: Exact) -> bool {
             if o.bytes[i] != c.bytes[i] {
                 return false;
             }
-            if i == 7 && o.bytes[7] == Byte::Spill && !reg_safe(&o.reg, &c.reg, ids, exact) {
+            if i == 7 && !slot_safe(o, c, ids, exact) {
                 return false;
             }
             i += 1;
         }
     }
     true
+}
+
+/// Whether the same is held, and the same sections are entered.
+fn refs_safe(old: &State, cur: &State, ids: &mut Ids) -> bool {
+    let (a, b) = (&old.refs, &cur.refs);
+    if a.len() != b.len() {
+        return false;
+    }
+    if old.preempt_off != cur.preempt_off || old.in_rcu != cur.in_rcu || !ids.check(old.irq_id, cur.irq_id) {
+        return false;
+    }
+    let lock = |s: &State| s.active_lock().map_or((0, None), |l| (l.id, Some(l.held)));
+    let (old_lock, cur_lock) = (lock(old), lock(cur));
+    if !ids.check(old_lock.0, cur_lock.0) || old_lock.1 != cur_lock.1 {
+        return false;
+    }
+    a.iter().zip(b).all(|(o, c)| ids.check(o.id, c.id) && o.held == c.held)
 }
 
 /// Whether `old` covers `cur`. `live` gives the registers that are read after an instruction is
@@ -175,8 +225,7 @@ pub fn states_equal(
     if old.frames.len() != cur.frames.len() || old.in_sleepable != cur.in_sleepable {
         return false;
     }
-    if old.refs.len() != cur.refs.len() || !old.refs.iter().zip(&cur.refs).all(|(o, c)| ids.check(o.id, c.id))
-    {
+    if !refs_safe(old, cur, ids) {
         return false;
     }
     for (i, (o, c)) in old.frames.iter().zip(&cur.frames).enumerate() {

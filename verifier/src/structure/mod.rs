@@ -19,11 +19,12 @@ pub use flow::Marks;
 pub use functions::Subprog;
 pub use graph::{Graph, Successors};
 
+use crate::kfunc::Kfuncs;
 use crate::report::{Fault, Finding};
 use alloc::vec::Vec;
 use oxbpf_isa::insn::{DecodeError, Insn, RawInsn};
 use oxbpf_isa::kernel::KernelModel;
-use oxbpf_isa::program::{MapDef, Program};
+use oxbpf_isa::program::Program;
 
 /// A program whose structure is sound.
 #[derive(Clone, Debug)]
@@ -53,16 +54,17 @@ pub enum Slot {
 /// # Errors
 /// The fault that the kernel would report.
 pub fn analyze(program: &Program, model: &KernelModel) -> Result<Structure, Fault> {
-    analyze_with(program, model, |_| {}, &|_| None)
+    analyze_with(program, model, &Kfuncs::default(), |_| {}, &|_| None)
 }
 
-/// As [`analyze`]. Says which functions there are as soon as that is known, and asks of each map
-/// whether it may be used.
+/// As [`analyze`], where what the calls of kernel functions mean was looked up; says which functions
+/// there are as soon as that is known, and asks of each map, by its index, whether it may be used.
 pub(crate) fn analyze_with(
     program: &Program,
     model: &KernelModel,
-    found: impl FnOnce(&[Subprog]),
-    unusable: &dyn Fn(&MapDef) -> Option<Finding>,
+    kfuncs: &Kfuncs<'_>,
+    tell: impl FnOnce(&[Subprog]),
+    unusable: &dyn Fn(usize) -> Option<Finding>,
 ) -> Result<Structure, Fault> {
     let raw = &program.insns;
     let limit = model.limits().insns_privileged as usize;
@@ -70,12 +72,19 @@ pub(crate) fn analyze_with(
         return Err(Fault::of(Finding::ProgramSize { insns: raw.len(), limit }));
     }
     types::check_early(program)?;
-    let (mut subprogs, exception_callback) = functions::find(program, model)?;
-    found(&subprogs);
+    // Functions and calls of the kernel's are looked at together, in the order of the program.
+    let found = functions::find(program, model);
+    if let Some(fault) = &kfuncs.fault
+        && found.as_ref().err().is_none_or(|other| fault.insn < other.insn)
+    {
+        return Err(fault.clone());
+    }
+    let (mut subprogs, exception_callback) = found?;
+    tell(&subprogs);
     functions::check_jumps(raw, &mut subprogs)?;
     types::check(program, &subprogs)?;
     references::check(program, unusable)?;
-    let marks = flow::walk(raw, exception_callback)?;
+    let marks = flow::walk(raw, exception_callback, kfuncs)?;
     Ok(Structure { insns: decode(raw), subprogs, exception_callback, marks })
 }
 

@@ -12,7 +12,7 @@ const MAX_OFFSET: u32 = 1 << 29;
 
 pub(super) fn check(
     program: &Program,
-    unusable: &dyn Fn(&MapDef) -> Option<Finding>,
+    unusable: &dyn Fn(usize) -> Option<Finding>,
 ) -> Result<(), Fault> {
     let raw = &program.insns;
     let mut at = 0;
@@ -48,11 +48,11 @@ fn exists(code: u8) -> bool {
 fn wide_load(
     program: &Program,
     at: usize,
-    unusable: &dyn Fn(&MapDef) -> Option<Finding>,
+    unusable: &dyn Fn(usize) -> Option<Finding>,
 ) -> Result<(), Fault> {
     let map = |index| {
         let def = map(program, at, index)?;
-        match unusable(def) {
+        match unusable(index as usize) {
             Some(finding) => Err(Fault::at(at, finding)),
             None => Ok(def),
         }

@@ -5,11 +5,11 @@
 //! tables of [`KernelModel`](oxbpf_isa::kernel::KernelModel), sockets by theirs, alignment.
 
 use super::alu::MAX_OFFSET;
-use super::maps::Special;
 use crate::domain::Tnum;
 use crate::explore::{Judged, Next, Stop, Walker};
 use crate::report::Finding;
 use crate::state::{Kind, Mods, Reg};
+use crate::types::Part;
 use crate::verdict::Feature;
 use alloc::format;
 use alloc::string::String;
@@ -58,7 +58,7 @@ impl Walker<'_> {
             signed,
         )?;
         self.hold_pointer_kind(before, true)?;
-        let num = self.sanitize(self.cur.reg(dst.index()).num)?;
+        let num = self.sanitize(self.cur.reg(dst.index()).num, if strict { "atomic_load" } else { "ldx" })?;
         if self.cur.reg(dst.index()).num != num {
             self.cur.reg_mut(dst.index()).num = num;
         }
@@ -85,15 +85,24 @@ impl Walker<'_> {
 
     /// One instruction is rewritten for one kind of pointer, so it cannot serve two
     /// (Linux `save_aux_ptr_type`).
-    fn hold_pointer_kind(&mut self, reg: Reg, _load: bool) -> Judged<()> {
+    fn hold_pointer_kind(&mut self, reg: Reg, may_differ: bool) -> Judged<()> {
         let special = |r: &Reg| r.is_sock() || matches!(r.kind, Kind::Ctx | Kind::BtfId);
         let seen = &mut self.pointer_kinds[self.at as usize];
         match seen {
             None => *seen = Some(reg),
             Some(old) => {
-                if !old.same_type(&reg) && (special(old) || special(&reg)) {
+                if old.same_type(&reg) || !special(old) && !special(&reg) {
+                    return Ok(());
+                }
+                let is_object = |r: &Reg| matches!(r.kind, Kind::BtfId | Kind::Mem);
+                if !may_differ || !is_object(old) || !is_object(&reg) {
                     return Err(Finding::DifferentPointers.into());
                 }
+                // The load is made one that may fail.
+                let kind = if old.kind == Kind::Mem { Kind::Mem } else { reg.kind };
+                let both = |of: Mods| if old.mods.has(of) || reg.mods.has(of) { of } else { Mods::NONE };
+                let mods = both(Mods::UNTRUSTED).with(both(Mods::RDONLY));
+                *old = Reg::pointer(kind, mods);
             }
         }
         Ok(())
@@ -262,9 +271,17 @@ impl Walker<'_> {
                 self.buffer_offset(r, &reg, "tracepoint", off, size)?;
                 self.set_unknown(into);
             }
-            Kind::BtfId if !reg.maybe_null() => return Err(Stop::Unknown(Feature::KernelTypes)),
-            Kind::MapPtr => return Err(Stop::Unknown(Feature::KernelTypes)),
-            Kind::Buf if !reg.maybe_null() => return Err(Stop::Unknown(Feature::KernelTypes)),
+            Kind::BtfId if !reg.maybe_null() => self.typed_access(r, off, size, way, into)?,
+            Kind::MapPtr if reg.mods == Mods::NONE => self.map_access(r, off, size, way, into)?,
+            Kind::Buf if !reg.maybe_null() => {
+                let is_readonly = reg.mods.has(Mods::RDONLY);
+                if way == Way::Write && is_readonly {
+                    return cannot_write();
+                }
+                let name = if is_readonly { "rdonly" } else { "rdwr" };
+                self.buffer_offset(r, &reg, name, off, size)?;
+                self.set_unknown(into);
+            }
             _ => return Err(Finding::InvalidMemAccess { reg: number, ty: reg.type_name() }.into()),
         }
         if let Some(dst) = into
@@ -352,18 +369,15 @@ impl Walker<'_> {
 
     /// Fields of the value that only helpers may touch.
     pub(super) fn not_special(&mut self, reg: &Reg, off: i32, size: u32) -> Judged<()> {
-        let specials = self.specials_of(reg.a);
+        let fields = self.fields_of(reg.a);
         let low = i64::from(off) + reg.num.smin();
         let high = (i64::from(off)).wrapping_add(reg.num.umax() as i64).wrapping_add(i64::from(size));
-        for &Special { name, off, size } in specials.iter() {
-            if low < i64::from(off + size) && i64::from(off) < high {
-                if name == super::maps::KPTR {
+        for field in fields.all() {
+            if low < i64::from(field.off + field.size) && i64::from(field.off) < high {
+                if field.kind.is_pointer() {
                     return Err(Stop::Unknown(Feature::KernelPointers));
                 }
-                if name == "bpf_refcount" {
-                    return Err(Stop::Unknown(Feature::OwnedObjects));
-                }
-                return Err(Finding::SpecialField { name }.into());
+                return Err(Finding::SpecialField { name: field.kind.shown() }.into());
             }
         }
         Ok(())
@@ -445,9 +459,22 @@ impl Walker<'_> {
             Ok(found) if signed && found.reg != CtxReg::Scalar => return Err(self.bad_ctx(off, size)),
             Ok(found) => found,
             Err(CtxRefusal::Invalid) => return Err(self.bad_ctx(off, size)),
-            Err(CtxRefusal::TypedByBtf | CtxRefusal::OfTarget) => {
-                return Err(Stop::Unknown(Feature::KernelTypes));
+            Err(CtxRefusal::TypedByBtf) => {
+                let Some(mut found) = self.typed_context(off, size, way)? else {
+                    return Err(self.bad_ctx(off, size));
+                };
+                if signed && !found.is_scalar() {
+                    return Err(self.bad_ctx(off, size));
+                }
+                if found.maybe_null() {
+                    found.id = self.fresh_id();
+                }
+                if let Some(dst) = into {
+                    *self.cur.reg_mut(dst) = found;
+                }
+                return Ok(());
             }
+            Err(CtxRefusal::OfTarget) => return Err(Stop::Unknown(Feature::Target)),
             Err(_) => return Err(Stop::Unknown(Feature::Context)),
         };
         let Some(dst) = into else { return Ok(()) };
@@ -464,6 +491,12 @@ impl Walker<'_> {
             CtxReg::SocketOrNull => (Kind::Socket, Mods::MAYBE_NULL),
             CtxReg::SockCommonOrNull => (Kind::SockCommon, Mods::MAYBE_NULL),
             CtxReg::TpBuffer => (Kind::TpBuffer, Mods::NONE),
+            CtxReg::TrustedBtf(name) => {
+                let id = self.types.find(name, oxbpf_isa::btf::Kind::Struct);
+                let id = id.ok_or(Stop::Unknown(Feature::KernelTypes))?;
+                *self.cur.reg_mut(dst) = Reg::typed(Part::VMLINUX, id, Mods::TRUSTED);
+                return Ok(());
+            }
             _ => return Err(Stop::Unknown(Feature::KernelTypes)),
         };
         let mut reg = Reg::pointer(kind, mods);
@@ -515,7 +548,20 @@ impl Walker<'_> {
         }
     }
 
-    fn buffer_offset(&mut self, r: usize, reg: &Reg, name: &'static str, off: i32, size: u32) -> Judged<()> {
+    /// The same where a fixed offset does not matter.
+    pub(super) fn fixed_offset(&mut self, reg: &Reg, r: usize) -> Judged<()> {
+        let off = reg.off.min(0);
+        self.pointer_offset(&Reg { off, ..*reg }, r)
+    }
+
+    pub(super) fn buffer_offset(
+        &mut self,
+        r: usize,
+        reg: &Reg,
+        name: &'static str,
+        off: i32,
+        size: u32,
+    ) -> Judged<()> {
         let number = r as u8;
         if off < 0 {
             return Err(Finding::BufferOffset { reg: number, name, off, size }.into());

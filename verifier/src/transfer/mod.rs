@@ -7,17 +7,30 @@
 mod alu;
 mod args;
 mod call;
+mod dangling;
 mod depth;
+mod dynptr;
+mod fields;
+mod format;
+mod iter;
 mod jump;
+mod kfunc;
+mod kfunc_args;
+mod later;
+mod locks;
 mod malformed;
 mod maps;
 mod memory;
+mod prototype;
 mod sock;
 mod stack;
 mod subprog;
+mod typed;
 
+pub(crate) use dangling::dangling;
 pub(crate) use depth::check_depth;
-pub(crate) use maps::{Special, unknown_map, unusable};
+pub(crate) use fields::MapFields;
+pub(crate) use maps::{unknown_map, unusable};
 
 use crate::explore::{Judged, Next, Stop, Walker};
 use crate::report::Finding;
@@ -27,7 +40,7 @@ use crate::verdict::Feature;
 use alloc::vec::Vec;
 use oxbpf_isa::btf::Linkage;
 use oxbpf_isa::insn::{Callee, Imm64, Insn, PacketBase, Reg as R, Size};
-use oxbpf_isa::kernel::{MapType, ProgFlags, RetRule};
+use oxbpf_isa::kernel::{AttachType, MapType, ProgFlags, ProgType, RetRule};
 
 impl Walker<'_> {
     pub(crate) fn step(&mut self) -> Judged<Next> {
@@ -63,10 +76,11 @@ impl Walker<'_> {
             }
             Insn::Call(callee) => {
                 self.jumps += 1;
+                self.callable_under_lock(callee)?;
                 match callee {
                     Callee::Helper(id) => self.call_helper(id),
                     Callee::Subprog(off) => self.call_subprog(off),
-                    Callee::Kfunc { .. } => Err(Stop::Unknown(Feature::Kfuncs)),
+                    Callee::Kfunc { .. } => self.call_kfunc(),
                     Callee::Reg(_) => Err(Stop::Unknown(Feature::Internal)),
                 }
             }
@@ -110,14 +124,11 @@ impl Walker<'_> {
                 if self.map(map as u32).and_then(|m| m.kind()) == Some(MapType::Arena) {
                     return Err(Stop::Unknown(Feature::Arena));
                 }
-                let mut reg =
+                // The value is the only one of its map, so its lock needs no identity.
+                *self.cur.reg_mut(at) =
                     Reg { a: map as u32, off: off as i32, ..Reg::pointer(Kind::MapValue, Mods::NONE) };
-                if self.has_lock(map as u32) {
-                    reg.id = self.fresh_id();
-                }
-                *self.cur.reg_mut(at) = reg;
             }
-            Imm64::BtfId { .. } => return Err(Stop::Unknown(Feature::KernelTypes)),
+            Imm64::BtfId { id, fd } => *self.cur.reg_mut(at) = self.symbol(id, fd)?,
             Imm64::Func(off) => {
                 let start = (i64::from(self.at) + 1 + i64::from(off)) as usize;
                 let Some(subprog) = self.structure.subprog_at(start) else {
@@ -152,10 +163,7 @@ impl Walker<'_> {
             return Err(Finding::LdAbsNotAllowed.into());
         }
         self.readable(R::R6)?;
-        if !self.cur.refs.is_empty() {
-            self.log_references();
-            return Err(Finding::LeakAt { what: "BPF_LD_[ABS|IND]" }.into());
-        }
+        self.nothing_left("BPF_LD_[ABS|IND]", true)?;
         let ctx = *self.cur.reg(6);
         if ctx.kind != Kind::Ctx {
             return Err(Finding::LdAbsContext.into());
@@ -185,12 +193,7 @@ impl Walker<'_> {
     /// The program, or a function of it, ends.
     fn exit(&mut self) -> Judged<Next> {
         let is_program = self.cur.curframe() == 0;
-        let in_async = self.cur.cur().in_async_callback;
-        if (is_program || in_async) && !self.cur.refs.is_empty() {
-            self.log_references();
-            let what = "BPF_EXIT instruction in main prog";
-            return Err(Finding::LeakAt { what }.into());
-        }
+        self.nothing_left("BPF_EXIT instruction in main prog", is_program)?;
         if self.cur.curframe() > 0 {
             let to = self.leave()?;
             return Ok(Next::Back(to));
@@ -208,9 +211,6 @@ impl Walker<'_> {
             (_, true) => RetRule::Any,
             _ => self.model.return_rule(&self.kind),
         };
-        if rule == RetRule::ByTarget {
-            return Err(Stop::Unknown(Feature::KernelTypes));
-        }
         if rule == RetRule::Ignored {
             return Ok(());
         }
@@ -224,6 +224,7 @@ impl Walker<'_> {
             }
             return Ok(());
         }
+        let rule = if rule == RetRule::ByTarget { self.callback_result(&r0)? } else { rule };
         let RetRule::Within(min, max) = rule else {
             return Ok(());
         };
@@ -232,14 +233,20 @@ impl Walker<'_> {
         }
         self.mark_precise(0)?;
         let r0 = *self.cur.reg(0);
-        if !in_range(&r0, (min, max), true) {
-            return Err(bad_return(name, &r0, (min, max)).into());
+        if !in_range(&r0, (min, max), !in_async && self.prog.prog_type == ProgType::Lsm) {
+            let finding = bad_return(name, &r0, (min, max));
+            if self.kind.attach_type == AttachType::LsmCgroup && (min, max) == (1, 1) {
+                self.log.said(format_args!(
+                    "{finding}\nNote, BPF_LSM_CGROUP that attach to void LSM hooks can't modify return value!\n"
+                ));
+            }
+            return Err(finding.into());
         }
         Ok(())
     }
 }
 
-/// Whether a returned number lies in a range, looked at as 32 bits for programs.
+/// Whether a returned number lies in a range, looked at as 32 bits where `low` is set.
 pub(crate) fn in_range(r0: &Reg, (min, max): (i32, i32), low: bool) -> bool {
     match low {
         true => r0.num.smin32() >= min && r0.num.smax32() <= max,

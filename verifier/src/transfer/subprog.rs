@@ -6,17 +6,20 @@
 //! it only has to fit that. Callbacks are walked as often as it takes until nothing new is found.
 
 use super::args::Seen;
+use super::call::USER_RINGBUF_DRAIN;
+use super::dynptr::Wanted;
 use super::memory::Way;
 use super::{bad_return, in_range};
 use crate::explore::{Judged, Next, Stop, Walker};
 use crate::report::Finding;
-use crate::state::{Frame, Kind, MAX_FRAMES, Mods, Reg};
+use crate::state::{DynptrType, Frame, Kind, MAX_FRAMES, Mods, Reg};
+use crate::types::Part;
 use crate::verdict::Feature;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use oxbpf_isa::btf::{Btf, Type, TypeId};
-use oxbpf_isa::kernel::ProgType;
+use oxbpf_isa::btf::{Btf, Kind as BtfKind, Type, TypeId};
+use oxbpf_isa::kernel::{Arg, ArgKind, ProgType};
 
 const FIND_VMA: i32 = 180;
 const LOOP: i32 = 181;
@@ -27,6 +30,7 @@ pub(crate) enum Param {
     Scalar,
     Ctx,
     Memory { size: u32, nullable: bool },
+    Dynptr,
 }
 
 impl Walker<'_> {
@@ -87,7 +91,11 @@ impl Walker<'_> {
             if let Some((_, Type::Struct(s))) = btf.resolved(to)
                 && s.name == "bpf_dynptr"
             {
-                return Err(Stop::Unknown(Feature::Dynptrs));
+                if tagged_nonnull >> n & 1 == 1 {
+                    return Err(unknown);
+                }
+                params.push(Param::Dynptr);
+                continue;
             }
             let size = btf.size_of(btf.skip_modifiers(to)).ok_or(unknown.clone())?;
             params.push(Param::Memory { size, nullable: tagged_nonnull >> n & 1 == 0 });
@@ -108,7 +116,7 @@ impl Walker<'_> {
     }
 
     /// Whether a pointer to this is the program's context.
-    fn is_context(&self, btf: &Btf, to: TypeId) -> bool {
+    pub(super) fn is_context(&self, btf: &Btf, to: TypeId) -> bool {
         let context = match self.prog.prog_type {
             ProgType::RawTracepoint | ProgType::RawTracepointWritable => "bpf_raw_tracepoint_args",
             ProgType::Kprobe => "bpf_user_pt_regs_t",
@@ -143,6 +151,7 @@ impl Walker<'_> {
             *self.cur.reg_mut(n + 1) = match param {
                 Param::Scalar => Reg::unknown(),
                 Param::Ctx => Reg::pointer(Kind::Ctx, Mods::NONE),
+                Param::Dynptr => Reg::dynptr(DynptrType::Local, true, self.fresh_id()),
                 Param::Memory { size, nullable } => {
                     let mods = if nullable { Mods::MAYBE_NULL } else { Mods::NONE };
                     let id = if nullable { self.fresh_id() } else { 0 };
@@ -161,6 +170,8 @@ impl Walker<'_> {
         if self.functions[subprog].global {
             return self.call_global(subprog);
         }
+        let regs = self.cur.cur().regs;
+        self.look_at_call(subprog, &regs);
         self.push_frame(subprog)?;
         let callee_frame = self.cur.curframe();
         let args: [Reg; 5] = core::array::from_fn(|n| self.cur.frames[callee_frame - 1].regs[n + 1]);
@@ -191,6 +202,9 @@ impl Walker<'_> {
 
     fn call_global(&mut self, subprog: usize) -> Judged<Next> {
         let name = self.subprog_name(subprog);
+        if self.cur.active_lock().is_some() {
+            return Err(Finding::GlobalUnderLock.into());
+        }
         // The kernel looks at the arguments first, but says this before what it found there.
         let sleeps = self.functions[subprog].might_sleep && !self.cur.in_sleepable;
         let invalid = || match sleeps {
@@ -225,15 +239,22 @@ impl Walker<'_> {
                         return Err(invalid());
                     }
                 }
+                Param::Dynptr => {
+                    let judged = self
+                        .argument_offset(&reg, r, &Arg::new(ArgKind::Dynptr))
+                        .and_then(|()| self.dynptr_argument(r, Wanted::Constant(None)));
+                    if let Err(stop) = judged {
+                        self.say(&stop);
+                        return Err(if let Stop::Reject(_) = stop { invalid() } else { stop });
+                    }
+                }
                 Param::Memory { size, nullable } => self.global_memory(r, size, nullable, &invalid)?,
             }
         }
         if sleeps {
             return Err(Finding::GlobalSleeps.into());
         }
-        if self.log.on() {
-            self.log.line(format_args!("Func#{subprog} ('{name}') is global and assumed valid.\n"));
-        }
+        self.log.line(format_args!("Func#{subprog} ('{name}') is global and assumed valid.\n"));
         if self.functions[subprog].changes_pkt {
             self.forget_packets();
         }
@@ -283,10 +304,13 @@ impl Walker<'_> {
         let Some(subprog) = seen.subprog.map(|s| s as usize) else {
             return Err(Stop::Unknown(Feature::Internal));
         };
+        let vma = self.types.find("vm_area_struct", BtfKind::Struct);
+        let vma = if id == FIND_VMA { vma.ok_or(Stop::Unknown(Feature::KernelTypes))? } else { TypeId::VOID };
         self.functions[subprog].is_callback = true;
         let at = self.at;
         let later = self.cur.clone();
         let caller = self.cur.cur().regs;
+        self.look_at_call(subprog, &caller);
         // The frame is made in the state that goes into the callback.
         self.push_frame(subprog)?;
         let mut inside = core::mem::replace(&mut self.cur, later);
@@ -300,9 +324,13 @@ impl Walker<'_> {
             }
             FIND_VMA => {
                 frame.regs[1] = caller[1];
-                frame.regs[2] = Reg::pointer(Kind::BtfId, Mods::NONE);
+                frame.regs[2] = Reg::typed(Part::VMLINUX, vma, Mods::NONE);
                 frame.regs[3] = caller[4];
-                return Err(Stop::Unknown(Feature::KernelTypes));
+            }
+            USER_RINGBUF_DRAIN => {
+                self.id_gen += 1;
+                frame.regs[1] = Reg::dynptr(DynptrType::Local, true, self.id_gen);
+                frame.regs[2] = caller[3];
             }
             _ => {
                 let map = caller[1];
