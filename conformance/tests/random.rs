@@ -8,13 +8,15 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
-use oxbpf::isa::disasm::{Dialect, Kernel, NoNames};
+use oxbpf::isa::btf::core::CoreTarget;
+use oxbpf::isa::disasm::{Dialect, Kernel as Text, NoNames};
 use oxbpf::isa::kernel::{KernelModel, KernelVersion};
 use oxbpf::isa::program::Program;
 use oxbpf_conformance::oracle::{Answer, Oracle};
 use oxbpf_conformance::random::{program, shrink};
-use oxbpf_verifier::{Judgement, Verdict, verify_logged};
+use oxbpf_verifier::{Judgement, Kernel, Verdict, verify_logged};
 
 /// How the two answers compare.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -38,9 +40,17 @@ fn last_words(log: &str) -> &str {
     log.lines().rev().find(plain).unwrap_or_default()
 }
 
+/// Whether the words are the same, but for a place that is one in the program as the kernel has
+/// rewritten it, and for a missing end of a line.
+fn same_words(ours: &str, theirs: &str) -> bool {
+    const REWRITTEN: &str = "verifier bug: No program to jit at insn";
+    const UNENDED: &str = "expected prog array map for tail call";
+    ours == theirs || [REWRITTEN, UNENDED].iter().any(|w| ours.starts_with(w) && theirs.starts_with(w))
+}
+
 /// Lines of a log, but for addresses of maps, which differ from run to run.
 fn lines(log: &str) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
-    log.lines().map(|line| match line.find(": (18) r").and_then(|at| Some((at, line[at..].find(" = ")?))) {
+    log.lines().map(|line| match line.find(" (18) r").and_then(|at| Some((at, line[at..].find(" = ")?))) {
         Some((at, eq)) => {
             let rest =
                 line.find("  ; ").or_else(|| line.find(" ; ")).map_or("", |at| line[at..].trim_start());
@@ -58,7 +68,7 @@ fn classify(ours: Option<&(Judgement, String)>, theirs: &Answer, logs: bool) -> 
         (Verdict::Reject(_), 0) => Class::FalseReject,
         (Verdict::Accept, _) if ours.stats.insns != theirs.processed => Class::Count,
         (Verdict::Accept, _) if ours.stats.total_states != theirs.total_states => Class::States,
-        (Verdict::Reject(_), _) if last_words(log) != last_words(&theirs.log) => Class::Message,
+        (Verdict::Reject(_), _) if !same_words(last_words(log), last_words(&theirs.log)) => Class::Message,
         // What a rejected program took is the same too.
         (Verdict::Reject(_), _) if ours.stats.insns != theirs.processed => Class::Count,
         _ if logs && !lines(log).eq(lines(&theirs.log)) => Class::Log,
@@ -66,29 +76,43 @@ fn classify(ours: Option<&(Judgement, String)>, theirs: &Answer, logs: bool) -> 
     }
 }
 
+/// Logs of programs that take more instructions are not compared.
+const MOST_LOGGED: u64 = 3000;
+/// A program is made smaller for so long.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 struct Judges {
     oracle: Oracle,
     model: &'static KernelModel,
+    target: CoreTarget,
     level: u32,
 }
 
 impl Judges {
     fn judge(&self, program: &Program) -> Option<(Class, Option<(Judgement, String)>, Answer)> {
-        let (theirs, _) = self.oracle.load(program, self.level).ok()?;
+        let (mut theirs, _) = self.oracle.load(program, 4).ok()?;
+        if self.level != 4 {
+            // Long logs take long and say the same again and again.
+            if theirs.processed > MOST_LOGGED {
+                return None;
+            }
+            (theirs, _) = self.oracle.load(program, self.level).ok()?;
+        }
         // Neither the verifier nor the program is to blame for these.
         if matches!(theirs.errno, 4 | 11 | 12 | 24) && theirs.log.is_empty() {
             return None;
         }
-        let judged = || verify_logged(program, self.model, self.level);
+        let kernel = Kernel::new(self.model).with_types(Some(&self.target));
+        let judged = || verify_logged(program, &kernel, self.level);
         let ours = std::panic::catch_unwind(std::panic::AssertUnwindSafe(judged)).ok();
         let class = classify(ours.as_ref(), &theirs, self.level == 2);
         Some((class, ours, theirs))
     }
 
     fn report(&self, seed: u64, program: &Program, class: &Class, words: &str) {
+        let started = Instant::now();
         let same = |p: &Program| {
-            self.judge(p)
-                .is_some_and(|(c, ours, theirs)| c == *class && group(&c, ours.as_ref(), &theirs) == words)
+            started.elapsed() < PATIENCE && self.judge(p).is_some_and(|(c, ours, theirs)| c == *class && group(&c, ours.as_ref(), &theirs) == words)
         };
         let small = shrink(program, same);
         let Some((_, ours, theirs)) = self.judge(&small) else { return };
@@ -100,7 +124,7 @@ impl Judges {
         let mut at = 0;
         while at < small.insns.len() {
             let mut text = String::new();
-            let slots = Kernel.any(&mut text, at, &small.insns[at..], &NoNames).unwrap_or(1);
+            let slots = Text.any(&mut text, at, &small.insns[at..], &NoNames).unwrap_or(1);
             println!("  {at}: {text}");
             at += slots;
         }
@@ -129,11 +153,11 @@ impl Judges {
 fn differ(ours: &str, theirs: &str) {
     let (ours, theirs): (Vec<_>, Vec<_>) = (lines(ours).collect(), lines(theirs).collect());
     let at = ours.iter().zip(&theirs).take_while(|(a, b)| a == b).count();
-    for line in &theirs[at.saturating_sub(3)..at] {
+    for line in &theirs[at.saturating_sub(20)..at] {
         println!("    = {line}");
     }
     for (sign, log) in [('-', &ours), ('+', &theirs)] {
-        for line in log.iter().skip(at).take(4) {
+        for line in log.iter().skip(at).take(12) {
             println!("    {sign} {line}");
         }
     }
@@ -188,7 +212,8 @@ fn random_programs_are_judged_as_the_kernel_judges_them() {
     let shrinks = number("OXBPF_SHRINK").unwrap_or(3);
     let level = if std::env::var_os("OXBPF_LOGS").is_some() { 2 } else { 4 };
     println!("seed {seed}");
-    let judges = Judges { oracle, model: Box::leak(Box::new(model.clone())), level };
+    let target = oracle.target();
+    let judges = Judges { oracle, model: Box::leak(Box::new(model.clone())), target, level };
     let tally: Mutex<BTreeMap<Class, u64>> = Mutex::default();
     let accepted = AtomicU64::new(0);
     let groups: Mutex<BTreeMap<(Class, String), Vec<u64>>> = Mutex::default();

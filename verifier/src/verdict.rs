@@ -10,10 +10,11 @@ use crate::types::{Kernel, Part, Types, target};
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cell::Cell;
 use core::fmt;
 use oxbpf_isa::btf::{Linkage, Type};
 use oxbpf_isa::insn::{Callee, Imm64, Insn};
-use oxbpf_isa::kernel::{HelperFlags, KernelModel, KernelVersion, KfuncFlags, ProgFlags as Of, ProgKind};
+use oxbpf_isa::kernel::{MapType, HelperFlags, KernelModel, KernelVersion, KfuncFlags, ProgFlags as Of, ProgKind};
 use oxbpf_isa::program::{ProgFlags, Program};
 
 /// Whether a kernel would take a program.
@@ -156,13 +157,22 @@ pub fn verify_logged(program: &Program, kernel: &Kernel<'_>, level: u32) -> (Jud
     let mut log = Log::new(level);
     let prog = program.prog_type.and_then(|of| Some((of, kernel.model.prog(of)?)));
     let kind = prog.map(|(of, prog)| kind_of(program, of, prog));
-    let types = Types::new(program, kernel).btf(Part::VMLINUX);
-    let kfuncs = Kfuncs::new(program, kernel.model, kind.as_ref(), types.map(|btf| &**btf));
-    let structure =
-        structure::analyze_with(program, kernel.model, &kfuncs, |subprogs| log.functions(subprogs));
+    let types = Types::new(program, kernel);
+    let vmlinux = types.btf(Part::VMLINUX);
+    let kfuncs = Kfuncs::new(program, kernel.model, kind.as_ref(), vmlinux.map(|btf| &**btf));
+    let map_fields = MapFields::new(program, kernel.model, &types);
+    let arena = Cell::new(None);
+    let unusable = |map: usize| {
+        let found = crate::transfer::unusable(program, map, kernel.model, kind.as_ref()?, &map_fields);
+        let is_arena = program.maps.get(map).is_some_and(|m| m.kind() == Some(MapType::Arena));
+        let is_second = is_arena && arena.replace(Some(map)).is_some_and(|first| first != map);
+        found.or(is_second.then_some(Finding::SecondArena))
+    };
+    let tell = |subprogs: &[structure::Subprog]| log.functions(subprogs);
+    let structure = structure::analyze_with(program, kernel.model, &kfuncs, tell, &unusable);
     let verdict = match structure {
         Err(fault) => Verdict::Reject(fault),
-        Ok(structure) => judge(program, kernel, kfuncs, &structure, &mut stats, &mut log),
+        Ok(structure) => judge(program, kernel, kfuncs, map_fields, &structure, &mut stats, &mut log),
     };
     if let Verdict::Reject(fault) = &verdict {
         let text = alloc::format!("{fault}");
@@ -179,6 +189,7 @@ fn judge(
     program: &Program,
     kernel: &Kernel<'_>,
     kfuncs: Kfuncs<'_>,
+    map_fields: MapFields,
     structure: &Structure,
     stats: &mut Stats,
     log: &mut Log,
@@ -195,9 +206,8 @@ fn judge(
     let Ok(objects) = Objects::new(program, model, &types) else {
         return Verdict::Unknown(Feature::OwnedObjects);
     };
-    let map_fields = MapFields::new(program, model, &types);
-    if let Some(verdict) = crate::transfer::check_maps(program, structure, model, &kind, &map_fields) {
-        return verdict;
+    if let Some(feature) = crate::transfer::unknown_map(program, structure) {
+        return Verdict::Unknown(feature);
     }
     let attach = match target::resolve(program, kernel, &types, &kind, prog) {
         Ok(attach) => attach.map(Rc::new),

@@ -97,6 +97,8 @@ pub(crate) struct Function {
     pub is_exception_callback: bool,
     pub changes_pkt: bool,
     pub might_sleep: bool,
+    /// Its types do not say what it is called with.
+    pub unreliable: bool,
 }
 
 pub(crate) struct Walker<'p> {
@@ -126,6 +128,8 @@ pub(crate) struct Walker<'p> {
     pub log: Log,
     /// Which kind of pointer each memory access went through, where that must not vary.
     pub pointer_kinds: Vec<Option<Reg>>,
+    /// The callback of each loop that may be put in place of its call; none once it may not.
+    pub loops: hashbrown::HashMap<u32, Option<u32>>,
     /// Instructions that some path led to.
     walked: Vec<bool>,
     /// Special fields of each map and of the map inside it.
@@ -190,6 +194,7 @@ impl<'p> Walker<'p> {
             id_gen: 0,
             log,
             pointer_kinds: vec![None; count],
+            loops: hashbrown::HashMap::new(),
             walked: vec![false; count],
             map_fields,
             has_arena: false,
@@ -228,6 +233,9 @@ impl<'p> Walker<'p> {
         if subprog > 0 && self.log.any() {
             let name = self.subprog_name(subprog);
             self.log.line(format_args!("Validating {name}() func#{subprog}...\n"));
+        }
+        if subprog == 0 {
+            self.look_at_main();
         }
         let result =
             self.enter(subprog).and_then(|()| self.explore()).map_err(|stop| (stop, self.at as usize));

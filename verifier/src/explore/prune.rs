@@ -92,7 +92,7 @@ impl Walker<'_> {
         }
         if marks.has(Marks::CALLS_BACK) {
             return Ok(match self.covers(id, Exact::RangeWithin) {
-                true => Compared::Covers { unfinished: true },
+                true => Compared::Covers { unfinished: false },
                 false => Compared::InLoop,
             });
         }
@@ -132,6 +132,8 @@ impl Walker<'_> {
                 && a.a == b.a
                 && a.b == b.b
                 && a.num == b.num
+                && a.id == b.id
+                && a.ref_id == b.ref_id
         })
     }
 

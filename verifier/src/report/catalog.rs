@@ -151,8 +151,8 @@ findings! {
     "E0112" EINVAL DirectValueRange { value_size: u32, off: u32 } = "address outside a map value",
         "invalid access to map value pointer, value_size={value_size} off={off}",
         "The address lies outside the value, or the array has more than one element.";
-    "E0130" EINVAL MayGotoFields { off: i16, imm: i32 } = "may_goto with other fields",
-        "invalid may_goto off {off} imm {imm}",
+    "E0130" EINVAL MayGotoFields { imm: i32 } = "may_goto with other fields",
+        "invalid may_goto imm {imm}",
         "The instruction has an offset and nothing else.";
     "E0131" EINVAL CastSpaces = "address spaces of a cast",
         "addr_space_cast insn can only convert between address space 1 and 0",
@@ -304,8 +304,8 @@ findings! {
     "E0403" EINVAL InfiniteLoop { insn: u32 } = "infinite loop",
         "infinite loop detected at insn {insn}",
         "The program came back to this instruction in exactly the same state, so it would never end.";
-    "E0404" EFAULT RegInvariants = "contradictory ranges",
-        "REG INVARIANTS VIOLATION",
+    "E0404" EFAULT RegInvariants { text: String } = "contradictory ranges",
+        "verifier bug: REG INVARIANTS VIOLATION {text}",
         "The ranges of a register contradict each other and the program was loaded with the flag that \
         makes this an error.";
     "E0430" EFAULT PrecisionOfPointer = "exact value of a pointer",

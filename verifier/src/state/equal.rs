@@ -107,7 +107,7 @@ fn reg_safe(old: &Reg, cur: &Reg, ids: &mut Ids, exact: Exact) -> bool {
                 && ids.check(old.ref_id, cur.ref_id)
         }
         Kind::PacketMeta | Kind::Packet => {
-            (old.a as i32) <= cur.a as i32
+            packet_range_covers(old.a as i32, cur.a as i32)
                 && old.off == cur.off
                 && ids.check(old.id, cur.id)
                 && cur.num.is_within(&old.num)
@@ -116,6 +116,11 @@ fn reg_safe(old: &Reg, cur: &Reg, ids: &mut Ids, exact: Exact) -> bool {
         Kind::Stack => regs_exact(old, cur, ids) && old.frame == cur.frame,
         _ => regs_exact(old, cur, ids),
     }
+}
+
+/// A pointer known to be at the packet's end, or beyond, is like no other.
+fn packet_range_covers(old: i32, cur: i32) -> bool {
+    if old < 0 || cur < 0 { old == cur } else { old <= cur }
 }
 
 /// A slot that is a number, whether stored whole or never written as a register.

@@ -54,16 +54,17 @@ pub enum Slot {
 /// # Errors
 /// The fault that the kernel would report.
 pub fn analyze(program: &Program, model: &KernelModel) -> Result<Structure, Fault> {
-    analyze_with(program, model, &Kfuncs::default(), |_| {})
+    analyze_with(program, model, &Kfuncs::default(), |_| {}, &|_| None)
 }
 
 /// As [`analyze`], where what the calls of kernel functions mean was looked up; says which functions
-/// there are as soon as that is known.
+/// there are as soon as that is known, and asks of each map, by its index, whether it may be used.
 pub(crate) fn analyze_with(
     program: &Program,
     model: &KernelModel,
     kfuncs: &Kfuncs<'_>,
     tell: impl FnOnce(&[Subprog]),
+    unusable: &dyn Fn(usize) -> Option<Finding>,
 ) -> Result<Structure, Fault> {
     let raw = &program.insns;
     let limit = model.limits().insns_privileged as usize;
@@ -82,7 +83,7 @@ pub(crate) fn analyze_with(
     tell(&subprogs);
     functions::check_jumps(raw, &mut subprogs)?;
     types::check(program, &subprogs)?;
-    references::check(program)?;
+    references::check(program, unusable)?;
     let marks = flow::walk(raw, exception_callback, kfuncs)?;
     Ok(Structure { insns: decode(raw), subprogs, exception_callback, marks })
 }

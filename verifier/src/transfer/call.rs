@@ -123,6 +123,8 @@ impl Walker<'_> {
     fn refused_helper(&self, id: i32, refusal: HelperRefusal) -> Stop {
         let known = u32::try_from(id).ok().and_then(|id| self.model.helper(id));
         match refusal {
+            // Number 0 is no helper and yet has a name.
+            HelperRefusal::UnknownId if id == 0 => Finding::HelperNotForProgram { name: "unspec", id }.into(),
             HelperRefusal::UnknownId => {
                 let name = known.map_or_else(|| String::from("unknown"), |h| helper_name(h.name));
                 Finding::InvalidHelper { name, id }.into()
@@ -137,7 +139,8 @@ impl Walker<'_> {
     fn map_writable(&self, id: i32, seen: &Seen) -> Judged<()> {
         let Some(map) = seen.map.and_then(|m| self.map(m.0)) else { return Ok(()) };
         let writes = matches!(id, MAP_UPDATE | MAP_DELETE | MAP_PUSH | MAP_POP);
-        if writes && MapCreateFlags::from_bits(map.flags).contains(MapCreateFlags::RDONLY_PROG) {
+        let readonly = MapCreateFlags::from_bits(map.flags).contains(MapCreateFlags::RDONLY_PROG);
+        if writes && (readonly || self.is_readonly_kind(map.kind())) {
             return Err(Finding::MapWriteForbidden.into());
         }
         Ok(())
@@ -199,6 +202,7 @@ impl Walker<'_> {
             SNPRINTF => self.snprintf(),
             TIMER_SET_CALLBACK => self.push_async(seen.subprog, seen.map, Later::Timer),
             LOOP => {
+                self.loop_inlining(seen)?;
                 self.mark_precise(1)?;
                 if u64::from(self.cur.cur().callback_depth) < self.cur.reg(1).num.umax() {
                     self.push_callback(id, seen)
@@ -213,6 +217,23 @@ impl Walker<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A loop whose flags are surely none and whose callback is always the same is put in place of the
+    /// call, so that the flags must stay none (Linux `update_loop_inline_state`).
+    fn loop_inlining(&mut self, seen: &Seen) -> Judged<()> {
+        let callback = seen.subprog.unwrap_or_default();
+        let known = self.loops.get(&self.at).copied();
+        if known == Some(None) {
+            return Ok(());
+        }
+        let none = self.cur.reg(4).is_null();
+        if none {
+            self.mark_precise(4)?;
+        }
+        let fits = none && known.is_none_or(|old| old == Some(callback));
+        self.loops.insert(self.at, fits.then_some(callback));
+        Ok(())
     }
 
     fn result(&mut self, id: i32, found: &HelperMatch<'_>, seen: &Seen) -> Judged<()> {

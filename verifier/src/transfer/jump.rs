@@ -187,16 +187,16 @@ impl Walker<'_> {
     ) -> Judged<()> {
         let (test, w) = (test(cond), width(w));
         if src == Operand::Reg(dst) {
-            other.reg_mut(dst.index()).num = self.sanitize(test.assume_same(w, true, &a.num))?;
-            self.cur.reg_mut(dst.index()).num = self.sanitize(test.assume_same(w, false, &a.num))?;
+            other.reg_mut(dst.index()).num = self.sanitize(test.assume_same(w, true, &a.num), "true_reg1")?;
+            self.cur.reg_mut(dst.index()).num = self.sanitize(test.assume_same(w, false, &a.num), "false_reg1")?;
             return Ok(());
         }
         let (a1, b1) = test.assume(w, true, &a.num, &b.num);
         let (a0, b0) = test.assume(w, false, &a.num, &b.num);
-        other.reg_mut(dst.index()).num = self.sanitize(a1)?;
-        let b1 = self.sanitize(b1)?;
-        self.cur.reg_mut(dst.index()).num = self.sanitize(a0)?;
-        let b0 = self.sanitize(b0)?;
+        other.reg_mut(dst.index()).num = self.sanitize(a1, "true_reg1")?;
+        let b1 = self.sanitize(b1, "true_reg2")?;
+        self.cur.reg_mut(dst.index()).num = self.sanitize(a0, "false_reg1")?;
+        let b0 = self.sanitize(b0, "false_reg2")?;
         if let Operand::Reg(src) = src {
             other.reg_mut(src.index()).num = b1;
             self.cur.reg_mut(src.index()).num = b0;
@@ -245,7 +245,7 @@ impl Walker<'_> {
             |r| r.maybe_null() && r.id == id,
             |r| {
                 if is_null {
-                    *r = Reg::known(0);
+                    *r = r.became_null();
                     return;
                 }
                 not_null(maps, fields, r);

@@ -72,6 +72,8 @@ impl Walker<'_> {
         let (Some(subprog), Some((map, uid))) = (subprog, map) else {
             return Err(Stop::Unknown(Feature::Internal));
         };
+        let regs = self.cur.cur().regs;
+        self.look_at_call(subprog as usize, &regs);
         let function = &mut self.functions[subprog as usize];
         function.is_callback = true;
         function.is_async_callback = true;

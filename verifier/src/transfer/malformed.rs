@@ -159,7 +159,7 @@ impl Walker<'_> {
                 let form = raw.code == class::JMP | jmp::JCOND && raw.src == MAY_GOTO;
                 match form && raw.dst == 0 && raw.imm == 0 {
                     true => Ok(()),
-                    false => Err(Finding::MayGotoFields { off: raw.off, imm: raw.imm }.into()),
+                    false => Err(Finding::MayGotoFields { imm: raw.imm }.into()),
                 }
             }
             _ => {

@@ -5,9 +5,9 @@
 
 use super::fields::{Fields, MapFields};
 use crate::explore::Walker;
-use crate::report::{Fault, Finding};
+use crate::report::Finding;
 use crate::structure::{Slot, Structure};
-use crate::verdict::{Feature, Verdict};
+use crate::verdict::Feature;
 use alloc::rc::Rc;
 use oxbpf_isa::insn::{Imm64, Insn};
 use oxbpf_isa::kernel::{FieldKind, KernelModel, MapType, ProgKind, ProgType};
@@ -52,16 +52,9 @@ impl Walker<'_> {
     }
 }
 
-/// Whether the program may use the maps it names (Linux `check_map_prog_compatibility`); none if so.
-pub(crate) fn check_maps(
-    program: &Program,
-    structure: &Structure,
-    model: &KernelModel,
-    kind: &ProgKind,
-    fields: &MapFields,
-) -> Option<Verdict> {
-    let mut arena = None;
-    for (at, slot) in structure.insns.iter().enumerate() {
+/// The first map that the program names and that has no model.
+pub(crate) fn unknown_map(program: &Program, structure: &Structure) -> Option<Feature> {
+    for slot in &structure.insns {
         let Slot::Insn(Insn::LdImm64 { imm, .. }) = slot else { continue };
         let (Imm64::MapFd(map)
         | Imm64::MapIdx(map)
@@ -71,15 +64,8 @@ pub(crate) fn check_maps(
             continue;
         };
         let def = program.maps.get(*map as usize)?;
-        let fields = fields.of(*map as usize, false).cloned().unwrap_or_default();
-        if let Some(finding) = unusable(def, model, kind, &fields) {
-            return Some(Verdict::Reject(Fault::at(at, finding)));
-        }
         match def.kind() {
-            None => return Some(Verdict::Unknown(Feature::Maps)),
-            Some(MapType::Arena) if arena.replace(*map).is_some_and(|of| of != *map) => {
-                return Some(Verdict::Reject(Fault::at(at, Finding::SecondArena)));
-            }
+            None => return Some(Feature::Maps),
             Some(_) => {}
         }
     }
@@ -97,7 +83,16 @@ pub(crate) fn has_arena(program: &Program, structure: &Structure) -> bool {
     })
 }
 
-fn unusable(def: &MapDef, model: &KernelModel, kind: &ProgKind, fields: &Fields) -> Option<Finding> {
+/// Why programs of a kind may not use a map (Linux `check_map_prog_compatibility`); none if they may.
+pub(crate) fn unusable(
+    program: &Program,
+    map: usize,
+    model: &KernelModel,
+    kind: &ProgKind,
+    fields: &MapFields,
+) -> Option<Finding> {
+    let def = program.maps.get(map)?;
+    let fields = fields.of(map, false).cloned().unwrap_or_default();
     let has = |kinds: &[FieldKind]| kinds.iter().any(|k| fields.has(*k));
     let tracing = matches!(
         kind.prog_type.kernel(),

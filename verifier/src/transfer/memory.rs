@@ -58,7 +58,7 @@ impl Walker<'_> {
             signed,
         )?;
         self.hold_pointer_kind(before, true)?;
-        let num = self.sanitize(self.cur.reg(dst.index()).num)?;
+        let num = self.sanitize(self.cur.reg(dst.index()).num, if strict { "atomic_load" } else { "ldx" })?;
         if self.cur.reg(dst.index()).num != num {
             self.cur.reg_mut(dst.index()).num = num;
         }
@@ -365,7 +365,7 @@ impl Walker<'_> {
         self.region(r, off, size, value_size, zero_ok)
     }
 
-    fn is_readonly_kind(&self, kind: Option<MapType>) -> bool {
+    pub(super) fn is_readonly_kind(&self, kind: Option<MapType>) -> bool {
         use oxbpf_isa::kernel::MapFlags;
         let record = kind.and_then(|k| self.model.map(k));
         record.is_some_and(|r| r.flags.contains(MapFlags::RDONLY_IN_PROGRAMS))

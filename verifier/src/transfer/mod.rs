@@ -25,6 +25,7 @@ mod malformed;
 mod maps;
 mod memory;
 mod objects;
+mod prototype;
 mod sections;
 mod sock;
 mod stack;
@@ -35,7 +36,7 @@ mod typed;
 pub(crate) use dangling::dangling;
 pub(crate) use depth::check_depth;
 pub(crate) use fields::MapFields;
-pub(crate) use maps::{check_maps, has_arena};
+pub(crate) use maps::{has_arena, unknown_map, unusable};
 pub(crate) use objects::Objects;
 
 use crate::explore::{Judged, Next, Stop, Walker};

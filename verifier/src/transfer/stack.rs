@@ -177,7 +177,7 @@ impl Walker<'_> {
                 zero_used = true;
                 continue;
             }
-            forget_reg(slot);
+            scrub(slot);
             let stays = zero && slot.bytes[byte % 8] == Byte::Zero;
             zero_used |= stays;
             slot.bytes[byte % 8] = if stays { Byte::Zero } else { Byte::Misc };

@@ -116,7 +116,7 @@ impl Walker<'_> {
     }
 
     /// Whether a pointer to this is the program's context.
-    fn is_context(&self, btf: &Btf, to: TypeId) -> bool {
+    pub(super) fn is_context(&self, btf: &Btf, to: TypeId) -> bool {
         let context = match self.prog.prog_type {
             ProgType::RawTracepoint | ProgType::RawTracepointWritable => "bpf_raw_tracepoint_args",
             ProgType::Kprobe => "bpf_user_pt_regs_t",
@@ -174,6 +174,8 @@ impl Walker<'_> {
         if self.functions[subprog].global {
             return self.call_global(subprog);
         }
+        let regs = self.cur.cur().regs;
+        self.look_at_call(subprog, &regs);
         self.push_frame(subprog)?;
         let callee_frame = self.cur.curframe();
         let args: [Reg; 5] = core::array::from_fn(|n| self.cur.frames[callee_frame - 1].regs[n + 1]);
@@ -256,9 +258,7 @@ impl Walker<'_> {
         if sleeps {
             return Err(Finding::GlobalSleeps.into());
         }
-        if self.log.on() {
-            self.log.line(format_args!("Func#{subprog} ('{name}') is global and assumed valid.\n"));
-        }
+        self.log.line(format_args!("Func#{subprog} ('{name}') is global and assumed valid.\n"));
         if self.functions[subprog].changes_pkt {
             self.forget_packets();
         }
@@ -346,6 +346,7 @@ impl Walker<'_> {
         let at = self.at;
         let later = self.cur.clone();
         let caller = self.cur.cur().regs;
+        self.look_at_call(subprog, &caller);
         // The frame is made in the state that goes into the callback.
         self.push_frame(subprog)?;
         let mut inside = core::mem::replace(&mut self.cur, later);
