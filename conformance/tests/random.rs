@@ -112,7 +112,10 @@ impl Judges {
     fn report(&self, seed: u64, program: &Program, class: &Class, words: &str) {
         let started = Instant::now();
         let same = |p: &Program| {
-            started.elapsed() < PATIENCE && self.judge(p).is_some_and(|(c, ours, theirs)| c == *class && group(&c, ours.as_ref(), &theirs) == words)
+            started.elapsed() < PATIENCE
+                && self.judge(p).is_some_and(|(c, ours, theirs)| {
+                    c == *class && group(&c, ours.as_ref(), &theirs) == words
+                })
         };
         let small = shrink(program, same);
         let Some((_, ours, theirs)) = self.judge(&small) else { return };

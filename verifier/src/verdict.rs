@@ -6,7 +6,7 @@ use crate::log::Log;
 use crate::report::{Fault, Finding};
 use crate::structure::{self, Graph, Structure};
 use crate::transfer::{MapFields, Objects};
-use crate::types::{Kernel, Part, Types, target};
+use crate::types::{Kernel, Part, Types, symbol, target};
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -14,7 +14,9 @@ use core::cell::Cell;
 use core::fmt;
 use oxbpf_isa::btf::{Linkage, Type};
 use oxbpf_isa::insn::{Callee, Imm64, Insn};
-use oxbpf_isa::kernel::{MapType, HelperFlags, KernelModel, KernelVersion, KfuncFlags, ProgFlags as Of, ProgKind};
+use oxbpf_isa::kernel::{
+    HelperFlags, KernelModel, KernelVersion, KfuncFlags, MapType, ProgFlags as Of, ProgKind,
+};
 use oxbpf_isa::program::{ProgFlags, Program};
 
 /// Whether a kernel would take a program.
@@ -209,6 +211,9 @@ fn judge(
     if let Some(feature) = crate::transfer::unknown_map(program, structure) {
         return Verdict::Unknown(feature);
     }
+    if let Err(verdict) = symbols(structure, &types, model) {
+        return verdict;
+    }
     let attach = match target::resolve(program, kernel, &types, &kind, prog) {
         Ok(attach) => attach.map(Rc::new),
         Err(Stop::Reject(finding)) => return Verdict::Reject(Fault::of(*finding)),
@@ -262,6 +267,21 @@ fn judge(
 
 /// The kernel whose walk this is.
 const REFERENCE: KernelVersion = KernelVersion::new(6, 18);
+
+/// Whether the addresses in wide loads are known, as the kernel looks them up before it walks.
+fn symbols(structure: &Structure, types: &Types<'_>, model: &KernelModel) -> Result<(), Verdict> {
+    for (at, slot) in structure.insns.iter().enumerate() {
+        let structure::Slot::Insn(Insn::LdImm64 { imm: Imm64::BtfId { id, fd }, .. }) = slot else {
+            continue;
+        };
+        if types.kernel.is_some()
+            && let Err(stop) = symbol::resolve(types, model, *id, *fd)
+        {
+            return Err(said(stop, at));
+        }
+    }
+    Ok(())
+}
 
 /// What the kernel looks up for every instruction before it walks, so that it may refuse the program
 /// even where no path leads.

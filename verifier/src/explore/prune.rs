@@ -132,6 +132,7 @@ impl Walker<'_> {
                 && a.a == b.a
                 && a.b == b.b
                 && a.num == b.num
+                // Ids are compared as they are, so a loop that takes a new one each time is not told.
                 && a.id == b.id
                 && a.ref_id == b.ref_id
         })

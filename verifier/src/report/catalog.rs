@@ -4,6 +4,7 @@
 //! (which are the last line of its log), a title, and our explanation. Logs, JSON, SARIF rules and
 //! `oxbpf explain` are all rendered from it.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
@@ -642,7 +643,7 @@ findings! {
     "E1223" EINVAL KfuncResultKind { name: String, kind: &'static str, pointee: String } = "result of a kernel function",
         "kernel function {name} returns pointer type {kind} {pointee} is not supported",
         "Results of this type have no known size.";
-    "E1224" EINVAL CastUnknownType { id: u64 } = "cast to no type",
+    "E1224" EINVAL CastUnknownType { id: i64 } = "cast to no type",
         "Unknown type ID {id} passed to kfunc bpf_rdonly_cast",
         "The kernel's types have no type with this id.";
     "E1225" EINVAL CastType = "cast to this type",
@@ -651,12 +652,15 @@ findings! {
     "E1226" EINVAL SliceWrite = "packet is read-only here",
         "the prog does not allow writes to packet data",
         "Programs of this type only read packets: use bpf_dynptr_slice().";
-    "E1227" EINVAL KfuncObject { func: String, n: usize, kind: &'static str, name: String, reg: usize, has_kind: &'static str, has: String } = "argument is another object",
+    "E1227" EINVAL KfuncObject { func: Box<str>, n: u8, kind: &'static str, name: Box<str>, reg: u8, has_kind: &'static str, has: Box<str> } = "argument is another object",
         "kernel function {func} args#{n} expected pointer to {kind} {name} but R{reg} has a pointer to {has_kind} {has}",
         "The kernel function takes an object of another type.";
     "E1228" EINVAL KfuncUnsafe { n: usize, ty: String, expected: String } = "argument not safe",
         "arg#{n} is {ty} expected {expected} or socket",
         "The pointer may not be valid any more.";
+    "E1229" EINVAL CastContext { id: u32 } = "context without a structure",
+        "kern ctx type id {id} is not a struct",
+        "The kernel has no structure for the context of such programs.";
     "E1301" EINVAL SlotVariable { what: &'static str } = "object at an unknown place",
         "{what} has to be at a constant offset",
         "The verifier has to know where on the stack the object is.";
@@ -800,6 +804,10 @@ findings! {
     "E1526" EINVAL SymbolSize { name: String } = "variable of unknown size",
         "ldimm64 unable to resolve the size of type '{name}': -22",
         "The kernel's types do not say how large the variable is.";
+    "E1527" ENOENT SymbolAddress { name: String } = "variable without a known address",
+        "ldimm64 failed to find the address for kernel symbol '{name}'.",
+        "The kernel's table of symbols does not have the variable: this kernel is built without \
+        CONFIG_KALLSYMS_ALL.";
     "E1601" ESRCH MissingTarget { what: &'static str, name: String, near: String } = "attach target that does not exist",
         "this kernel has no {what} {name}{near}",
         "The types of this kernel do not have what the program attaches to, so a loader would not even \
@@ -1090,7 +1098,7 @@ findings! {
     "E1927" EACCES KptrImmediate { off: u32 } = "number stored as a kernel pointer",
         "BPF_ST imm must be 0 when storing to kptr at off={off}",
         "A pointer that a value holds is set to a pointer or to null.";
-    "E1928" EACCES KptrType { reg: u8, ty: String, has: String, wants: String, or: String } = "kernel pointer of another type",
+    "E1928" EACCES KptrType { reg: u8, ty: Box<str>, has: Box<str>, wants: Box<str>, or: Box<str> } = "kernel pointer of another type",
         "invalid kptr access, R{reg} type={ty}{has} expected=ptr_{wants}{or}",
         "The field holds pointers to another structure, or this pointer is not one that can be held.";
     "E1929" EINVAL KptrNone { reg: u8 } = "no kernel pointer here",

@@ -9,7 +9,7 @@ use super::alu::MAX_OFFSET;
 use super::dynptr::{Given, Wanted};
 use super::kptr::XCHG;
 use super::locks::SPIN_LOCK;
-use super::memory::Way;
+use super::memory::{Value, Way};
 use crate::explore::{Judged, Stop, Walker};
 use crate::report::Finding;
 use crate::state::{Byte, Kind, LockKind, Mods, Reg, type_name};
@@ -17,7 +17,7 @@ use crate::verdict::Feature;
 use alloc::string::String;
 use oxbpf_isa::insn::Reg as R;
 use oxbpf_isa::kernel::{
-    Arg, ArgFlags, ArgKind, FieldKind, HelperFlags, HelperProto, MapCreateFlags, MapType,
+    Arg, ArgFlags, ArgKind, FieldKind, HelperFlags, HelperProto, MapCreateFlags, MapType, ProgType,
 };
 
 /// A map, and which of the maps inside another it is.
@@ -118,6 +118,25 @@ const MOVABLE: &[Mods] = &[
     Mods::ALLOC.with(Mods::NON_OWN_REF),
     Mods::ALLOC.with(Mods::NON_OWN_REF).with(Mods::RCU),
 ];
+
+/// Whether accesses of the context are left as they are, rather than rewritten (no
+/// `convert_ctx_access`).
+fn has_plain_context(prog_type: ProgType) -> bool {
+    matches!(
+        prog_type,
+        ProgType::Kprobe
+            | ProgType::Tracepoint
+            | ProgType::RawTracepoint
+            | ProgType::RawTracepointWritable
+            | ProgType::Tracing
+            | ProgType::Lsm
+            | ProgType::StructOps
+            | ProgType::Syscall
+            | ProgType::Netfilter
+            | ProgType::CgroupDevice
+            | ProgType::LircMode2
+    )
+}
 
 impl Walker<'_> {
     /// Judges argument `n`, counted from 0.
@@ -385,8 +404,13 @@ impl Walker<'_> {
                 let name = if is_readonly { "rdonly" } else { "rdwr" };
                 self.buffer_offset(r, &reg, name, reg.off, size as u32)
             }
-            Kind::Ctx if self.prog.prog_type == oxbpf_isa::kernel::ProgType::Syscall => {
-                Err(Stop::Unknown(Feature::Context))
+            // A context that is what the kernel itself sees is read up to its last byte.
+            Kind::Ctx if has_plain_context(self.prog.prog_type) => {
+                if size > 0 {
+                    let last = i32::try_from(size - 1).map_err(|_| Stop::Unknown(Feature::Context))?;
+                    return self.access(r, last, 1, way, Value::None, false, false);
+                }
+                if zero_ok { Ok(()) } else { Err(Stop::Unknown(Feature::Context)) }
             }
             _ => {
                 if zero_ok && size == 0 && reg.is_null() {

@@ -184,7 +184,9 @@ impl Search<'_> {
             }
             self.once.push(record.kind);
         }
-        if expected != 0 && Some(expected) != record.size.checked_mul(count) || off % record.align != 0 {
+        if expected != 0 && Some(expected) != record.size.checked_mul(count)
+            || !off.is_multiple_of(record.align)
+        {
             return Ok(Vec::new());
         }
         match resolved {
@@ -236,7 +238,9 @@ impl Search<'_> {
     fn pointer(&self, ty: TypeId, off: u32, expected: u32, count: u32) -> Result<Vec<Field>, Broken> {
         let is_tag = |r: &&&FieldRecord| matches!(r.sign, FieldSign::Tag(_));
         let Some(first) = self.records.iter().find(is_tag) else { return Ok(Vec::new()) };
-        if expected != 0 && Some(expected) != first.size.checked_mul(count) || off % first.align != 0 {
+        if expected != 0 && Some(expected) != first.size.checked_mul(count)
+            || !off.is_multiple_of(first.align)
+        {
             return Ok(Vec::new());
         }
         let mut ty = ty;

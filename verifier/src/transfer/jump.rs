@@ -188,7 +188,8 @@ impl Walker<'_> {
         let (test, w) = (test(cond), width(w));
         if src == Operand::Reg(dst) {
             other.reg_mut(dst.index()).num = self.sanitize(test.assume_same(w, true, &a.num), "true_reg1")?;
-            self.cur.reg_mut(dst.index()).num = self.sanitize(test.assume_same(w, false, &a.num), "false_reg1")?;
+            self.cur.reg_mut(dst.index()).num =
+                self.sanitize(test.assume_same(w, false, &a.num), "false_reg1")?;
             return Ok(());
         }
         let (a1, b1) = test.assume(w, true, &a.num, &b.num);

@@ -259,7 +259,7 @@ impl<'p> Walker<'p> {
                 // The kernel looks the low half up and reports the whole.
                 let id = TypeId(wanted as u32);
                 match btf.ty(id) {
-                    None => return Err(Finding::CastUnknownType { id: wanted }.into()),
+                    None => return Err(Finding::CastUnknownType { id: wanted as i64 }.into()),
                     Some(Type::Struct(_) | Type::Union(_)) => Reg::typed(Part::VMLINUX, id, Mods::UNTRUSTED),
                     Some(Type::Void) => Reg::pointer(Kind::Mem, Mods::RDONLY.with(Mods::UNTRUSTED)),
                     Some(_) => return Err(Finding::CastType.into()),

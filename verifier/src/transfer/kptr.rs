@@ -174,8 +174,8 @@ impl Walker<'_> {
             }
             _ => String::new(),
         };
-        let (ty, wants) = (reg.type_name(), wants.to_string());
-        Finding::KptrType { reg: r as u8, ty, has: has.to_string(), wants, or }.into()
+        let (ty, wants) = (reg.type_name().into(), wants.into());
+        Finding::KptrType { reg: r as u8, ty, has: has.into(), wants, or: or.into() }.into()
     }
 
     /// Where the exchange goes to, in the register of its first argument.

@@ -64,9 +64,8 @@ pub(crate) fn unknown_map(program: &Program, structure: &Structure) -> Option<Fe
             continue;
         };
         let def = program.maps.get(*map as usize)?;
-        match def.kind() {
-            None => return Some(Feature::Maps),
-            Some(_) => {}
+        if def.kind().is_none() {
+            return Some(Feature::Maps);
         }
     }
     None

@@ -285,13 +285,8 @@ impl Walker<'_> {
         let size = i64::from(size);
         for way in [Way::Read, Way::Write] {
             if let Err(stop) = self.helper_memory(r, size, way, true, None) {
-                return Err(match stop {
-                    Stop::Reject(finding) => {
-                        self.log.line(format_args!("{finding}\n"));
-                        invalid()
-                    }
-                    unknown => unknown,
-                });
+                self.say(&stop);
+                return Err(if let Stop::Reject(_) = stop { invalid() } else { stop });
             }
         }
         self.cur.reg_mut(r).mods = reg.mods;
