@@ -5,14 +5,18 @@ use crate::kfunc::{Call, Kfuncs};
 use crate::log::Log;
 use crate::report::{Fault, Finding};
 use crate::structure::{self, Graph, Structure};
+use crate::transfer::{MapFields, Objects};
 use crate::types::{Kernel, Part, Types, symbol, target};
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cell::Cell;
 use core::fmt;
 use oxbpf_isa::btf::{Linkage, Type};
 use oxbpf_isa::insn::{Callee, Imm64, Insn};
-use oxbpf_isa::kernel::{HelperFlags, KernelModel, KernelVersion, ProgFlags as Of, ProgKind};
+use oxbpf_isa::kernel::{
+    HelperFlags, KernelModel, KernelVersion, KfuncFlags, MapType, ProgFlags as Of, ProgKind,
+};
 use oxbpf_isa::program::{ProgFlags, Program};
 
 /// Whether a kernel would take a program.
@@ -155,16 +159,28 @@ pub fn verify_logged(program: &Program, kernel: &Kernel<'_>, level: u32) -> (Jud
     let mut log = Log::new(level);
     let prog = program.prog_type.and_then(|of| Some((of, kernel.model.prog(of)?)));
     let kind = prog.map(|(of, prog)| kind_of(program, of, prog));
-    let types = Types::new(program, kernel).btf(Part::VMLINUX);
-    let kfuncs = Kfuncs::new(program, kernel.model, kind.as_ref(), types.map(|btf| &**btf));
-    let verdict = match structure::analyze_with(program, kernel.model, &kfuncs) {
+    let types = Types::new(program, kernel);
+    let vmlinux = types.btf(Part::VMLINUX);
+    let kfuncs = Kfuncs::new(program, kernel.model, kind.as_ref(), vmlinux.map(|btf| &**btf));
+    let map_fields = MapFields::new(program, kernel.model, &types);
+    let arena = Cell::new(None);
+    let unusable = |map: usize| {
+        let found = crate::transfer::unusable(program, map, kernel.model, kind.as_ref()?, &map_fields);
+        let is_arena = program.maps.get(map).is_some_and(|m| m.kind() == Some(MapType::Arena));
+        let is_second = is_arena && arena.replace(Some(map)).is_some_and(|first| first != map);
+        found.or(is_second.then_some(Finding::SecondArena))
+    };
+    let tell = |subprogs: &[structure::Subprog]| log.functions(subprogs);
+    let structure = structure::analyze_with(program, kernel.model, &kfuncs, tell, &unusable);
+    let verdict = match structure {
         Err(fault) => Verdict::Reject(fault),
-        Ok(structure) => judge(program, kernel, kfuncs, &structure, &mut stats, &mut log),
+        Ok(structure) => judge(program, kernel, kfuncs, map_fields, &structure, &mut stats, &mut log),
     };
     if let Verdict::Reject(fault) = &verdict {
         let text = alloc::format!("{fault}");
         if !text.is_empty() && !log.has_said() {
-            log.line(format_args!("{text}\n"));
+            let end = if fault.finding.ends_line() { "\n" } else { "" };
+            log.line(format_args!("{text}{end}"));
         }
     }
     log.closing(&stats);
@@ -175,6 +191,7 @@ fn judge(
     program: &Program,
     kernel: &Kernel<'_>,
     kfuncs: Kfuncs<'_>,
+    map_fields: MapFields,
     structure: &Structure,
     stats: &mut Stats,
     log: &mut Log,
@@ -185,17 +202,15 @@ fn judge(
     if model.version() != REFERENCE {
         return Verdict::Unknown(Feature::KernelVersion);
     }
-    if structure.exception_callback.is_some() {
-        return Verdict::Unknown(Feature::Exceptions);
-    }
-    if let Some(finding) = void_function(program, structure) {
-        return Verdict::Reject(Fault::of(finding));
-    }
     let kind = kind_of(program, prog_type, prog);
-    if let Some(verdict) = crate::transfer::check_maps(program, structure, model, &kind) {
-        return verdict;
-    }
     let types = Types::new(program, kernel);
+    // Without its types, a loader tries the program anew; that it would be judged so is rare.
+    let Ok(objects) = Objects::new(program, model, &types) else {
+        return Verdict::Unknown(Feature::OwnedObjects);
+    };
+    if let Some(feature) = crate::transfer::unknown_map(program, structure) {
+        return Verdict::Unknown(feature);
+    }
     if let Err(verdict) = symbols(structure, &types, model) {
         return verdict;
     }
@@ -218,18 +233,31 @@ fn judge(
     };
     let graph = Graph::new(&structure.insns, &structure.subprogs, args);
     let functions = functions(program, structure, model, &kind, &kfuncs);
-    let mut walker =
-        Walker::new(program, kernel, kfuncs, structure, graph, kind, prog, functions, core::mem::take(log));
+    let mut walker = Walker::new(
+        program,
+        kernel,
+        kfuncs,
+        structure,
+        graph,
+        kind,
+        prog,
+        functions,
+        map_fields,
+        core::mem::take(log),
+    );
+    walker.log_live_registers();
     walker.attach = attach;
+    walker.objects = objects;
+    walker.has_arena = crate::transfer::has_arena(program, structure);
     let verdict = walk_all(&mut walker);
     *stats = walker.stats;
     *log = core::mem::take(&mut walker.log);
     match verdict {
-        Ok(()) => match crate::transfer::check_depth(&walker.functions, structure, prog, stats) {
-            Ok(()) => match (walker.absent_kfunc, unseen(&walker, &types)) {
+        Ok(()) => match crate::transfer::check_depth(&walker, prog, stats) {
+            Ok(()) => match (walker.absent_kfunc, unseen(&walker)) {
                 (Some(at), _) => Verdict::Reject(Fault::at(at as usize, Finding::KfuncAbsent)),
                 (None, Some(feature)) => Verdict::Unknown(feature),
-                (None, None) => Verdict::Accept,
+                (None, None) => crate::transfer::dangling(&walker).unwrap_or(Verdict::Accept),
             },
             Err((stop, at)) => said(stop, at),
         },
@@ -257,42 +285,19 @@ fn symbols(structure: &Structure, types: &Types<'_>, model: &KernelModel) -> Res
 
 /// What the kernel looks up for every instruction before it walks, so that it may refuse the program
 /// even where no path leads.
-fn unseen(walker: &Walker<'_>, types: &Types<'_>) -> Option<Feature> {
+fn unseen(walker: &Walker<'_>) -> Option<Feature> {
     let unsure = |call: &Call<'_>| matches!(call, Call::Unknown | Call::Forbidden { has_address: false, .. });
     if walker.kfuncs.iter().any(|(_, call)| unsure(call)) {
         return Some(Feature::Kfuncs);
     }
     walker.structure.insns.iter().find_map(|slot| match slot {
         structure::Slot::Insn(Insn::LdImm64 { imm, .. }) => match imm {
-            Imm64::BtfId { .. } if types.kernel.is_none() => Some(Feature::KernelTypes),
+            Imm64::BtfId { .. } if walker.types.kernel.is_none() => Some(Feature::KernelTypes),
             Imm64::MapIdx(_) | Imm64::MapIdxValue { .. } => Some(Feature::Descriptors),
             _ => None,
         },
         _ => None,
     })
-}
-
-/// LD_ABS and tail calls end a function with a number, so it must return one (Linux
-/// `check_btf_func`).
-fn void_function(program: &Program, structure: &Structure) -> Option<Finding> {
-    let btf = program.btf.as_ref()?;
-    for subprog in structure.subprogs.iter().skip(1) {
-        let func = program.funcs.iter().find(|f| f.insn as usize == subprog.start)?;
-        let Some(Type::Func { proto, .. }) = btf.ty(func.type_id) else { continue };
-        let Some(Type::FuncProto(proto)) = btf.ty(proto) else { continue };
-        let is_number = match btf.resolved(proto.ret) {
-            Some((_, Type::Int { size, .. })) => size <= 8,
-            Some((_, Type::Enum(_))) => true,
-            _ => false,
-        };
-        if !is_number && subprog.has_ld_abs {
-            return Some(Finding::LdAbsReturn);
-        }
-        if !is_number && subprog.has_tail_call {
-            return Some(Finding::TailCallReturn);
-        }
-    }
-    None
 }
 
 fn said(stop: Stop, at: usize) -> Verdict {
@@ -355,30 +360,45 @@ fn functions(
             Type::Func { linkage, .. } => Some(linkage),
             _ => None,
         });
+        functions[n].linkage = linkage;
         functions[n].global = n > 0 && linkage == Some(Linkage::Global);
+        // An exception may be thrown at any time.
+        if structure.exception_callback == Some(subprog.start) {
+            let f = &mut functions[n];
+            (f.called, f.is_callback, f.is_async_callback, f.is_exception_callback) =
+                (true, true, true, true);
+        }
     }
-    // What a function calls moves packets for its callers too.
+    // What a function calls moves packets, or sleeps, for its callers too.
     let mut changed = true;
     while changed {
         changed = false;
-        for (n, subprog) in structure.subprogs.iter().enumerate() {
-            let moves = (subprog.start..subprog.end).any(|at| match structure.insns[at] {
-                structure::Slot::Insn(oxbpf_isa::insn::Insn::Call(Callee::Helper(id))) => model
-                    .helper_for(kind, id as u32)
-                    .is_ok_and(|h| h.proto.flags.contains(HelperFlags::CHANGES_PKT)),
-                structure::Slot::Insn(Insn::Call(Callee::Kfunc { .. })) => {
-                    matches!(kfuncs.at(at as u32), Call::Known(kfunc) if kfunc.moves_packets())
+        for n in 0..functions.len() {
+            let (mut moves, mut sleeps) = (functions[n].changes_pkt, functions[n].might_sleep);
+            for at in structure.subprogs[n].start..structure.subprogs[n].end {
+                match structure.insns[at] {
+                    structure::Slot::Insn(Insn::Call(Callee::Helper(id))) => {
+                        let Ok(helper) = model.helper_for(kind, id as u32) else { continue };
+                        moves |= helper.proto.flags.contains(HelperFlags::CHANGES_PKT);
+                        sleeps |= helper.proto.flags.contains(HelperFlags::MIGHT_SLEEP);
+                    }
+                    structure::Slot::Insn(Insn::Call(Callee::Kfunc { .. })) => {
+                        let Call::Known(kfunc) = kfuncs.at(at as u32) else { continue };
+                        moves |= kfunc.moves_packets();
+                        sleeps |= kfunc.has(KfuncFlags::SLEEPABLE);
+                    }
+                    structure::Slot::Insn(Insn::Call(Callee::Subprog(off))) => {
+                        let to = (at as i64 + 1 + i64::from(off)) as usize;
+                        let Some(callee) = structure.subprog_at(to) else { continue };
+                        moves |= functions[callee].changes_pkt;
+                        sleeps |= functions[callee].might_sleep;
+                    }
+                    _ => {}
                 }
-                structure::Slot::Insn(oxbpf_isa::insn::Insn::Call(Callee::Subprog(off))) => {
-                    let to = (at as i64 + 1 + i64::from(off)) as usize;
-                    structure.subprog_at(to).is_some_and(|s| functions[s].changes_pkt)
-                }
-                _ => false,
-            });
-            if moves && !functions[n].changes_pkt {
-                functions[n].changes_pkt = true;
-                changed = true;
             }
+            let f = &mut functions[n];
+            changed |= (moves, sleeps) != (f.changes_pkt, f.might_sleep);
+            (f.changes_pkt, f.might_sleep) = (moves, sleeps);
         }
     }
     functions

@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::context::{CtxAccess, CtxModel, CtxRefusal, CtxRule, Widths};
+use super::field::FieldRecord;
 use super::helper::{HelperEntry, HelperMatch, HelperProto, HelperRecord, HelperRefusal, Privilege};
 use super::kfunc::{KfuncMatch, KfuncRecord, KfuncRefusal};
 use super::limits::{Behaviours, KernelRecord, Limits};
@@ -225,6 +226,27 @@ impl KernelModel {
             .iter()
             .find(|record| record.span.contains(self.0.version) && record.who.matches(kind))
             .map_or(RetRule::Any, |record| record.rule)
+    }
+
+    /// The special fields that this kernel looks for.
+    pub fn fields(&self) -> impl Iterator<Item = &'static FieldRecord> + '_ {
+        generated::fields::FIELDS.iter().filter(|record| record.span.contains(self.0.version))
+    }
+
+    /// Whether a kernel object of this structure may be held in a map.
+    pub fn has_destructor(&self, name: &str) -> bool {
+        self.destructor(name).is_some()
+    }
+
+    /// Whether a reader of RCU data may use such an object without holding it.
+    pub fn is_rcu_protected(&self, name: &str) -> bool {
+        self.destructor(name) == Some(true)
+    }
+
+    fn destructor(&self, name: &str) -> Option<bool> {
+        let all = generated::fields::DESTRUCTORS.iter();
+        let mut known = all.filter(|(of, _, span)| *of == name && span.contains(self.0.version));
+        known.next().map(|(_, rcu, _)| *rcu)
     }
 
     /// The record of a map type, if this kernel knows it.

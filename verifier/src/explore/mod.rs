@@ -19,7 +19,7 @@ use crate::log::{Log, Subject};
 use crate::report::Finding;
 use crate::state::{Access, Frame, Ids, NO_CALLSITE, Reg, State, StateId, Step};
 use crate::structure::{Graph, Marks, Slot, Structure};
-use crate::transfer::Special;
+use crate::transfer::{MapFields, Objects};
 use crate::types::target::Target;
 use crate::types::{Kernel, Types};
 use crate::verdict::{Feature, Stats};
@@ -30,6 +30,7 @@ use alloc::vec::Vec;
 pub(crate) use cycles::Chain;
 use cycles::Cycles;
 use liveness::StackLiveness;
+use oxbpf_isa::btf::Linkage;
 use oxbpf_isa::insn::Insn;
 use oxbpf_isa::kernel::{KernelModel, ProgKind, ProgRecord};
 use oxbpf_isa::program::{ProgFlags, Program};
@@ -87,11 +88,17 @@ pub(crate) struct Function {
     pub stack_depth: u32,
     /// Judged by its prototype alone, rather than at each call.
     pub global: bool,
+    /// By its types, where there are any.
+    pub linkage: Option<Linkage>,
     pub called: bool,
     pub verified: bool,
     pub is_callback: bool,
     pub is_async_callback: bool,
+    pub is_exception_callback: bool,
     pub changes_pkt: bool,
+    pub might_sleep: bool,
+    /// Its types do not say what it is called with.
+    pub unreliable: bool,
 }
 
 pub(crate) struct Walker<'p> {
@@ -121,8 +128,16 @@ pub(crate) struct Walker<'p> {
     pub log: Log,
     /// Which kind of pointer each memory access went through, where that must not vary.
     pub pointer_kinds: Vec<Option<Reg>>,
-    /// Special fields of each map and of the map inside it, once they were asked for.
-    pub specials: Vec<Option<Rc<[Special]>>>,
+    /// The callback of each loop that may be put in place of its call; none once it may not.
+    pub loops: hashbrown::HashMap<u32, Option<u32>>,
+    /// Instructions that some path led to.
+    walked: Vec<bool>,
+    /// Special fields of each map and of the map inside it.
+    pub map_fields: MapFields,
+    /// The program uses an arena.
+    pub has_arena: bool,
+    /// Structures of the program's types with special fields.
+    pub objects: Objects,
     pub jumps: u64,
     /// The program reads or writes packets in subprograms that it leaves by LD_ABS.
     pub stats: Stats,
@@ -154,6 +169,7 @@ impl<'p> Walker<'p> {
         kind: ProgKind,
         prog: &'static ProgRecord,
         functions: Vec<Function>,
+        map_fields: MapFields,
         log: Log,
     ) -> Walker<'p> {
         let count = program.insns.len();
@@ -178,7 +194,11 @@ impl<'p> Walker<'p> {
             id_gen: 0,
             log,
             pointer_kinds: vec![None; count],
-            specials: Vec::new(),
+            loops: hashbrown::HashMap::new(),
+            walked: vec![false; count],
+            map_fields,
+            has_arena: false,
+            objects: Objects::default(),
             jumps: 0,
             stats: Stats::default(),
             kept: Vec::new(),
@@ -213,6 +233,9 @@ impl<'p> Walker<'p> {
         if subprog > 0 && self.log.any() {
             let name = self.subprog_name(subprog);
             self.log.line(format_args!("Validating {name}() func#{subprog}...\n"));
+        }
+        if subprog == 0 {
+            self.look_at_main();
         }
         let result =
             self.enter(subprog).and_then(|()| self.explore()).map_err(|stop| (stop, self.at as usize));
@@ -255,6 +278,7 @@ impl<'p> Walker<'p> {
             if self.log.on() {
                 self.log_insn(at);
             }
+            self.walked[at as usize] = true;
             self.stack_live.begin(at);
             let next = self.step()?;
             self.from = at as i64;
@@ -350,6 +374,11 @@ impl<'p> Walker<'p> {
         &mut self.kept[id as usize].as_mut().expect("a kept state lives as long as it is referred to").state
     }
 
+    /// Whether some path led to the instruction.
+    pub(crate) fn is_walked(&self, at: usize) -> bool {
+        self.walked[at]
+    }
+
     /// The instruction in a slot.
     #[inline]
     pub fn insn(&self, at: u32) -> Option<Insn> {
@@ -360,11 +389,15 @@ impl<'p> Walker<'p> {
     }
 }
 
-fn fresh_state(subprog: u32) -> State {
+/// Nothing has happened yet.
+pub(crate) fn fresh_state(subprog: u32) -> State {
     State {
         frames: vec![Rc::new(Frame::new(NO_CALLSITE, 0, subprog))],
         refs: Vec::new(),
         in_sleepable: false,
+        in_rcu: false,
+        preempt_off: 0,
+        irq_id: 0,
         branches: 1,
         parent: None,
         insn: 0,

@@ -7,6 +7,7 @@
 //! scalar of the path is marked.
 
 use super::{Judged, Stop, Walker};
+use crate::report::Finding;
 use crate::state::{Access, State, StateId, Step};
 use crate::structure::Marks;
 use crate::verdict::Feature;
@@ -106,6 +107,9 @@ impl Start {
 impl Walker<'_> {
     /// The exact value of a register of the current frame matters.
     pub(crate) fn mark_precise(&mut self, reg: usize) -> Judged<()> {
+        if !self.cur.reg(reg).is_scalar() {
+            return Err(Finding::PrecisionOfPointer.into());
+        }
         self.backtrack.set_only(self.cur.curframe(), reg);
         let start = Start::of(&self.cur);
         let history = core::mem::take(&mut self.cur.history);
@@ -461,6 +465,11 @@ impl Walker<'_> {
     fn back_over_exit(&mut self, subsequent: i64, bt: &mut Backtrack) -> Judged<Trail> {
         let before = u32::try_from(subsequent - 1).ok().and_then(|at| self.insn(at));
         let from_call = matches!(before, Some(Insn::Call(Callee::Subprog(_))));
+        // Whoever calls back sets the arguments itself.
+        let next = usize::try_from(subsequent).ok().and_then(|at| self.structure.marks.get(at));
+        if next.is_some_and(|m| m.has(Marks::CALLS_BACK)) {
+            bt.regs[bt.frame] &= !ARGS;
+        }
         let r0 = from_call && bt.has(0);
         if from_call && bt.regs[bt.frame] & ARGS != 0 {
             return Err(Stop::Unknown(Feature::Internal));

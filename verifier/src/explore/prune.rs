@@ -92,7 +92,7 @@ impl Walker<'_> {
         }
         if marks.has(Marks::CALLS_BACK) {
             return Ok(match self.covers(id, Exact::RangeWithin) {
-                true => Compared::Covers { unfinished: true },
+                true => Compared::Covers { unfinished: false },
                 false => Compared::InLoop,
             });
         }

@@ -14,7 +14,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write;
-use oxbpf_isa::disasm::{Dialect, Kernel, Names, to_string};
+use oxbpf_isa::disasm::{Kernel, Names};
 use oxbpf_isa::kernel::KernelModel;
 use oxbpf_isa::program::MapDef;
 
@@ -86,6 +86,7 @@ impl Log {
                     Byte::Zero => '0',
                     Byte::Dynptr => 'd',
                     Byte::Iter => 'i',
+                    Byte::Irq => 'f',
                 })
                 .collect();
             if slot.bytes.iter().all(|b| *b == Byte::Invalid) {
@@ -115,9 +116,11 @@ impl Log {
                 self.line(format_args!(" fp{off}={types}"));
             }
         }
-        for (i, reference) in state.refs.iter().enumerate() {
-            let lead = if i == 0 { " refs=" } else { "," };
-            self.line(format_args!("{lead}{}", reference.id));
+        if state.refs.first().is_some_and(|r| r.id != 0) {
+            for (i, reference) in state.refs.iter().enumerate().filter(|(_, r)| r.id != 0) {
+                let lead = if i == 0 { " refs=" } else { "," };
+                self.line(format_args!("{lead}{}", reference.id));
+            }
         }
         if f.in_callback {
             self.line(format_args!(" cb"));
@@ -186,6 +189,9 @@ fn reg_text(reg: &Reg, frame: usize, subject: Subject<'_>) -> String {
     if reg.kind == Kind::BtfId {
         out.push_str(subject.types.name_of(reg));
     }
+    if reg.kind == Kind::Arena {
+        return out;
+    }
     if reg.kind == Kind::Stack {
         if reg.frame as usize != frame {
             let _ = write!(out, "[{}]", reg.frame);
@@ -210,6 +216,9 @@ fn reg_text(reg: &Reg, frame: usize, subject: Subject<'_>) -> String {
     }
     if reg.ref_id != 0 {
         field(&mut out, &format!("ref_obj_id={}", reg.ref_id));
+    }
+    if reg.kind == Kind::BtfId && reg.mods.has(Mods::ALLOC.with(Mods::NON_OWN_REF)) {
+        field(&mut out, "non_own_ref");
     }
     if reg.mods.has(Mods::ALLOC) && reg.mods.has(Mods::NON_OWN_REF) {
         field(&mut out, "non_own_ref");
@@ -302,9 +311,35 @@ impl Walker<'_> {
 
     fn insn_text(&self, at: u32) -> String {
         let names = KernelNames(self.model, &self.kfuncs);
-        match self.insn(at) {
-            Some(insn) => to_string(&Kernel as &dyn Dialect, at as usize, &insn, &names),
-            None => String::new(),
+        let slots = &self.program.insns[at as usize..];
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = Kernel.log(&mut text, at as usize, &slots[..slots.len().min(2)], &names);
+        text
+    }
+
+    /// Before the walk: which registers are read from each instruction on, and which loop it is in.
+    pub(crate) fn log_live_registers(&mut self) {
+        if !self.log.verbose() {
+            return;
+        }
+        self.log.line(format_args!("Live regs before insn:\n"));
+        let mut at = 0;
+        while at < self.program.insns.len() {
+            match self.graph.scc[at] {
+                0 => self.log.line(format_args!("    ")),
+                scc => self.log.line(format_args!("{scc:3} ")),
+            }
+            self.log.line(format_args!("{at:3}: "));
+            for r in 0..10 {
+                match self.graph.live[at] >> r & 1 {
+                    1 => self.log.line(format_args!("{r}")),
+                    _ => self.log.line(format_args!(".")),
+                }
+            }
+            let text = self.insn_text(at as u32);
+            self.log.line(format_args!(" {text}\n"));
+            at += if self.program.insns[at].is_ldimm64() { 2 } else { 1 };
         }
     }
 
@@ -331,6 +366,9 @@ impl Walker<'_> {
     pub(crate) fn log_references(&mut self) {
         for i in 0..self.cur.refs.len() {
             let reference = self.cur.refs[i];
+            if !reference.is_object() {
+                continue;
+            }
             let (id, insn) = (reference.id, reference.insn);
             self.log.line(format_args!("Unreleased reference id={id} alloc_insn={insn}\n"));
         }

@@ -4,6 +4,7 @@
 //! (which are the last line of its log), a title, and our explanation. Logs, JSON, SARIF rules and
 //! `oxbpf explain` are all rendered from it.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
@@ -19,6 +20,7 @@ pub enum Errno {
     EACCES = 13,
     EFAULT = 14,
     EBUSY = 16,
+    EEXIST = 17,
     EINVAL = 22,
     ENOSPC = 28,
     EOPNOTSUPP = 95,
@@ -150,6 +152,12 @@ findings! {
     "E0112" EINVAL DirectValueRange { value_size: u32, off: u32 } = "address outside a map value",
         "invalid access to map value pointer, value_size={value_size} off={off}",
         "The address lies outside the value, or the array has more than one element.";
+    "E0130" EINVAL MayGotoFields { imm: i32 } = "may_goto with other fields",
+        "invalid may_goto imm {imm}",
+        "The instruction has an offset and nothing else.";
+    "E0131" EINVAL CastSpaces = "address spaces of a cast",
+        "addr_space_cast insn can only convert between address space 1 and 0",
+        "Address space 1 is the arena, 0 the kernel's view of it.";
     "E0201" E2BIG TooManySubprogs { limit: usize } = "too many subprograms",
         "too many subprograms",
         "A program may be made of at most 256 functions.";
@@ -230,6 +238,49 @@ findings! {
         "invalid kernel function call not eliminated in verifier pass",
         "The kernel has no such function, and a path leads to the call. Guard it with \
         bpf_ksym_exists().";
+    "E0230" EINVAL LdAbsUntyped = "packet load in a function without types",
+        "LD_ABS is not allowed in subprogs without BTF",
+        "A packet load can end the function with 0, so it must be known that the function returns a \
+        number. Load the program with the types of its functions.";
+    "E0231" EINVAL TailCallUntyped = "tail call in a function without types",
+        "tail_call is not allowed in subprogs without BTF",
+        "A tail call ends the function with a number, so it must be known that it returns one. Load \
+        the program with the types of its functions.";
+    "E0232" EFAULT DeadCallback { insn: usize } = "address of a function that is never called",
+        "verifier bug: No program to jit at insn {insn} (subprog < 0)",
+        "The address of the function is taken, but nothing calls it on any path, so the kernel removes \
+        it as dead code and then misses it. Remove the reference, or call the function.";
+    "E0240" EINVAL FirstFuncInfo { insn: u32 } = "first function record",
+        "nonzero insn_off {insn} for the first func info record",
+        "The first record of func_info is about the first instruction.";
+    "E0241" EINVAL FuncInfoOrder { insn: u32, previous: u32 } = "order of function records",
+        "same or smaller insn offset ({insn}) than previous func info record ({previous})",
+        "The records of func_info are in the order of the instructions they are about.";
+    "E0242" EINVAL FuncInfoType { id: u32 } = "type of a function record",
+        "invalid type id {id} in func info",
+        "A record of func_info names a function among the program's types.";
+    "E0243" EINVAL FuncInfoCount = "number of function records",
+        "number of funcs in func_info doesn't match number of subprogs",
+        "There is one record of func_info for each function of the program.";
+    "E0244" EINVAL FuncInfoLayout = "place of a function record",
+        "func_info BTF section doesn't match subprog layout in BPF program",
+        "Each record of func_info is about the first instruction of a function.";
+    "E0245" EINVAL LineInfoOrder { n: usize, insn: u32, previous: u32, len: usize } = "order of line records",
+        "Invalid line_info[{n}].insn_off:{insn} (prev_offset:{previous} prog->len:{len})",
+        "The records of line_info are in the order of the instructions they are about, and about \
+        instructions of the program.";
+    "E0246" EINVAL LineInfoSlot { n: usize } = "line record about no instruction",
+        "Invalid insn code at line_info[{n}].insn_off",
+        "The record is about the second slot of a wide load.";
+    "E0247" EINVAL LineInfoText { n: usize } = "text of a line record",
+        "Invalid line_info[{n}].line_off or .file_name_off",
+        "The record names text that the types do not have.";
+    "E0248" EINVAL LineInfoMissing { subprog: usize } = "function without a line record",
+        "missing bpf_line_info for func#{subprog}",
+        "Each function begins with a record of line_info.";
+    "E0249" EINVAL LineInfoShort { missing: usize, subprog: usize } = "functions without line records",
+        "missing bpf_line_info for {missing} funcs starting from func#{subprog}",
+        "Each function begins with a record of line_info.";
     "E0301" EINVAL InvalidHelper { name: String, id: i32 } = "unknown helper",
         "invalid func {name}#{id}",
         "The kernel has no helper with this number. A declaration that was never resolved calls \
@@ -254,10 +305,13 @@ findings! {
     "E0403" EINVAL InfiniteLoop { insn: u32 } = "infinite loop",
         "infinite loop detected at insn {insn}",
         "The program came back to this instruction in exactly the same state, so it would never end.";
-    "E0404" EFAULT RegInvariants = "contradictory ranges",
-        "REG INVARIANTS VIOLATION",
+    "E0404" EFAULT RegInvariants { text: String } = "contradictory ranges",
+        "verifier bug: REG INVARIANTS VIOLATION {text}",
         "The ranges of a register contradict each other and the program was loaded with the flag that \
         makes this an error.";
+    "E0430" EFAULT PrecisionOfPointer = "exact value of a pointer",
+        "verifier bug: backtracking misuse",
+        "The helper needs to know the exact number in this argument, and it is a pointer.";
     "E0501" EACCES NotReadable { reg: u8 } = "uninitialised register",
         "R{reg} !read_ok",
         "The register holds nothing on this path: it was never written, or a call clobbered it. R1 to \
@@ -476,14 +530,14 @@ findings! {
     "E0902" EACCES CallbackNotScalar = "callback returns a pointer",
         "R0 not a scalar value",
         "Callbacks return numbers.";
-    "E0903" EINVAL ReturnRange { place: &'static str, has: String, min: i32, max: i32 } = "value returned",
-        "{place} the register R0 has {has} should have been in [{min}, {max}]",
+    "E0903" EINVAL ReturnRange { place: &'static str, reg: u8, has: String, min: i32, max: i32 } = "value returned",
+        "{place} the register R{reg} has {has} should have been in [{min}, {max}]",
         "Programs of this type return only values in this range.";
-    "E0904" EINVAL ReturnNotKnown { place: &'static str, ty: String } = "pointer returned",
-        "{place} the register R0 is not a known value ({ty})",
+    "E0904" EINVAL ReturnNotKnown { place: &'static str, reg: u8, ty: String } = "pointer returned",
+        "{place} the register R{reg} is not a known value ({ty})",
         "Programs of this type return a number.";
-    "E0905" EINVAL SubprogNotScalar { ty: String } = "global function returns a pointer",
-        "At subprogram exit the register R0 is not a scalar value ({ty})",
+    "E0905" EINVAL SubprogNotScalar { reg: u8, ty: String } = "global function returns a pointer",
+        "At subprogram exit the register R{reg} is not a scalar value ({ty})",
         "Global functions return numbers.";
     "E0906" EINVAL GlobalArgs { subprog: usize, name: String } = "arguments of a global function",
         "Caller passes invalid args into func#{subprog} ('{name}')",
@@ -510,6 +564,15 @@ findings! {
     "E0913" EINVAL TailCallReturn = "tail call in a function",
         "tail_call is only allowed in functions that return 'int'.",
         "A tail call ends the function with a number, so the function must return one.";
+    "E0930" EINVAL CallbackUntyped = "callback without types",
+        "missing btf func_info",
+        "The address of a function can only be taken where the types of the program's functions are \
+        given: load the program with BTF.";
+    "E0931" EINVAL GlobalSleeps = "global function that may sleep",
+        "global functions that may sleep are not allowed in non-sleepable context,\n\
+        i.e., in a RCU/IRQ/preempt-disabled section, or in\na non-sleepable BPF program context",
+        "The function, or one that it calls, calls a helper that may sleep. Load the program as \
+        sleepable, or make the function static.";
     "E1201" EACCES KfuncNotAllowed { name: String } = "kernel function for other programs",
         "calling kernel function {name} is not allowed",
         "Programs of this type may not call this function.";
@@ -813,9 +876,255 @@ findings! {
     "E1621" ENOTSUPP UnsupportedMember { member: String, name: String } = "callback closed to programs",
         "attach to unsupported member {member} of struct {name}",
         "Programs cannot implement this callback, or not sleeping.";
+    "E1701" EACCES PrivateStack { subprog: usize, bytes: u32 } = "stack of a function",
+        "stack size of subprog {subprog} is {bytes}. Too large",
+        "A function with a stack of its own has 512 bytes of it.";
+    "E1702" EINVAL FieldOffsetVariable { reg: u8, name: &'static str } = "field at a variable offset",
+        "R{reg} doesn't have constant offset. {name} has to be at the constant offset",
+        "Which field is meant must be known when the program is judged.";
+    "E1703" EINVAL FieldMapUntyped { map: String, name: &'static str } = "field in a map without types",
+        "map '{map}' has to have BTF in order to use {name}",
+        "The kernel finds such fields by the type of the map's values, and this map was made without it.";
+    "E1704" EINVAL FieldMissing { map: String, name: &'static str } = "no such field here",
+        "map '{map}' has no valid {name}",
+        "The type of the map's values has no field of this kind, or more than one.";
+    "E1705" EINVAL FieldOffset { off: i64, name: &'static str, at: u32 } = "not the field",
+        "off {off} doesn't point to 'struct {name}' that is at {at}",
+        "The pointer does not lead to the field of the value.";
+    "E1706" EINVAL TimerMap { timer: u32, map: u32 } = "timer of another map",
+        "timer pointer in R1 map_uid={timer} doesn't match map pointer in R2 map_uid={map}",
+        "A timer is made with the map that it lies in.";
+    "E1708" EINVAL FormatString = "format",
+        "Invalid format string",
+        "A conversion is none that the kernel knows, or there are more conversions than values. Flags and widths \
+        go before d, i, u, x, X with up to two l, c, s, p, px, ps, pS, pK, pB, pks, pus, pi4, pI4, pi6, pI6.";
+    "E1709" EINVAL FormatValues = "values of a format",
+        "",
+        "The values are an array of 8 bytes each, and their size is no multiple of that.";
+    "E1710" EEXIST ExceptionCallbacks = "several exception callbacks",
+        "multiple exception callback tags for main subprog",
+        "A program has at most one exception callback.";
+    "E1711" ENOENT ExceptionCallbackMissing { name: String } = "exception callback that does not exist",
+        "exception callback '{name}' could not be found in BTF",
+        "The tag on the program names a function that it does not have.";
+    "E1712" EINVAL ExceptionCallbackLocal { name: String } = "exception callback is static",
+        "exception callback '{name}' must have global linkage",
+        "Exception callbacks are global functions.";
+    "E1713" EINVAL ExceptionCallbackNoFunc = "exception callback without code",
+        "exception callback type id not found in func_info",
+        "Nothing says where the exception callback begins.";
+    "E1714" EINVAL ExceptionCallbackMain = "exception callback is the program",
+        "invalid exception callback insn_off in func_info: 0",
+        "The program cannot be its own exception callback.";
+    "E1715" EINVAL ExceptionCallbackArgs = "arguments of an exception callback",
+        "exception cb only supports single integer argument",
+        "An exception callback takes the value that was thrown, and nothing else.";
+    "E1716" EINVAL ExceptionCall { insn: usize } = "exception callback called",
+        "insn {insn} cannot call exception cb directly",
+        "Exception callbacks are only called when an exception is thrown.";
+    "E1717" EINVAL ThrowInCallback { insn: usize, subprog: usize } = "exception in a callback",
+        "bpf_throw kfunc (insn {insn}) cannot be called from callback subprog {subprog}",
+        "Callbacks are called by the kernel, through which an exception cannot unwind.";
+    "E1718" EINVAL TailCallInException = "tail call in an exception callback",
+        "cannot tail call within exception cb",
+        "An exception callback ends the program and cannot go on with another.";
+    "E1719" EINVAL WorkNotValue { n: usize } = "work outside a map",
+        "arg#{n} doesn't point to a map value",
+        "Work queues and task work lie in values of maps.";
+    "E1720" EINVAL WorkMap { what: &'static str, uid: u32, with: u32, map: u32 } = "work of another map",
+        "{what} map_uid={uid} doesn't match map pointer in R{with} map_uid={map}",
+        "The work is given with the map that it lies in.";
+    "E1721" EINVAL CallbackFailed { name: String, id: u32 } = "callback of a kernel function",
+        "kfunc {name}#{id} failed callback verification",
+        "The function that is to be called back cannot be.";
+    "E1722" EINVAL CastWithoutArena = "cast without an arena",
+        "addr_space_cast insn can only be used in a program that has an associated arena",
+        "The program names no arena.";
+    "E1723" EBUSY SecondArena = "second arena",
+        "Only one arena per program",
+        "A program uses at most one arena.";
+    "E1801" EINVAL LockOffsetVariable { reg: u8, lock: &'static str } = "lock at a variable offset",
+        "R{reg} doesn't have constant offset. {lock}_lock has to be at the constant offset",
+        "Which lock is meant must be known when the program is judged.";
+    "E1802" EINVAL LockMapUntyped { map: String, lock: &'static str } = "lock in a map without types",
+        "map '{map}' has to have BTF in order to use {lock}_lock",
+        "The kernel finds locks by the type of the map's values, and this map was made without it.";
+    "E1803" EINVAL LockMissing { what: &'static str, name: String, lock: &'static str } = "no lock here",
+        "{what} '{name}' has no valid {lock}_lock",
+        "The type of the value has no lock of this kind, or more than one.";
+    "E1804" EINVAL LockOffset { off: i64, lock: &'static str, at: u32 } = "not the lock",
+        "off {off} doesn't point to 'struct {lock}_lock' that is at {at}",
+        "The pointer does not lead to the lock of the value.";
+    "E1805" EINVAL LockAgain = "lock taken twice",
+        "Acquiring the same lock again, AA deadlock detected",
+        "The program holds this lock already and would wait for itself.";
+    "E1806" EINVAL UnlockNothing { lock: &'static str } = "no lock held",
+        "{lock}_unlock without taking a lock",
+        "On this path no lock is held.";
+    "E1807" EINVAL UnlockOther { lock: &'static str } = "another lock held",
+        "{lock}_unlock of different lock",
+        "The lock that is held is another one. Two lookups of the same key give different values, as far \
+        as the verifier knows.";
+    "E1808" EINVAL UnlockOrder { lock: &'static str } = "locks out of order",
+        "{lock}_unlock cannot be out of order",
+        "Locks are given back in the opposite order in which they were taken.";
+    "E1809" EINVAL CallUnderLock = "call with a lock held",
+        "function calls are not allowed while holding a lock",
+        "While a lock is held only its release, static functions and a few kfuncs on lists and trees may be \
+        called.";
+    "E1810" EINVAL GlobalUnderLock = "global function called with a lock held",
+        "global function calls are not allowed while holding a lock,\nuse static function instead",
+        "A global function is judged on its own and may do what is not allowed under a lock. Make it static.";
+    "E1811" EINVAL LeftInSection { what: &'static str, section: &'static str } = "end with something held",
+        "{what} cannot be used inside {section}-ed region",
+        "The program can end here, and what was entered was not left on this path.";
+    "E1812" EINVAL LockNotValue { n: usize } = "lock outside a value or object",
+        "arg#{n} doesn't point to map value or allocated object",
+        "Locks lie in values of maps and in objects that programs allocate.";
+    "E1813" EACCES LockInLess = "lock while a tree compares",
+        "can't spin_{{lock,unlock}} in rbtree cb",
+        "The tree is locked while its nodes are compared.";
+    "E1814" EACCES RcuInLess = "RCU section while a tree compares",
+        "Calling bpf_rcu_read_{{lock,unlock}} in unnecessary rbtree callback",
+        "The tree is locked while its nodes are compared.";
+    "E1815" EINVAL RcuNested { name: String } = "RCU section in another",
+        "nested rcu read lock (kernel function {name})",
+        "RCU sections do not nest.";
+    "E1816" EINVAL RcuUnmatched { name: String } = "no RCU section to leave",
+        "unmatched rcu read unlock (kernel function {name})",
+        "On this path no RCU section was entered.";
+    "E1817" EACCES SleepsIn { name: String, section: &'static str } = "kernel function that may sleep in a section",
+        "kernel func {name} is sleepable within {section} region",
+        "Nothing may sleep before the section is left.";
+    "E1818" EINVAL PreemptUnmatched { name: String } = "preemption is not off",
+        "unmatched attempt to enable preemption (kernel function {name})",
+        "On this path preemption was not switched off.";
+    "E1819" EINVAL HelperSleepsIn { name: String, id: i32, section: &'static str } = "helper that may sleep in a section",
+        "sleepable helper {name}#{id} in {section} region",
+        "Nothing may sleep before the section is left.";
+    "E1820" EINVAL IrqNotStack { n: usize } = "interrupts' state not on the stack",
+        "arg#{n} doesn't point to an irq flag on stack",
+        "The interrupts' state is kept in a variable of the program.";
+    "E1821" EINVAL IrqInUse { n: usize } = "interrupts' state in use",
+        "expected uninitialized irq flag as arg#{n}",
+        "The variable holds a state that was not given back.";
+    "E1822" EINVAL IrqNotSaved { n: usize } = "no interrupts' state",
+        "expected an initialized irq flag as arg#{n}",
+        "The variable holds no state that was saved.";
+    "E1823" EINVAL IrqKind { saved: &'static str, by: &'static str } = "interrupts' state of another kind",
+        "irq flag acquired by {saved} kfuncs cannot be restored with {by} kfuncs",
+        "What a lock saved is given back with that lock.";
+    "E1824" EACCES IrqOrder { id: u32, insn: u32 } = "interrupts' states out of order",
+        "cannot restore irq state out of order, expected id={id} acquired at insn_idx={insn}",
+        "States are given back in the opposite order in which they were saved.";
+    "E1901" EACCES ObjectField { name: &'static str } = "special field of an object touched",
+        "direct access to {name} is disallowed",
+        "Only helpers and kernel functions may touch this field.";
+    "E1902" EINVAL ObjectFor { n: usize, name: &'static str } = "object of another kind",
+        "arg#{n} expected for {name}()",
+        "Objects that each processor has are given up with bpf_percpu_obj_drop(), others with bpf_obj_drop().";
+    "E1903" EINVAL NotObject { n: usize } = "no allocated object",
+        "arg#{n} expected pointer to allocated object",
+        "The argument is an object that the program allocated and still owns.";
+    "E1904" EINVAL ObjectNotOwned = "object not owned",
+        "allocated object must be referenced",
+        "The object belongs to something else by now.";
+    "E1905" EINVAL NotShared { n: usize } = "no object",
+        "arg#{n} is neither owning or non-owning ref",
+        "The argument is an object that the program allocated.";
+    "E1906" EINVAL NoRefcount { n: usize } = "object with one owner",
+        "arg#{n} doesn't point to a type with bpf_refcount field",
+        "Only objects with a bpf_refcount may have several owners.";
+    "E1907" EINVAL ObjectTypeRange = "type of an object",
+        "local type ID argument must be in range [0, U32_MAX]",
+        "The argument is the number of a type of the program's.";
+    "E1908" EINVAL ObjectNoTypes = "object without types",
+        "bpf_obj_new/bpf_percpu_obj_new requires prog BTF",
+        "Load the program with its types.";
+    "E1909" EINVAL ObjectNoStruct = "object that is no structure",
+        "bpf_obj_new/bpf_percpu_obj_new type ID argument must be of a struct",
+        "Objects are structures of the program's.";
+    "E1910" EINVAL PercpuSize { size: u32, limit: u32 } = "large object for each processor",
+        "bpf_percpu_obj_new type size ({size}) is greater than {limit}",
+        "Objects that each processor has are small.";
+    "E1911" EINVAL PercpuNotNumbers = "object for each processor with pointers",
+        "bpf_percpu_obj_new type ID argument must be of a struct of scalars",
+        "Objects that each processor has hold numbers only.";
+    "E1912" EINVAL PercpuFields = "object for each processor with special fields",
+        "bpf_percpu_obj_new type ID argument must not contain special fields",
+        "Objects that each processor has hold numbers only.";
+    "E1913" EINVAL NotValueOrObject { n: usize } = "no place of a list or tree",
+        "arg#{n} expected pointer to map value or allocated object",
+        "Lists and trees lie in values of maps and in objects that programs allocate.";
+    "E1914" EINVAL FieldNotAt { name: &'static str, off: u32 } = "no such field there",
+        "{name} not found at offset={off}",
+        "The pointer does not lead to a field of this kind.";
+    "E1915" EINVAL RootNotLocked { off: i32, name: &'static str } = "list or tree not locked",
+        "bpf_spin_lock at off={off} must be held for {name}",
+        "Lists and trees are only touched while the lock beside them is held.";
+    "E1916" EINVAL NodeNotHeld { name: String } = "node not held",
+        "{name} can only take non-owning or refcounted bpf_rb_node pointer",
+        "The argument is a node of the tree, lent to the program or held by it.";
+    "E1917" EINVAL NotInLess { name: String } = "tree changed while it compares",
+        "{name} not allowed in rbtree cb",
+        "The tree is locked while its nodes are compared.";
+    "E1918" EINVAL NodeOfOther { root: &'static str, node: &'static str, at: u32, expected: String, off: u32, has: String } = "node of another structure",
+        "operation on {root} expects arg#1 {node} at offset={at} in struct {expected}, but arg is at offset={off} in struct {has}",
+        "The list or tree is made of other objects.";
+    "E1919" EINVAL OtherNode { off: u32, node: &'static str, at: u32, expected: String } = "another node of the structure",
+        "arg#1 offset={off}, but expected {node} at offset={at} in struct {expected}",
+        "The list or tree goes through another node of these objects.";
+    "E1920" EACCES KptrByHelper { name: &'static str } = "kernel pointer given to a helper",
+        "{name} cannot be accessed indirectly by helper",
+        "Helpers may not read or write pointers that a value holds.";
+    "E1921" EACCES KptrVariable { name: &'static str } = "kernel pointer at a variable offset",
+        "{name} access cannot have variable offset",
+        "Which pointer is meant must be known when the program is judged.";
+    "E1922" EACCES KptrMisaligned { name: &'static str, expected: u32, off: i64 } = "part of a kernel pointer",
+        "{name} access misaligned expected={expected} off={off}",
+        "Pointers that a value holds are read and written whole.";
+    "E1923" EACCES KptrSize { name: &'static str } = "part of a kernel pointer",
+        "{name} access size must be BPF_DW",
+        "Pointers that a value holds are read and written whole.";
+    "E1924" EACCES KptrMode = "kernel pointer changed atomically",
+        "kptr in map can only be accessed using BPF_MEM instruction mode",
+        "Pointers that a value holds are only loaded and stored.";
+    "E1925" EACCES KptrHeldStore = "held kernel pointer stored",
+        "store to referenced kptr disallowed",
+        "What is to be held is exchanged with bpf_kptr_xchg().";
+    "E1926" EACCES UptrStore = "user pointer stored",
+        "store to uptr disallowed",
+        "User space sets this pointer.";
+    "E1927" EACCES KptrImmediate { off: u32 } = "number stored as a kernel pointer",
+        "BPF_ST imm must be 0 when storing to kptr at off={off}",
+        "A pointer that a value holds is set to a pointer or to null.";
+    "E1928" EACCES KptrType { reg: u8, ty: Box<str>, has: Box<str>, wants: Box<str>, or: Box<str> } = "kernel pointer of another type",
+        "invalid kptr access, R{reg} type={ty}{has} expected=ptr_{wants}{or}",
+        "The field holds pointers to another structure, or this pointer is not one that can be held.";
+    "E1929" EINVAL KptrNone { reg: u8 } = "no kernel pointer here",
+        "R{reg} has no valid kptr",
+        "The type of the value has no pointers to kernel objects.";
+    "E1930" EACCES KptrNotAt { off: i32 } = "no kernel pointer there",
+        "off={off} doesn't point to kptr",
+        "The pointer does not lead to a field that holds one.";
+    "E1931" EACCES KptrNotHeld { off: i32 } = "kernel pointer that is not held",
+        "off={off} kptr isn't referenced kptr",
+        "Only pointers to what is held are exchanged.";
 }
 
 impl Finding {
+    /// Whether the kernel ends the line after its words.
+    pub(crate) fn ends_line(&self) -> bool {
+        !matches!(
+            self,
+            Finding::TailCallMap
+                | Finding::ExceptionCall { .. }
+                | Finding::FirstFuncInfo { .. }
+                | Finding::FuncInfoOrder { .. }
+                | Finding::FuncInfoType { .. }
+        )
+    }
+
     /// The same about a place above the stack, which the kernel gives another error number.
     pub(crate) fn into_invalid(self) -> Finding {
         let text = alloc::format!("{self}");

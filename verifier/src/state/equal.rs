@@ -107,14 +107,20 @@ fn reg_safe(old: &Reg, cur: &Reg, ids: &mut Ids, exact: Exact) -> bool {
                 && ids.check(old.ref_id, cur.ref_id)
         }
         Kind::PacketMeta | Kind::Packet => {
-            (old.a as i32) <= cur.a as i32
+            packet_range_covers(old.a as i32, cur.a as i32)
                 && old.off == cur.off
                 && ids.check(old.id, cur.id)
                 && cur.num.is_within(&old.num)
         }
+        Kind::Arena => true,
         Kind::Stack => regs_exact(old, cur, ids) && old.frame == cur.frame,
         _ => regs_exact(old, cur, ids),
     }
+}
+
+/// A pointer known to be at the packet's end, or beyond, is like no other.
+fn packet_range_covers(old: i32, cur: i32) -> bool {
+    if old < 0 || cur < 0 { old == cur } else { old <= cur }
 }
 
 /// A slot that is a number, whether stored whole or never written as a register.
@@ -134,6 +140,7 @@ fn slot_safe(o: &Slot, c: &Slot, ids: &mut Ids, exact: Exact) -> bool {
     match o.bytes[7] {
         Byte::Spill => reg_safe(old, cur, ids, exact),
         Byte::Dynptr => old.a == cur.a && old.b == cur.b && ids.check(old.ref_id, cur.ref_id),
+        Byte::Irq => old.b == cur.b && ids.check(old.ref_id, cur.ref_id),
         // How often an iterator was advanced does not count, or loops would not converge.
         Byte::Iter => {
             old.a == cur.a
@@ -191,6 +198,23 @@ fn stack_safe(old: &Frame, cur: &Frame, ids: &mut Ids, exact: Exact) -> bool {
     true
 }
 
+/// Whether the same is held, and the same sections are entered.
+fn refs_safe(old: &State, cur: &State, ids: &mut Ids) -> bool {
+    let (a, b) = (&old.refs, &cur.refs);
+    if a.len() != b.len() {
+        return false;
+    }
+    if old.preempt_off != cur.preempt_off || old.in_rcu != cur.in_rcu || !ids.check(old.irq_id, cur.irq_id) {
+        return false;
+    }
+    let lock = |s: &State| s.active_lock().map_or((0, None), |l| (l.id, Some(l.held)));
+    let (old_lock, cur_lock) = (lock(old), lock(cur));
+    if !ids.check(old_lock.0, cur_lock.0) || old_lock.1 != cur_lock.1 {
+        return false;
+    }
+    a.iter().zip(b).all(|(o, c)| ids.check(o.id, c.id) && o.held == c.held)
+}
+
 /// Whether `old` covers `cur`. `live` gives the registers that are read after an instruction is
 /// reached.
 pub fn states_equal(
@@ -203,8 +227,7 @@ pub fn states_equal(
     if old.frames.len() != cur.frames.len() || old.in_sleepable != cur.in_sleepable {
         return false;
     }
-    if old.refs.len() != cur.refs.len() || !old.refs.iter().zip(&cur.refs).all(|(o, c)| ids.check(o.id, c.id))
-    {
+    if !refs_safe(old, cur, ids) {
         return false;
     }
     for (i, (o, c)) in old.frames.iter().zip(&cur.frames).enumerate() {

@@ -32,6 +32,8 @@ pub enum Byte {
     Dynptr,
     /// Part of an iterator.
     Iter,
+    /// The interrupts' state before they were switched off.
+    Irq,
 }
 
 /// Eight bytes of stack.
@@ -55,7 +57,7 @@ impl Slot {
 
     /// Holds something that a store of other data destroys as a whole.
     pub fn is_special(&self) -> bool {
-        matches!(self.bytes[7], Byte::Spill | Byte::Dynptr | Byte::Iter)
+        matches!(self.bytes[7], Byte::Spill | Byte::Dynptr | Byte::Iter | Byte::Irq)
     }
 
     #[inline]
@@ -118,12 +120,48 @@ impl Frame {
     }
 }
 
+/// What is held until it is given back (Linux `enum ref_state_type`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Held {
+    /// An object.
+    Object,
+    /// The interrupts' state before they were switched off.
+    Irq,
+    /// A lock, by where it is: a map, or a type of objects.
+    Lock(LockKind, u64),
+}
+
+/// The kinds of locks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LockKind {
+    Spin,
+    Res,
+    /// Taken with interrupts switched off.
+    ResIrq,
+}
+
 /// A reference that is held.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Reference {
     pub id: u32,
     /// The instruction that acquired it.
     pub insn: u32,
+    pub held: Held,
+}
+
+impl Reference {
+    /// A reference to an object.
+    pub fn object(id: u32, insn: u32) -> Reference {
+        Reference { id, insn, held: Held::Object }
+    }
+
+    pub fn is_object(&self) -> bool {
+        self.held == Held::Object
+    }
+
+    pub fn is_lock(&self) -> bool {
+        matches!(self.held, Held::Lock(..))
+    }
 }
 
 /// One step worth remembering on a path.
@@ -154,6 +192,12 @@ pub struct State {
     pub frames: Vec<Rc<Frame>>,
     pub refs: Vec<Reference>,
     pub in_sleepable: bool,
+    /// Within a section that readers of RCU data make.
+    pub in_rcu: bool,
+    /// How often preemption was switched off.
+    pub preempt_off: u32,
+    /// The interrupts' state saved last, or 0.
+    pub irq_id: u32,
     /// Paths that began here and are not finished.
     pub branches: u32,
     pub parent: Option<StateId>,
@@ -199,6 +243,18 @@ impl State {
     #[inline]
     pub fn reg_mut(&mut self, r: usize) -> &mut Reg {
         &mut self.cur_mut().regs[r]
+    }
+
+    /// The lock taken last.
+    #[inline]
+    pub fn active_lock(&self) -> Option<&Reference> {
+        self.refs.iter().rev().find(|r| r.is_lock())
+    }
+
+    /// Whether any object is held.
+    #[inline]
+    pub fn holds_objects(&self) -> bool {
+        self.refs.iter().any(Reference::is_object)
     }
 
     /// The instruction a frame is at: where it called the next, or the current one.

@@ -1,7 +1,8 @@
 //! What can be said of a program before any state is looked at.
 //!
 //! In the order in which Linux 6.18 looks (`bpf_check`): the number of instructions, where functions
-//! begin (`add_subprog_and_kfunc`), that jumps stay inside them (`check_subprogs`), that opcodes
+//! begin (`add_subprog_and_kfunc`), that jumps stay inside them (`check_subprogs`), that the records
+//! about functions and lines fit (`check_btf_info`), that opcodes
 //! exist and wide loads are whole and name maps that there are (`resolve_pseudo_ldimm64`), that every
 //! instruction can be reached (`check_cfg`). The order decides which of several faults is reported.
 //!
@@ -12,6 +13,7 @@ mod flow;
 mod functions;
 mod graph;
 mod references;
+mod types;
 
 pub use flow::Marks;
 pub use functions::Subprog;
@@ -52,20 +54,24 @@ pub enum Slot {
 /// # Errors
 /// The fault that the kernel would report.
 pub fn analyze(program: &Program, model: &KernelModel) -> Result<Structure, Fault> {
-    analyze_with(program, model, &Kfuncs::default())
+    analyze_with(program, model, &Kfuncs::default(), |_| {}, &|_| None)
 }
 
-/// As [`analyze`], where what the calls of kernel functions mean was looked up.
+/// As [`analyze`], where what the calls of kernel functions mean was looked up; says which functions
+/// there are as soon as that is known, and asks of each map, by its index, whether it may be used.
 pub(crate) fn analyze_with(
     program: &Program,
     model: &KernelModel,
     kfuncs: &Kfuncs<'_>,
+    tell: impl FnOnce(&[Subprog]),
+    unusable: &dyn Fn(usize) -> Option<Finding>,
 ) -> Result<Structure, Fault> {
     let raw = &program.insns;
     let limit = model.limits().insns_privileged as usize;
     if raw.is_empty() || raw.len() > limit {
         return Err(Fault::of(Finding::ProgramSize { insns: raw.len(), limit }));
     }
+    types::check_early(program)?;
     // Functions and calls of the kernel's are looked at together, in the order of the program.
     let found = functions::find(program, model);
     if let Some(fault) = &kfuncs.fault
@@ -74,8 +80,10 @@ pub(crate) fn analyze_with(
         return Err(fault.clone());
     }
     let (mut subprogs, exception_callback) = found?;
+    tell(&subprogs);
     functions::check_jumps(raw, &mut subprogs)?;
-    references::check(program)?;
+    types::check(program, &subprogs)?;
+    references::check(program, unusable)?;
     let marks = flow::walk(raw, exception_callback, kfuncs)?;
     Ok(Structure { insns: decode(raw), subprogs, exception_callback, marks })
 }

@@ -6,10 +6,11 @@
 //! pointers: constants go into the fixed offset, numbers into the variable one, everything else is
 //! refused.
 
-use crate::domain::{Alu, Scalar, Width};
+use crate::domain::{Alu, Scalar, Violation, Width};
 use crate::explore::{Judged, Next, Walker};
 use crate::report::Finding;
 use crate::state::{ADD_CONST, ADD_CONST32, ADD_CONST64, Kind, Reg};
+use alloc::string::String;
 use oxbpf_isa::insn::{AluOp, EndianOp, Operand, Reg as R, Size, Width as InsnWidth};
 use oxbpf_isa::program::ProgFlags;
 
@@ -42,19 +43,18 @@ fn operation(op: AluOp) -> Alu {
 }
 
 impl Walker<'_> {
-    /// Forgets contradictory bounds, or refuses them where the program was loaded to test that.
-    pub(super) fn sanitize(&self, num: Scalar) -> Judged<Scalar> {
-        match num.violation() {
-            None => Ok(num),
-            Some(_) if self.program.flags.has(ProgFlags::TEST_REG_INVARIANTS) => {
-                Err(Finding::RegInvariants.into())
-            }
-            Some(_) => {
-                let mut num = num;
-                num.forget_bounds();
-                Ok(num)
-            }
+    /// Forgets contradictory bounds, or refuses them where the program was loaded to test that. `place`
+    /// is where they were found, in the kernel's word.
+    pub(super) fn sanitize(&mut self, num: Scalar, place: &'static str) -> Judged<Scalar> {
+        let Some(violation) = num.violation() else { return Ok(num) };
+        let finding = Finding::RegInvariants { text: violation_text(violation, &num, place) };
+        if self.program.flags.has(ProgFlags::TEST_REG_INVARIANTS) {
+            return Err(finding.into());
         }
+        self.log.line(format_args!("{finding}\n"));
+        let mut num = num;
+        num.forget_bounds();
+        Ok(num)
     }
 
     /// Gives a scalar that is about to be copied an id to be known by.
@@ -80,7 +80,7 @@ impl Walker<'_> {
         self.writable(dst)?;
         let reg = self.cur.reg_mut(dst.index());
         *reg = match reg.is_scalar() {
-            true => Reg { precise: reg.precise, ..Reg::scalar(reg.num.negate(width(w))) },
+            true => Reg { num: reg.num.negate(width(w)), id: 0, off: 0, ..*reg },
             false => Reg::unknown(),
         };
         self.sanitize_reg(dst)
@@ -89,6 +89,10 @@ impl Walker<'_> {
     pub(super) fn endian(&mut self, op: EndianOp, size: Size, dst: R) -> Judged<Next> {
         self.readable(dst)?;
         self.writable(dst)?;
+        // Nothing is changed here, so the number stays linked to others.
+        if op == EndianOp::ToLe && size == Size::Dw && self.cur.reg(dst.index()).is_scalar() {
+            return self.sanitize_reg(dst);
+        }
         let reg = self.cur.reg_mut(dst.index());
         *reg = match reg.is_scalar() {
             true => {
@@ -96,7 +100,7 @@ impl Walker<'_> {
                     EndianOp::ToLe => reg.num.truncate(size.bits()),
                     EndianOp::ToBe | EndianOp::Swap => reg.num.byte_swap(size.bits()),
                 };
-                Reg { precise: reg.precise, ..Reg::scalar(num) }
+                Reg { num, id: 0, off: 0, ..*reg }
             }
             false => Reg::unknown(),
         };
@@ -104,7 +108,7 @@ impl Walker<'_> {
     }
 
     fn sanitize_reg(&mut self, dst: R) -> Judged<Next> {
-        let num = self.sanitize(self.cur.reg(dst.index()).num)?;
+        let num = self.sanitize(self.cur.reg(dst.index()).num, "alu")?;
         self.cur.reg_mut(dst.index()).num = num;
         Ok(Next::Straight)
     }
@@ -186,12 +190,18 @@ impl Walker<'_> {
             Operand::Reg(src) => *self.cur.reg(src.index()),
             Operand::Imm(imm) => Reg::known(imm as i64 as u64),
         };
+        if a.kind == Kind::Arena || b.kind == Kind::Arena {
+            if a.kind != Kind::Arena {
+                *self.cur.reg_mut(dst.index()) = b;
+            }
+            return Ok(Next::Straight);
+        }
         if a.is_pointer() && b.is_pointer() {
             if op == AluOp::Sub {
                 *self.cur.reg_mut(dst.index()) = Reg::unknown();
                 return Ok(Next::Straight);
             }
-            let finding = Finding::PointerPointer { reg: dst.number(), op: op.symbol() };
+            let finding = Finding::PointerPointer { reg: dst.number(), op: symbol(op) };
             return Err(finding.into());
         }
         if b.is_pointer() {
@@ -341,9 +351,9 @@ impl Walker<'_> {
                 }
             }
             AluOp::And | AluOp::Or | AluOp::Xor => {
-                return Err(Finding::BitwiseOnPointer { reg, op: op.symbol() }.into());
+                return Err(Finding::BitwiseOnPointer { reg, op: symbol(op) }.into());
             }
-            _ => return Err(Finding::OperatorOnPointer { reg, op: op.symbol() }.into()),
+            _ => return Err(Finding::OperatorOnPointer { reg, op: symbol(op) }.into()),
         }
         sane_offset(&to, &ptr)?;
         *self.cur.reg_mut(dst.index()) = to;
@@ -375,4 +385,32 @@ fn sane_offset(reg: &Reg, ptr: &Reg) -> Judged<()> {
         return Err(Finding::PointerOutOfBounds { ty: ty(), value: smin }.into());
     }
     Ok(())
+}
+
+/// The operator as messages write it: the kernel names signed division as the other.
+fn symbol(op: AluOp) -> &'static str {
+    match op {
+        AluOp::Sdiv => AluOp::Div.symbol(),
+        AluOp::Smod => AluOp::Mod.symbol(),
+        other => other.symbol(),
+    }
+}
+
+/// What contradicts itself, as the kernel writes it.
+fn violation_text(violation: Violation, num: &Scalar, place: &str) -> String {
+    alloc::format!(
+        "({place}): {} u64=[{:#x}, {:#x}] s64=[{:#x}, {:#x}] u32=[{:#x}, {:#x}] s32=[{:#x}, {:#x}] \
+         var_off=({:#x}, {:#x})",
+        violation.kernel_text(),
+        num.umin(),
+        num.umax(),
+        num.smin(),
+        num.smax(),
+        num.umin32(),
+        num.umax32(),
+        num.smin32(),
+        num.smax32(),
+        num.tnum().value(),
+        num.tnum().mask()
+    )
 }

@@ -7,21 +7,28 @@
 
 use super::alu::MAX_OFFSET;
 use super::dynptr::{Given, Wanted};
+use super::kptr::XCHG;
+use super::locks::SPIN_LOCK;
 use super::memory::{Value, Way};
 use crate::explore::{Judged, Stop, Walker};
 use crate::report::Finding;
-use crate::state::{Byte, Kind, Mods, Reg, type_name};
+use crate::state::{Byte, Kind, LockKind, Mods, Reg, type_name};
 use crate::verdict::Feature;
 use alloc::string::String;
 use oxbpf_isa::insn::Reg as R;
 use oxbpf_isa::kernel::{
-    Arg, ArgFlags, ArgKind, HelperFlags, HelperProto, MapCreateFlags, MapType, ProgType,
+    Arg, ArgFlags, ArgKind, FieldKind, HelperFlags, HelperProto, MapCreateFlags, MapType, ProgType,
 };
+
+/// A map, and which of the maps inside another it is.
+pub(super) type Map = (u32, u32);
 
 /// What the arguments seen so far said.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Seen {
-    pub map: Option<(u32, u32)>,
+    /// The helper.
+    pub id: i32,
+    pub map: Option<Map>,
     /// Stack memory that the helper fills: the argument and the number of bytes.
     pub raw: Option<(usize, i64)>,
     pub ref_id: u32,
@@ -30,10 +37,14 @@ pub(super) struct Seen {
     pub size_max: u64,
     pub subprog: Option<u32>,
     pub const_key: Option<u64>,
+    pub raw_mode: bool,
     pub dynptr: Option<Given>,
     /// The type of a per-CPU object: whose types, and which.
     pub object: Option<(u32, u32)>,
-    raw_mode: bool,
+    /// RCU protects that object, which the program allocated.
+    pub object_rcu: bool,
+    /// Where a pointer is exchanged.
+    pub kptr: Option<super::fields::Field>,
 }
 
 const MEMORY: &[(Kind, Mods)] = &[
@@ -89,6 +100,9 @@ fn accepted(kind: ArgKind) -> Option<&'static [(Kind, Mods)]> {
         ArgKind::Func => &[(Kind::Func, Mods::NONE)],
         ArgKind::Stack => &[(Kind::Stack, Mods::NONE)],
         ArgKind::ConstStr => &[(Kind::MapValue, Mods::NONE)],
+        ArgKind::KptrXchgDest => &[(Kind::MapValue, Mods::NONE), (Kind::BtfId, Mods::ALLOC)],
+        ArgKind::Timer => &[(Kind::MapValue, Mods::NONE)],
+        ArgKind::SpinLock => &[(Kind::MapValue, Mods::NONE), (Kind::BtfId, Mods::ALLOC)],
         ArgKind::Dynptr => &[(Kind::Stack, Mods::NONE), (Kind::Dynptr, Mods::NONE)],
         _ => return None,
     })
@@ -145,7 +159,7 @@ impl Walker<'_> {
         let arg = self.resolve_value_arg(arg, id, seen);
         let nullable = arg.flags.contains(ArgFlags::NULLABLE);
         if !(reg.is_null() && nullable) {
-            self.argument_type(&reg, r, &arg, id)?;
+            self.argument_type(&reg, r, &arg, seen)?;
             self.argument_offset(&reg, r, &arg)?;
         }
         if arg.flags.contains(ArgFlags::RELEASE) {
@@ -156,7 +170,7 @@ impl Walker<'_> {
             }
             seen.release = Some(r);
         }
-        if reg.ref_id != 0 {
+        if reg.ref_id != 0 && arg.kind != ArgKind::KptrXchgDest {
             if seen.ref_id != 0 {
                 return Err(Stop::Unknown(Feature::Internal));
             }
@@ -176,8 +190,10 @@ impl Walker<'_> {
         let way = |arg: &Arg| if arg.flags.contains(ArgFlags::WRITE) { Way::Write } else { Way::Read };
         match arg.kind {
             ArgKind::MapPtr => {
-                if seen.map.is_some_and(|m| m != (reg.a, reg.b)) {
-                    return Err(Stop::Unknown(Feature::Timers));
+                if let Some(of) = seen.map
+                    && of != (reg.a, reg.b)
+                {
+                    return Err(Finding::TimerMap { timer: of.1, map: reg.b }.into());
                 }
                 seen.map = Some((reg.a, reg.b));
             }
@@ -219,8 +235,18 @@ impl Walker<'_> {
                 self.mark_precise(r)?;
             }
             ArgKind::Func => seen.subprog = Some(reg.a),
-            ArgKind::PercpuBtfId => seen.object = Some((reg.b, reg.a)),
+            ArgKind::PercpuBtfId => {
+                seen.object = Some((reg.b, reg.a));
+                seen.object_rcu = reg.mods.has(Mods::RCU);
+            }
             ArgKind::ConstStr => self.constant_string(reg, r)?,
+            ArgKind::KptrXchgDest => self.kptr_dest(reg, r, seen)?,
+            ArgKind::Timer => {
+                self.later_field(r, reg, FieldKind::Timer)?;
+                seen.map = Some((reg.a, reg.b));
+            }
+            ArgKind::SpinLock if self.in_less() => return Err(Finding::LockInLess.into()),
+            ArgKind::SpinLock => self.lock(r, reg, LockKind::Spin, seen.id == SPIN_LOCK)?,
             ArgKind::Dynptr => seen.dynptr = self.dynptr_argument(r, Wanted::of(arg))?,
             _ => {}
         }
@@ -245,12 +271,9 @@ impl Walker<'_> {
         }
     }
 
-    fn argument_type(&mut self, reg: &Reg, r: usize, arg: &Arg, id: i32) -> Judged<()> {
+    fn argument_type(&mut self, reg: &Reg, r: usize, arg: &Arg, seen: &Seen) -> Judged<()> {
         let Some(accepted) = accepted(arg.kind) else {
             return Err(Stop::Unknown(match arg.kind {
-                ArgKind::SpinLock => Feature::Locks,
-                ArgKind::Timer => Feature::Timers,
-                ArgKind::KptrXchgDest => Feature::KernelPointers,
                 ArgKind::Arena => Feature::Arena,
                 _ => Feature::KernelTypes,
             }));
@@ -265,8 +288,11 @@ impl Walker<'_> {
         if arg.kind == ArgKind::Mem {
             mods = mods.without(Mods::DYNPTR);
         }
+        if seen.id == XCHG && arg.kind == ArgKind::BtfId && mods.has(Mods::ALLOC) {
+            mods = mods.without(Mods::ALLOC.with(Mods::PERCPU));
+        }
         if accepted.contains(&(reg.kind, mods)) {
-            return if reg.kind == Kind::BtfId { self.object_argument(reg, r, arg, id) } else { Ok(()) };
+            return if reg.kind == Kind::BtfId { self.object_argument(reg, r, arg, seen) } else { Ok(()) };
         }
         let mut expected = String::new();
         for (i, &(kind, mods)) in accepted.iter().enumerate() {
@@ -353,7 +379,7 @@ impl Walker<'_> {
             }
             Kind::MapValue => {
                 self.map_value(r, reg.off, size, way, zero_ok)?;
-                self.not_special(&reg, reg.off, size as u32)
+                self.not_special(&reg, reg.off, size as u32, true)
             }
             Kind::Mem => {
                 if way == Way::Write && reg.mods.has(Mods::RDONLY) {

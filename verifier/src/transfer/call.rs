@@ -5,6 +5,8 @@
 //! against the state. The few helpers with rules of their own are named by number.
 
 use super::args::Seen;
+use super::kptr::XCHG;
+use super::later::Later;
 use super::memory::{Value, Way};
 use crate::domain::Scalar;
 use crate::explore::{Judged, Next, Stop, Walker};
@@ -37,13 +39,9 @@ const DYNPTR_WRITE: i32 = 202;
 const DYNPTR_DATA: i32 = 203;
 pub(super) const USER_RINGBUF_DRAIN: i32 = 209;
 /// Helpers whose rules beyond the signature have no model yet.
-const UNMODELLED: &[(i32, Feature)] = &[
-    (TIMER_SET_CALLBACK, Feature::Timers),
-    (194, Feature::KernelPointers),
-    (SNPRINTF, Feature::FormatStrings),
-];
+const UNMODELLED: &[(i32, Feature)] = &[];
 /// Results that are errors are not below this (Linux `MAX_ERRNO`).
-const MAX_ERRNO: i32 = 4095;
+pub(super) const MAX_ERRNO: i32 = 4095;
 
 /// A helper's name as messages write it.
 pub(super) fn helper_name(name: &str) -> String {
@@ -67,10 +65,14 @@ impl Walker<'_> {
         if proto.flags.contains(HelperFlags::MIGHT_SLEEP) && !self.cur.in_sleepable {
             return Err(Finding::HelperSleeps.into());
         }
+        if let (true, Some(section)) = (proto.flags.contains(HelperFlags::MIGHT_SLEEP), self.atomic_section())
+        {
+            return Err(Finding::HelperSleepsIn { name: helper_name(found.name), id, section }.into());
+        }
         if let Some(&(_, feature)) = UNMODELLED.iter().find(|(n, _)| *n == id) {
             return Err(Stop::Unknown(feature));
         }
-        let mut seen = Seen::default();
+        let mut seen = Seen { id, ..Seen::default() };
         for n in 0..5 {
             self.argument(n, &proto, id, &mut seen)?;
         }
@@ -91,13 +93,14 @@ impl Walker<'_> {
         if id == GET_FUNC_IP {
             self.func_ip()?;
         }
+        // A tail call that fails has moved nothing, and one that succeeds leaves the program.
+        if id == TAIL_CALL {
+            return if self.cur.curframe() > 0 { self.leave_by_tail_call() } else { Ok(Next::Straight) };
+        }
         let writes_packet = id == DYNPTR_WRITE
             && seen.dynptr.is_some_and(|d| matches!(d.ty, DynptrType::Skb | DynptrType::SkbMeta));
         if proto.flags.contains(HelperFlags::CHANGES_PKT) || writes_packet {
             self.forget_packets();
-        }
-        if id == TAIL_CALL && self.cur.curframe() > 0 {
-            return self.leave_by_tail_call();
         }
         Ok(Next::Straight)
     }
@@ -120,6 +123,8 @@ impl Walker<'_> {
     fn refused_helper(&self, id: i32, refusal: HelperRefusal) -> Stop {
         let known = u32::try_from(id).ok().and_then(|id| self.model.helper(id));
         match refusal {
+            // Number 0 is no helper and yet has a name.
+            HelperRefusal::UnknownId if id == 0 => Finding::HelperNotForProgram { name: "unspec", id }.into(),
             HelperRefusal::UnknownId => {
                 let name = known.map_or_else(|| String::from("unknown"), |h| helper_name(h.name));
                 Finding::InvalidHelper { name, id }.into()
@@ -134,7 +139,8 @@ impl Walker<'_> {
     fn map_writable(&self, id: i32, seen: &Seen) -> Judged<()> {
         let Some(map) = seen.map.and_then(|m| self.map(m.0)) else { return Ok(()) };
         let writes = matches!(id, MAP_UPDATE | MAP_DELETE | MAP_PUSH | MAP_POP);
-        if writes && MapCreateFlags::from_bits(map.flags).contains(MapCreateFlags::RDONLY_PROG) {
+        let readonly = MapCreateFlags::from_bits(map.flags).contains(MapCreateFlags::RDONLY_PROG);
+        if writes && (readonly || self.is_readonly_kind(map.kind())) {
             return Err(Finding::MapWriteForbidden.into());
         }
         Ok(())
@@ -167,20 +173,21 @@ impl Walker<'_> {
         }
         let ref_id = seen.ref_id;
         let before = self.cur.refs.len();
-        self.cur.refs.retain(|held| held.id != ref_id);
+        self.cur.refs.retain(|held| !held.is_object() || held.id != ref_id);
         if self.cur.refs.len() == before {
             return Err(Finding::NotAcquired { name: helper_name(found.name), id }.into());
         }
-        self.cur.for_each_reg(|reg| reg.ref_id == ref_id, |reg| *reg = Reg::unknown());
+        if id == XCHG {
+            self.give_to_value(ref_id);
+        } else {
+            self.cur.for_each_reg(|reg| reg.ref_id == ref_id, |reg| *reg = Reg::unknown());
+        }
         Ok(())
     }
 
     fn own_rules(&mut self, id: i32, seen: &Seen) -> Judged<()> {
         match id {
-            TAIL_CALL if !self.cur.refs.is_empty() => {
-                self.log_references();
-                Err(Finding::LeakAt { what: "tail_call" }.into())
-            }
+            TAIL_CALL => self.nothing_left("tail_call", true),
             GET_LOCAL_STORAGE => {
                 if !self.cur.reg(2).is_null() {
                     return Err(Finding::StorageFlags.into());
@@ -192,7 +199,10 @@ impl Walker<'_> {
                 Reg { kind: Kind::MapValue, mods: Mods::NONE, .. } => Ok(()),
                 reg => Err(Finding::DynptrMemory { ty: reg.type_name() }.into()),
             },
+            SNPRINTF => self.snprintf(),
+            TIMER_SET_CALLBACK => self.push_async(seen.subprog, seen.map, Later::Timer),
             LOOP => {
+                self.loop_inlining(seen)?;
                 self.mark_precise(1)?;
                 if u64::from(self.cur.cur().callback_depth) < self.cur.reg(1).num.umax() {
                     self.push_callback(id, seen)
@@ -207,6 +217,23 @@ impl Walker<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A loop whose flags are surely none and whose callback is always the same is put in place of the
+    /// call, so that the flags must stay none (Linux `update_loop_inline_state`).
+    fn loop_inlining(&mut self, seen: &Seen) -> Judged<()> {
+        let callback = seen.subprog.unwrap_or_default();
+        let known = self.loops.get(&self.at).copied();
+        if known == Some(None) {
+            return Ok(());
+        }
+        let none = self.cur.reg(4).is_null();
+        if none {
+            self.mark_precise(4)?;
+        }
+        let fits = none && known.is_none_or(|old| old == Some(callback));
+        self.loops.insert(self.at, fits.then_some(callback));
+        Ok(())
     }
 
     fn result(&mut self, id: i32, found: &HelperMatch<'_>, seen: &Seen) -> Judged<()> {
@@ -245,9 +272,7 @@ impl Walker<'_> {
             RetKind::SockCommon => Reg::pointer(Kind::SockCommon, mods),
             RetKind::Mem => Reg { a: seen.alloc_size as u32, ..Reg::pointer(Kind::Mem, mods) },
             // Which type the object has follows from an argument.
-            RetKind::BtfId if ret.flags.contains(RetFlags::BTF_BY_ARG) => {
-                return Err(Stop::Unknown(Feature::KernelPointers));
-            }
+            RetKind::BtfId if ret.flags.contains(RetFlags::BTF_BY_ARG) => self.taken_kptr(seen, mods)?,
             RetKind::BtfId => {
                 let id = self.types.find(ret.btf, oxbpf_isa::btf::Kind::Struct);
                 Reg::typed(Part::VMLINUX, id.ok_or(Stop::Unknown(Feature::KernelTypes))?, mods)
@@ -264,7 +289,7 @@ impl Walker<'_> {
             r0.ref_id = seen.ref_id;
         } else if found.proto.flags.contains(HelperFlags::ACQUIRE) || self.acquires(id, seen) {
             let fresh = self.fresh_id();
-            self.cur.refs.push(Reference { id: fresh, insn: self.at });
+            self.cur.refs.push(Reference::object(fresh, self.at));
             (r0.id, r0.ref_id) = (fresh, fresh);
         }
         if r0.is_scalar() {

@@ -187,7 +187,7 @@ impl Walker<'_> {
     /// A new reference, acquired by the instruction at hand.
     pub(super) fn acquire(&mut self) -> u32 {
         let id = self.fresh_id();
-        self.cur.refs.push(Reference { id, insn: self.at });
+        self.cur.refs.push(Reference::object(id, self.at));
         id
     }
 
@@ -261,7 +261,7 @@ impl Walker<'_> {
             return Ok(());
         }
         let ref_id = first.ref_id;
-        self.cur.refs.retain(|held| held.id != ref_id);
+        self.cur.refs.retain(|held| !held.is_object() || held.id != ref_id);
         self.cur.for_each_reg(|reg| reg.ref_id == ref_id, |reg| *reg = Reg::unknown());
         for spi in 1..self.cur.frames[frame].stack.len() {
             let slot = self.cur.frames[frame].stack[spi];

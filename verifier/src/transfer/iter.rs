@@ -150,7 +150,7 @@ impl Walker<'_> {
 
     fn end_iter(&mut self, frame: usize, spi: usize, slots: usize) {
         let ref_id = self.cur.frames[frame].stack[spi].reg.ref_id;
-        self.cur.refs.retain(|held| held.id != ref_id);
+        self.cur.refs.retain(|held| !held.is_object() || held.id != ref_id);
         self.cur.for_each_reg(|reg| reg.ref_id == ref_id, |reg| *reg = Reg::unknown());
         let is_cur = frame == self.cur.curframe();
         for n in 0..slots {

@@ -7,6 +7,7 @@
 //! how far the packet can be read.
 
 use super::alu::width;
+use super::fields::MapFields;
 use crate::domain::{Alu, Cond as Test, Width};
 use crate::explore::{Judged, Linked, MAX_LINKED, Next, Walker, pack};
 use crate::state::{ADD_CONST, ADD_CONST32, Access, Kind, Mods, Reg, State};
@@ -186,16 +187,17 @@ impl Walker<'_> {
     ) -> Judged<()> {
         let (test, w) = (test(cond), width(w));
         if src == Operand::Reg(dst) {
-            other.reg_mut(dst.index()).num = self.sanitize(test.assume_same(w, true, &a.num))?;
-            self.cur.reg_mut(dst.index()).num = self.sanitize(test.assume_same(w, false, &a.num))?;
+            other.reg_mut(dst.index()).num = self.sanitize(test.assume_same(w, true, &a.num), "true_reg1")?;
+            self.cur.reg_mut(dst.index()).num =
+                self.sanitize(test.assume_same(w, false, &a.num), "false_reg1")?;
             return Ok(());
         }
         let (a1, b1) = test.assume(w, true, &a.num, &b.num);
         let (a0, b0) = test.assume(w, false, &a.num, &b.num);
-        other.reg_mut(dst.index()).num = self.sanitize(a1)?;
-        let b1 = self.sanitize(b1)?;
-        self.cur.reg_mut(dst.index()).num = self.sanitize(a0)?;
-        let b0 = self.sanitize(b0)?;
+        other.reg_mut(dst.index()).num = self.sanitize(a1, "true_reg1")?;
+        let b1 = self.sanitize(b1, "true_reg2")?;
+        self.cur.reg_mut(dst.index()).num = self.sanitize(a0, "false_reg1")?;
+        let b0 = self.sanitize(b0, "false_reg2")?;
         if let Operand::Reg(src) = src {
             other.reg_mut(src.index()).num = b1;
             self.cur.reg_mut(src.index()).num = b0;
@@ -214,7 +216,7 @@ impl Walker<'_> {
                     _ => None,
                 };
                 if let Some(state) = equal {
-                    not_null(&self.program.maps, state.reg_mut(of.index()));
+                    not_null(&self.program.maps, &self.map_fields, state.reg_mut(of.index()));
                 }
             }
         }
@@ -231,24 +233,31 @@ impl Walker<'_> {
     /// All copies of a pointer that may be null become null, or cease to be possibly so.
     fn settle_null(&mut self, of: &Reg, is_null: bool, other: Option<&mut State>) {
         let (id, ref_id) = (of.id, of.ref_id);
-        let maps = &self.program.maps;
+        let (maps, fields, objects) = (&self.program.maps, &self.map_fields, &self.objects);
         let state = match other {
             Some(other) => other,
             None => &mut self.cur,
         };
         if is_null && ref_id != 0 && ref_id == id {
             // Nothing was acquired after all.
-            state.refs.retain(|r| r.id != id);
+            state.refs.retain(|r| !r.is_object() || r.id != id);
         }
         state.for_each_reg(
             |r| r.maybe_null() && r.id == id,
             |r| {
                 if is_null {
-                    *r = Reg::known(0);
+                    *r = r.became_null();
                     return;
                 }
-                not_null(maps, r);
-                r.id = 0;
+                not_null(maps, fields, r);
+                // The identity of a lock's value tells the lock.
+                let fields = match r.kind {
+                    Kind::MapValue => fields.of(super::maps::index_of(r.a), super::maps::is_inner(r.a)),
+                    _ => objects.of_reg(r),
+                };
+                if !fields.is_some_and(|f| f.has_lock()) {
+                    r.id = 0;
+                }
             },
         );
     }
@@ -280,7 +289,7 @@ impl Walker<'_> {
 }
 
 /// A pointer that is not null after all. What a lookup in a map of maps gave is then a map.
-fn not_null(maps: &[alloc::sync::Arc<oxbpf_isa::program::MapDef>], reg: &mut Reg) {
+fn not_null(maps: &[alloc::sync::Arc<oxbpf_isa::program::MapDef>], fields: &MapFields, reg: &mut Reg) {
     reg.mods = reg.mods.without(Mods::MAYBE_NULL);
     if reg.kind != Kind::MapValue {
         return;
@@ -293,9 +302,10 @@ fn not_null(maps: &[alloc::sync::Arc<oxbpf_isa::program::MapDef>], reg: &mut Reg
     match map.kind() {
         Some(MapType::ArrayOfMaps | MapType::HashOfMaps) => {
             reg.kind = Kind::MapPtr;
+            let index = super::maps::index_of(reg.a);
             reg.a = super::maps::inner(reg.a);
             // Timers of the inner map would tell maps apart by this.
-            reg.b = if super::maps::needs_uid(map.inner.as_deref()) { reg.id } else { 0 };
+            reg.b = if fields.of(index, true).is_some_and(|f| f.needs_uid()) { reg.id } else { 0 };
         }
         Some(MapType::Xskmap) => reg.kind = Kind::XdpSock,
         Some(MapType::Sockmap | MapType::Sockhash) => reg.kind = Kind::Socket,

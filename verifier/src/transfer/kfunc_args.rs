@@ -16,7 +16,7 @@ use crate::verdict::Feature;
 use alloc::format;
 use alloc::string::ToString;
 use oxbpf_isa::btf::{Btf, Kind as BtfKind, Param, Type, TypeId};
-use oxbpf_isa::kernel::{Arg, ArgFlags, ArgKind, KfuncFlags, ProgType};
+use oxbpf_isa::kernel::{Arg, ArgFlags, ArgKind, FieldKind, KfuncFlags, ProgType};
 
 /// Structures may nest so deep in memory that a kernel function reads.
 const MAX_NESTING: u32 = 4;
@@ -79,7 +79,7 @@ fn is_scalar_type(ty: &Type<'_>) -> bool {
 }
 
 /// Whether a structure holds nothing but numbers; tells when it nests too deep.
-fn is_scalar_struct(btf: &Btf, ty: &Type<'_>, depth: u32, too_deep: &mut bool) -> bool {
+pub(super) fn is_scalar_struct(btf: &Btf, ty: &Type<'_>, depth: u32, too_deep: &mut bool) -> bool {
     let (Type::Struct(s) | Type::Union(s)) = ty else { return false };
     s.members().all(|member| match btf.resolved(member.ty) {
         Some((_, inner @ (Type::Struct(_) | Type::Union(_)))) => {
@@ -239,8 +239,10 @@ impl Walker<'_> {
             // The kernel reads another member of a union here.
             _ => return Err(Stop::Unknown(Feature::Kfuncs)),
         }
-        if meta.map.is_some() {
-            return Err(Stop::Unknown(Feature::Timers));
+        if let Some(of) = meta.map
+            && of != (reg.a, reg.b)
+        {
+            return self.work_of_other_map(reg, of);
         }
         meta.map = Some((reg.a, reg.b));
         Ok(())
@@ -374,14 +376,16 @@ impl Walker<'_> {
             }
             Class::Map => self.kernel_object(&reg, pointer, Some("bpf_map"), kfunc, btf),
             Class::Object => self.kernel_object(&reg, pointer, None, kfunc, btf),
-            Class::AllocObject
-            | Class::RefcountedKptr
-            | Class::ListHead
-            | Class::ListNode
-            | Class::RbRoot
-            | Class::RbNode => Err(Stop::Unknown(Feature::OwnedObjects)),
-            Class::Workqueue | Class::TaskWork => Err(Stop::Unknown(Feature::Timers)),
-            Class::IrqFlag | Class::ResSpinLock => Err(Stop::Unknown(Feature::Locks)),
+            Class::AllocObject => self.dropped_argument(n, kfunc, meta),
+            Class::RefcountedKptr => self.shared_argument(n, meta),
+            Class::ListHead => self.root_argument(n, FieldKind::ListHead, meta),
+            Class::ListNode => self.node_argument(n, FieldKind::ListNode, kfunc, meta),
+            Class::RbRoot => self.root_argument(n, FieldKind::RbRoot, meta),
+            Class::RbNode => self.node_argument(n, FieldKind::RbNode, kfunc, meta),
+            Class::Workqueue => self.work_argument(n, FieldKind::Workqueue, meta),
+            Class::TaskWork => self.work_argument(n, FieldKind::TaskWork, meta),
+            Class::IrqFlag => self.irq_argument(n, kfunc),
+            Class::ResSpinLock => self.res_lock_argument(n, kfunc),
             Class::Null => Ok(()),
         }
     }

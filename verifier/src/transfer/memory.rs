@@ -5,7 +5,6 @@
 //! tables of [`KernelModel`](oxbpf_isa::kernel::KernelModel), sockets by theirs, alignment.
 
 use super::alu::MAX_OFFSET;
-use super::maps::Special;
 use crate::domain::Tnum;
 use crate::explore::{Judged, Next, Stop, Walker};
 use crate::report::Finding;
@@ -36,7 +35,16 @@ pub(super) enum Value {
 }
 
 impl Walker<'_> {
-    pub(super) fn load(&mut self, size: Size, signed: bool, dst: R, base: R, off: i16) -> Judged<Next> {
+    /// With `strict`, the address must be aligned whatever the program asks for.
+    pub(super) fn load(
+        &mut self,
+        size: Size,
+        signed: bool,
+        dst: R,
+        base: R,
+        off: i16,
+        strict: bool,
+    ) -> Judged<Next> {
         self.readable(base)?;
         self.writable(dst)?;
         let before = *self.cur.reg(base.index());
@@ -46,24 +54,31 @@ impl Walker<'_> {
             size.bytes(),
             Way::Read,
             Value::Into(dst.index()),
-            false,
+            strict,
             signed,
         )?;
         self.hold_pointer_kind(before, true)?;
-        let num = self.sanitize(self.cur.reg(dst.index()).num)?;
+        let num = self.sanitize(self.cur.reg(dst.index()).num, if strict { "atomic_load" } else { "ldx" })?;
         if self.cur.reg(dst.index()).num != num {
             self.cur.reg_mut(dst.index()).num = num;
         }
         Ok(Next::Straight)
     }
 
-    pub(super) fn store(&mut self, size: Size, base: R, off: i16, src: Operand) -> Judged<Next> {
+    pub(super) fn store(
+        &mut self,
+        size: Size,
+        base: R,
+        off: i16,
+        src: Operand,
+        strict: bool,
+    ) -> Judged<Next> {
         if let Operand::Reg(src) = src {
             self.readable(src)?;
         }
         self.readable(base)?;
         let before = *self.cur.reg(base.index());
-        self.access(base.index(), i32::from(off), size.bytes(), Way::Write, Value::From(src), false, false)?;
+        self.access(base.index(), i32::from(off), size.bytes(), Way::Write, Value::From(src), strict, false)?;
         self.hold_pointer_kind(before, false)?;
         Ok(Next::Straight)
     }
@@ -71,7 +86,7 @@ impl Walker<'_> {
     /// One instruction is rewritten for one kind of pointer, so it cannot serve two
     /// (Linux `save_aux_ptr_type`).
     fn hold_pointer_kind(&mut self, reg: Reg, may_differ: bool) -> Judged<()> {
-        let special = |r: &Reg| r.is_sock() || matches!(r.kind, Kind::Ctx | Kind::BtfId);
+        let special = |r: &Reg| r.is_sock() || matches!(r.kind, Kind::Ctx | Kind::BtfId | Kind::Arena);
         let seen = &mut self.pointer_kinds[self.at as usize];
         match seen {
             None => *seen = Some(reg),
@@ -111,6 +126,7 @@ impl Walker<'_> {
             self.readable(R::R0)?;
         }
         self.not_to_atomics(base)?;
+        self.arena_atomic(base, op, fetch)?;
         let dst = match (op, fetch) {
             (AtomicOp::Cmpxchg, _) => Some(R::R0),
             (_, true) => Some(src),
@@ -134,50 +150,45 @@ impl Walker<'_> {
         Ok(Next::Straight)
     }
 
+    /// The kernel judges the access before it looks where it goes.
     pub(super) fn load_acquire(&mut self, size: Size, dst: R, base: R, off: i16) -> Judged<Next> {
-        self.readable(base)?;
-        self.writable(dst)?;
-        self.not_to_atomics_load(base)?;
-        self.load(size, false, dst, base, off)
+        self.load(size, false, dst, base, off, true)?;
+        match self.atomic_place(base) {
+            true => Ok(Next::Straight),
+            false => {
+                let ty = self.cur.reg(base.index()).type_name();
+                Err(Finding::AtomicLoadFrom { reg: base.number(), ty }.into())
+            }
+        }
     }
 
     pub(super) fn store_release(&mut self, size: Size, base: R, off: i16, src: R) -> Judged<Next> {
-        self.readable(src)?;
-        self.readable(base)?;
+        self.store(size, base, off, Operand::Reg(src), true)?;
         self.not_to_atomics(base)?;
-        self.store(size, base, off, Operand::Reg(src))
+        Ok(Next::Straight)
     }
 
     fn not_to_atomics(&self, base: R) -> Judged<()> {
-        let reg = self.cur.reg(base.index());
-        match reg.kind {
-            Kind::Ctx
-            | Kind::Packet
-            | Kind::PacketMeta
-            | Kind::FlowKeys
-            | Kind::Socket
-            | Kind::SockCommon
-            | Kind::TcpSock
-            | Kind::XdpSock => Err(Finding::AtomicInto { reg: base.number(), ty: reg.type_name() }.into()),
-            _ => Ok(()),
+        if self.atomic_place(base) {
+            return Ok(());
         }
+        let ty = self.cur.reg(base.index()).type_name();
+        Err(Finding::AtomicInto { reg: base.number(), ty }.into())
     }
 
-    fn not_to_atomics_load(&self, base: R) -> Judged<()> {
-        let reg = self.cur.reg(base.index());
-        match reg.kind {
+    /// Whether what the register points to can be accessed atomically (Linux `atomic_ptr_type_ok`).
+    fn atomic_place(&self, base: R) -> bool {
+        !matches!(
+            self.cur.reg(base.index()).kind,
             Kind::Ctx
-            | Kind::Packet
-            | Kind::PacketMeta
-            | Kind::FlowKeys
-            | Kind::Socket
-            | Kind::SockCommon
-            | Kind::TcpSock
-            | Kind::XdpSock => {
-                Err(Finding::AtomicLoadFrom { reg: base.number(), ty: reg.type_name() }.into())
-            }
-            _ => Ok(()),
-        }
+                | Kind::Packet
+                | Kind::PacketMeta
+                | Kind::FlowKeys
+                | Kind::Socket
+                | Kind::SockCommon
+                | Kind::TcpSock
+                | Kind::XdpSock
+        )
     }
 
     /// Judges an access of `size` bytes at `off` from the register, and does it.
@@ -209,8 +220,10 @@ impl Walker<'_> {
             }
             Kind::MapValue if reg.mods == Mods::NONE => {
                 self.map_value(r, off, i64::from(size), way, false)?;
-                self.not_special(&reg, off, size)?;
-                if let Some(dst) = into {
+                self.not_special(&reg, off, size, false)?;
+                if let Some(field) = self.kptr_at(&reg, off) {
+                    self.kptr_access(&field, into)?;
+                } else if let Some(dst) = into {
                     *self.cur.reg_mut(dst) = match self.constant_value(&reg, off, size, signed)? {
                         Some(value) => Reg::known(value),
                         None => Reg::unknown(),
@@ -257,6 +270,7 @@ impl Walker<'_> {
                 self.sock_access(r, &reg, off, size)?;
                 self.set_unknown(into);
             }
+            Kind::Arena => self.set_unknown(into),
             Kind::TpBuffer => {
                 self.buffer_offset(r, &reg, "tracepoint", off, size)?;
                 self.set_unknown(into);
@@ -351,26 +365,25 @@ impl Walker<'_> {
         self.region(r, off, size, value_size, zero_ok)
     }
 
-    fn is_readonly_kind(&self, kind: Option<MapType>) -> bool {
+    pub(super) fn is_readonly_kind(&self, kind: Option<MapType>) -> bool {
         use oxbpf_isa::kernel::MapFlags;
         let record = kind.and_then(|k| self.model.map(k));
         record.is_some_and(|r| r.flags.contains(MapFlags::RDONLY_IN_PROGRAMS))
     }
 
     /// Fields of the value that only helpers may touch.
-    pub(super) fn not_special(&mut self, reg: &Reg, off: i32, size: u32) -> Judged<()> {
-        let specials = self.specials_of(reg.a);
+    pub(super) fn not_special(&mut self, reg: &Reg, off: i32, size: u32, by_helper: bool) -> Judged<()> {
+        let fields = self.fields_of(reg.a);
         let low = i64::from(off) + reg.num.smin();
         let high = (i64::from(off)).wrapping_add(reg.num.umax() as i64).wrapping_add(i64::from(size));
-        for &Special { name, off, size } in specials.iter() {
-            if low < i64::from(off + size) && i64::from(off) < high {
-                if name == super::maps::KPTR {
-                    return Err(Stop::Unknown(Feature::KernelPointers));
+        let (at, bytes) = (off, size);
+        for field in fields.all() {
+            if low < i64::from(field.off + field.size) && i64::from(field.off) < high {
+                if field.kind.is_pointer() {
+                    self.kptr_bytes(field, reg, at, bytes, by_helper)?;
+                    continue;
                 }
-                if name == "bpf_refcount" {
-                    return Err(Stop::Unknown(Feature::OwnedObjects));
-                }
-                return Err(Finding::SpecialField { name }.into());
+                return Err(Finding::SpecialField { name: field.kind.shown() }.into());
             }
         }
         Ok(())
@@ -584,6 +597,7 @@ impl Walker<'_> {
                 }
                 return Ok(());
             }
+            Kind::Arena => return Ok(()),
             Kind::FlowKeys => "flow keys ",
             Kind::MapKey => "key ",
             Kind::MapValue => "value ",

@@ -5,23 +5,39 @@
 //! `do_check_insn` of Linux 6.18; each module names its own.
 
 mod alu;
+mod arena;
 mod args;
 mod call;
+mod dangling;
 mod depth;
 mod dynptr;
+mod fields;
+mod format;
+mod graph;
 mod iter;
 mod jump;
 mod kfunc;
 mod kfunc_args;
+mod kptr;
+mod later;
+mod locks;
+mod malformed;
 mod maps;
 mod memory;
+mod objects;
+mod prototype;
+mod sections;
 mod sock;
 mod stack;
 mod subprog;
+mod throw;
 mod typed;
 
+pub(crate) use dangling::dangling;
 pub(crate) use depth::check_depth;
-pub(crate) use maps::{Special, check_maps};
+pub(crate) use fields::MapFields;
+pub(crate) use maps::{has_arena, unknown_map, unusable};
+pub(crate) use objects::Objects;
 
 use crate::explore::{Judged, Next, Stop, Walker};
 use crate::report::Finding;
@@ -30,14 +46,15 @@ use crate::structure::Slot;
 use crate::types::symbol;
 use crate::verdict::Feature;
 use alloc::vec::Vec;
-use oxbpf_isa::insn::{Callee, DecodeError, Form, Imm64, Insn, PacketBase, Reg as R, Size};
-use oxbpf_isa::kernel::{AttachType, MapType, ProgFlags, RetRule};
+use oxbpf_isa::btf::Linkage;
+use oxbpf_isa::insn::{Callee, Imm64, Insn, PacketBase, Reg as R, Size};
+use oxbpf_isa::kernel::{AttachType, MapType, ProgFlags, ProgType, RetRule};
 
 impl Walker<'_> {
     pub(crate) fn step(&mut self) -> Judged<Next> {
         let insn = match self.structure.insns[self.at as usize] {
             Slot::Insn(insn) => insn,
-            Slot::Bad(error) => return Err(self.bad(error)),
+            Slot::Bad(error) => return Err(self.malformed(error)),
             Slot::Second => return Err(Stop::Unknown(Feature::Internal)),
         };
         match insn {
@@ -45,11 +62,11 @@ impl Walker<'_> {
             Insn::Neg { width, dst } => self.neg(width, dst),
             Insn::Mov { width, dst, src } => self.mov(width, dst, src),
             Insn::MovSx { width, from, dst, src } => self.movsx(width, from, dst, src),
-            Insn::AddrSpaceCast { .. } => Err(Stop::Unknown(Feature::Arena)),
+            Insn::AddrSpaceCast { dst, src, to, from } => self.cast(dst, src, to, from),
             Insn::Endian { op, size, dst } => self.endian(op, size, dst),
-            Insn::Load { size, signed, dst, base, off } => self.load(size, signed, dst, base, off),
+            Insn::Load { size, signed, dst, base, off } => self.load(size, signed, dst, base, off, false),
             Insn::LoadAcquire { size, dst, base, off } => self.load_acquire(size, dst, base, off),
-            Insn::Store { size, base, off, src } => self.store(size, base, off, src),
+            Insn::Store { size, base, off, src } => self.store(size, base, off, src, false),
             Insn::StoreRelease { size, base, off, src } => self.store_release(size, base, off, src),
             Insn::Atomic { op, fetch, size, base, off, src } => self.atomic(op, fetch, size, base, off, src),
             Insn::LdImm64 { dst, imm } => self.wide_load(dst, imm),
@@ -67,6 +84,7 @@ impl Walker<'_> {
             }
             Insn::Call(callee) => {
                 self.jumps += 1;
+                self.callable_under_lock(callee)?;
                 match callee {
                     Callee::Helper(id) => self.call_helper(id),
                     Callee::Subprog(off) => self.call_subprog(off),
@@ -79,25 +97,6 @@ impl Walker<'_> {
                 self.jumps += 1;
                 self.exit()
             }
-        }
-    }
-
-    /// An instruction that is none.
-    fn bad(&self, error: DecodeError) -> Stop {
-        match error {
-            DecodeError::UnknownOpcode { code } => Finding::UnknownOpcode { code }.into(),
-            DecodeError::Register { number, .. } => Finding::InvalidRegister { number }.into(),
-            // The kernel looks at fewer fields of a wide load than the decoder does.
-            DecodeError::Reserved { form: Form::LdImm64, .. } => Stop::Unknown(Feature::Internal),
-            DecodeError::Reserved { .. } => {
-                let code = self.program.insns[self.at as usize].code;
-                match reserved_form(code) {
-                    Some(form) => Finding::ReservedFields { form }.into(),
-                    None => Stop::Unknown(Feature::Internal),
-                }
-            }
-            DecodeError::AtomicOp { imm, .. } => Finding::AtomicOpcode { imm }.into(),
-            _ => Stop::Unknown(Feature::Internal),
         }
     }
 
@@ -131,14 +130,12 @@ impl Walker<'_> {
             Imm64::MapValue { fd: map, off } | Imm64::MapIdxValue { idx: map, off } => {
                 self.usable_map(map)?;
                 if self.map(map as u32).and_then(|m| m.kind()) == Some(MapType::Arena) {
-                    return Err(Stop::Unknown(Feature::Arena));
+                    *self.cur.reg_mut(at) = Self::arena_address(map);
+                    return Ok(Next::Straight);
                 }
-                let mut reg =
+                // The value is the only one of its map, so its lock needs no identity.
+                *self.cur.reg_mut(at) =
                     Reg { a: map as u32, off: off as i32, ..Reg::pointer(Kind::MapValue, Mods::NONE) };
-                if self.has_lock(map as u32) {
-                    reg.id = self.fresh_id();
-                }
-                *self.cur.reg_mut(at) = reg;
             }
             Imm64::BtfId { id, fd } => {
                 *self.cur.reg_mut(at) = symbol::resolve(&self.types, self.model, id, fd)?
@@ -148,7 +145,10 @@ impl Walker<'_> {
                 let Some(subprog) = self.structure.subprog_at(start) else {
                     return Err(Stop::Unknown(Feature::Internal));
                 };
-                if self.functions[subprog].global {
+                if self.program.funcs.is_empty() {
+                    return Err(Finding::CallbackUntyped.into());
+                }
+                if self.functions[subprog].linkage != Some(Linkage::Static) {
                     return Err(Finding::CallbackNotStatic.into());
                 }
                 *self.cur.reg_mut(at) = Reg { a: subprog as u32, ..Reg::pointer(Kind::Func, Mods::NONE) };
@@ -174,10 +174,7 @@ impl Walker<'_> {
             return Err(Finding::LdAbsNotAllowed.into());
         }
         self.readable(R::R6)?;
-        if !self.cur.refs.is_empty() {
-            self.log_references();
-            return Err(Finding::LeakAt { what: "BPF_LD_[ABS|IND]" }.into());
-        }
+        self.nothing_left("BPF_LD_[ABS|IND]", true)?;
         let ctx = *self.cur.reg(6);
         if ctx.kind != Kind::Ctx {
             return Err(Finding::LdAbsContext.into());
@@ -207,24 +204,20 @@ impl Walker<'_> {
     /// The program, or a function of it, ends.
     fn exit(&mut self) -> Judged<Next> {
         let is_program = self.cur.curframe() == 0;
-        let in_async = self.cur.cur().in_async_callback;
-        if (is_program || in_async) && !self.cur.refs.is_empty() {
-            self.log_references();
-            let what = "BPF_EXIT instruction in main prog";
-            return Err(Finding::LeakAt { what }.into());
-        }
+        self.nothing_left("BPF_EXIT instruction in main prog", is_program)?;
         if self.cur.curframe() > 0 {
             let to = self.leave()?;
             return Ok(Next::Back(to));
         }
-        self.return_code()?;
+        self.return_code(0)?;
         Ok(Next::End)
     }
 
-    fn return_code(&mut self) -> Judged<()> {
-        let frame = self.cur.cur();
-        let (in_async, subprog) = (frame.in_async_callback, frame.subprog);
-        let is_global = subprog > 0 && !in_async;
+    /// Whether the program may end with the value in a register.
+    fn return_code(&mut self, r: usize) -> Judged<()> {
+        let frame = &self.cur.frames[0];
+        let (in_async, subprog) = (frame.in_async_callback, frame.subprog as usize);
+        let is_global = subprog > 0 && !in_async && !self.functions[subprog].is_exception_callback;
         let rule = match (in_async, is_global) {
             (true, _) => RetRule::Within(0, 0),
             (_, true) => RetRule::Any,
@@ -233,13 +226,13 @@ impl Walker<'_> {
         if rule == RetRule::Ignored {
             return Ok(());
         }
-        self.readable(R::R0)?;
-        let r0 = *self.cur.reg(0);
+        self.readable(R::ALL[r])?;
+        let r0 = *self.cur.reg(r);
         let name = if in_async { "At async callback return" } else { "At program exit" };
         if is_global {
             if !r0.is_scalar() {
                 let ty = r0.type_name();
-                return Err(Finding::SubprogNotScalar { ty }.into());
+                return Err(Finding::SubprogNotScalar { reg: r as u8, ty }.into());
             }
             return Ok(());
         }
@@ -248,12 +241,12 @@ impl Walker<'_> {
             return Ok(());
         };
         if !r0.is_scalar() {
-            return Err(Finding::ReturnNotKnown { place: name, ty: r0.type_name() }.into());
+            return Err(Finding::ReturnNotKnown { place: name, reg: r as u8, ty: r0.type_name() }.into());
         }
-        self.mark_precise(0)?;
-        let r0 = *self.cur.reg(0);
-        if !in_range(&r0, (min, max), true) {
-            let finding = bad_return(name, &r0, (min, max));
+        self.mark_precise(r)?;
+        let r0 = *self.cur.reg(r);
+        if !in_range(&r0, (min, max), !in_async && self.prog.prog_type == ProgType::Lsm) {
+            let finding = bad_return(name, r, &r0, (min, max));
             if self.kind.attach_type == AttachType::LsmCgroup && (min, max) == (1, 1) {
                 self.log.said(format_args!(
                     "{finding}\nNote, BPF_LSM_CGROUP that attach to void LSM hooks can't modify return value!\n"
@@ -265,7 +258,7 @@ impl Walker<'_> {
     }
 }
 
-/// Whether a returned number lies in a range, looked at as 32 bits for programs.
+/// Whether a returned number lies in a range, looked at as 32 bits where `low` is set.
 pub(crate) fn in_range(r0: &Reg, (min, max): (i32, i32), low: bool) -> bool {
     match low {
         true => r0.num.smin32() >= min && r0.num.smax32() <= max,
@@ -273,7 +266,7 @@ pub(crate) fn in_range(r0: &Reg, (min, max): (i32, i32), low: bool) -> bool {
     }
 }
 
-pub(crate) fn bad_return(place: &'static str, r0: &Reg, (min, max): (i32, i32)) -> Finding {
+pub(crate) fn bad_return(place: &'static str, r: usize, r0: &Reg, (min, max): (i32, i32)) -> Finding {
     let mut has = Vec::new();
     if r0.num.smin() > i64::MIN {
         has.push(alloc::format!("smin={}", r0.num.smin()));
@@ -283,28 +276,5 @@ pub(crate) fn bad_return(place: &'static str, r0: &Reg, (min, max): (i32, i32)) 
     }
     let has =
         if has.is_empty() { alloc::string::String::from("unknown scalar value") } else { has.join(" ") };
-    Finding::ReturnRange { place, has, min, max }
-}
-
-/// The form that the kernel names when an unused field is used.
-fn reserved_form(code: u8) -> Option<&'static str> {
-    use oxbpf_isa::insn::opcode::{class, jmp};
-    Some(match code & class::MASK {
-        0x04 | 0x07 => match code & 0xf0 {
-            0x80 => "BPF_NEG",
-            0xd0 => "BPF_END",
-            0xb0 => "BPF_MOV",
-            _ => "BPF_ALU",
-        },
-        0x02 => "BPF_ST",
-        0x03 => "BPF_STX",
-        0x00 => "BPF_LD_[ABS|IND]",
-        0x05 | 0x06 => match code & class::OP_MASK {
-            jmp::CALL => "BPF_CALL",
-            jmp::EXIT => "BPF_EXIT",
-            jmp::JA => "BPF_JA",
-            _ => "BPF_JMP/JMP32",
-        },
-        _ => return None,
-    })
+    Finding::ReturnRange { place, reg: r as u8, has, min, max }
 }

@@ -116,7 +116,7 @@ impl Walker<'_> {
     }
 
     /// Whether a pointer to this is the program's context.
-    fn is_context(&self, btf: &Btf, to: TypeId) -> bool {
+    pub(super) fn is_context(&self, btf: &Btf, to: TypeId) -> bool {
         let context = match self.prog.prog_type {
             ProgType::RawTracepoint | ProgType::RawTracepointWritable => "bpf_raw_tracepoint_args",
             ProgType::Kprobe => "bpf_user_pt_regs_t",
@@ -147,7 +147,11 @@ impl Walker<'_> {
             *self.cur.reg_mut(1) = Reg::pointer(Kind::Ctx, Mods::NONE);
             return Ok(());
         }
-        for (n, param) in self.params(subprog)?.into_iter().enumerate() {
+        let params = self.params(subprog)?;
+        if self.functions[subprog].is_exception_callback && params != [Param::Scalar] {
+            return Err(Finding::ExceptionCallbackArgs.into());
+        }
+        for (n, param) in params.into_iter().enumerate() {
             *self.cur.reg_mut(n + 1) = match param {
                 Param::Scalar => Reg::unknown(),
                 Param::Ctx => Reg::pointer(Kind::Ctx, Mods::NONE),
@@ -170,6 +174,8 @@ impl Walker<'_> {
         if self.functions[subprog].global {
             return self.call_global(subprog);
         }
+        let regs = self.cur.cur().regs;
+        self.look_at_call(subprog, &regs);
         self.push_frame(subprog)?;
         let callee_frame = self.cur.curframe();
         let args: [Reg; 5] = core::array::from_fn(|n| self.cur.frames[callee_frame - 1].regs[n + 1]);
@@ -200,7 +206,15 @@ impl Walker<'_> {
 
     fn call_global(&mut self, subprog: usize) -> Judged<Next> {
         let name = self.subprog_name(subprog);
-        let invalid = || Stop::from(Finding::GlobalArgs { subprog, name: name.clone() });
+        if self.cur.active_lock().is_some() {
+            return Err(Finding::GlobalUnderLock.into());
+        }
+        // The kernel looks at the arguments first, but says this before what it found there.
+        let sleeps = self.functions[subprog].might_sleep && !self.may_sleep();
+        let invalid = || match sleeps {
+            true => Stop::from(Finding::GlobalSleeps),
+            false => Stop::from(Finding::GlobalArgs { subprog, name: name.clone() }),
+        };
         let params = match self.params(subprog) {
             Ok(params) => params,
             Err(Stop::Reject(finding)) => {
@@ -240,6 +254,9 @@ impl Walker<'_> {
                 }
                 Param::Memory { size, nullable } => self.global_memory(r, size, nullable, &invalid)?,
             }
+        }
+        if sleeps {
+            return Err(Finding::GlobalSleeps.into());
         }
         self.log.line(format_args!("Func#{subprog} ('{name}') is global and assumed valid.\n"));
         if self.functions[subprog].changes_pkt {
@@ -288,17 +305,8 @@ impl Walker<'_> {
         };
         let vma = self.types.find("vm_area_struct", BtfKind::Struct);
         let vma = if id == FIND_VMA { vma.ok_or(Stop::Unknown(Feature::KernelTypes))? } else { TypeId::VOID };
-        self.functions[subprog].is_callback = true;
-        let at = self.at;
-        let later = self.cur.clone();
-        let caller = self.cur.cur().regs;
-        // The frame is made in the state that goes into the callback.
-        self.push_frame(subprog)?;
-        let mut inside = core::mem::replace(&mut self.cur, later);
-        let frame = inside.cur_mut();
-        frame.in_callback = true;
-        frame.callback_ret = (0, 1);
-        match id {
+        let dynptr = if id == USER_RINGBUF_DRAIN { self.fresh_id() } else { 0 };
+        self.push_sync(subprog, |frame, caller| match id {
             LOOP => {
                 frame.regs[1] = Reg::unknown();
                 frame.regs[2] = caller[3];
@@ -309,8 +317,7 @@ impl Walker<'_> {
                 frame.regs[3] = caller[4];
             }
             USER_RINGBUF_DRAIN => {
-                self.id_gen += 1;
-                frame.regs[1] = Reg::dynptr(DynptrType::Local, true, self.id_gen);
+                frame.regs[1] = Reg::dynptr(DynptrType::Local, true, dynptr);
                 frame.regs[2] = caller[3];
             }
             _ => {
@@ -320,7 +327,28 @@ impl Walker<'_> {
                 frame.regs[3] = Reg { a: map.a, b: map.b, ..Reg::pointer(Kind::MapValue, Mods::NONE) };
                 frame.regs[4] = caller[3];
             }
-        }
+        })
+    }
+
+    /// One path goes into a function with what `set` makes of its registers and the caller's, the
+    /// other on.
+    pub(super) fn push_sync(
+        &mut self,
+        subprog: usize,
+        set: impl FnOnce(&mut Frame, &[Reg; 11]),
+    ) -> Judged<()> {
+        self.functions[subprog].is_callback = true;
+        let at = self.at;
+        let later = self.cur.clone();
+        let caller = self.cur.cur().regs;
+        self.look_at_call(subprog, &caller);
+        // The frame is made in the state that goes into the callback.
+        self.push_frame(subprog)?;
+        let mut inside = core::mem::replace(&mut self.cur, later);
+        let frame = inside.cur_mut();
+        frame.in_callback = true;
+        frame.callback_ret = (0, 1);
+        set(frame, &caller);
         inside.callback_unroll_depth += 1;
         let outer = inside.curframe() - 1;
         inside.frame_mut(outer).callback_depth += 1;
@@ -346,7 +374,7 @@ impl Walker<'_> {
             self.mark_precise(0)?;
             let r0 = *self.cur.reg(0);
             if !in_range(&r0, range, false) {
-                return Err(bad_return("At callback return", &r0, range).into());
+                return Err(bad_return("At callback return", 0, &r0, range).into());
             }
         } else {
             let caller = self.cur.curframe() - 1;
@@ -370,6 +398,7 @@ impl Walker<'_> {
     pub(super) fn leave_by_tail_call(&mut self) -> Judged<Next> {
         let at = self.at;
         self.push_path(at + 1, at)?;
+        self.forget_packets();
         *self.cur.reg_mut(0) = Reg::unknown();
         let to = self.leave()?;
         Ok(Next::To(to))

@@ -10,6 +10,10 @@ pub(in crate::kernel) mod contexts {
 pub(in crate::kernel) mod helpers {
     pub(crate) const HELPERS: &[crate::kernel::HelperRecord] = &[];
 }
+pub(in crate::kernel) mod fields {
+    pub(crate) const FIELDS: &[crate::kernel::FieldRecord] = &[];
+    pub(crate) const DESTRUCTORS: &[(&str, bool, crate::kernel::Span)] = &[];
+}
 pub(in crate::kernel) mod hooks {
     pub(crate) const HOOKS: &[(&str, crate::kernel::HookTraits)] = &[];
 }
