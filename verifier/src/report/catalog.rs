@@ -661,6 +661,9 @@ findings! {
     "E1229" EINVAL CastContext { id: u32 } = "context without a structure",
         "kern ctx type id {id} is not a struct",
         "The kernel has no structure for the context of such programs.";
+    "E1230" EFAULT CycleNotEntered { chain: String } = "exception in a loop",
+        "verifier bug: scc exit: no visit info for call chain {chain}",
+        "Linux 6.18 refuses exceptions that are thrown early in a loop. Throw them outside of it.";
     "E1301" EINVAL SlotVariable { what: &'static str } = "object at an unknown place",
         "{what} has to be at a constant offset",
         "The verifier has to know where on the stack the object is.";
