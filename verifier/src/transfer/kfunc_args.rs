@@ -233,11 +233,12 @@ impl Walker<'_> {
     fn map_argument(&mut self, reg: &Reg, r: usize, meta: &mut Meta) -> Judged<()> {
         match reg.kind {
             Kind::MapPtr | Kind::MapKey | Kind::MapValue => {}
-            Kind::Scalar | Kind::NotInit | Kind::Ctx | Kind::Stack | Kind::PacketEnd => {
-                return Err(Finding::KfuncNotMap { reg: r as u8 }.into());
+            // The kernel takes what it keeps in the same place for a map, and then sees what it is.
+            Kind::BtfId | Kind::Dynptr => return Ok(()),
+            Kind::Mem | Kind::Packet | Kind::PacketMeta | Kind::Func if (reg.a, reg.b) != (0, 0) => {
+                return Ok(());
             }
-            // The kernel reads another member of a union here.
-            _ => return Err(Stop::Unknown(Feature::Kfuncs)),
+            _ => return Err(Finding::KfuncNotMap { reg: r as u8 }.into()),
         }
         if let Some(of) = meta.map
             && of != (reg.a, reg.b)
