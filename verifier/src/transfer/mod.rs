@@ -25,6 +25,7 @@ mod malformed;
 mod maps;
 mod memory;
 mod objects;
+mod params;
 mod prototype;
 mod sections;
 mod sock;
