@@ -6,8 +6,11 @@
 //! path too. The promises are kept until the loop is left, and then honoured until nothing changes.
 
 use super::{Judged, Walker};
+use crate::report::Finding;
 use crate::state::{State, StateId};
+use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt::Write;
 use hashbrown::HashMap;
 
 /// How often promises are honoured before everything is taken to matter.
@@ -61,6 +64,23 @@ impl Walker<'_> {
         if visit.entry.is_none() {
             visit.entry = Some(id);
             self.log.cycle("enter", &chain);
+        }
+    }
+
+    /// A path that ends within a loop ends where a kept state covers it, as far as the kernel knows. One
+    /// that an exception ends before any state of the loop was kept makes it give up.
+    pub(super) fn ends_in_cycle(&self) -> Judged<()> {
+        match self.chain(&self.cur) {
+            Some(chain) if !self.cycles.visits.contains_key(&chain) => {
+                let mut text = String::new();
+                for callsite in &chain.callsites {
+                    // Writing to a string does not fail.
+                    let _ = write!(text, "{callsite},");
+                }
+                let _ = write!(text, "{}", chain.scc);
+                Err(Finding::LoopUnvisited { chain: text }.into())
+            }
+            _ => Ok(()),
         }
     }
 

@@ -293,6 +293,7 @@ impl Walker<'_> {
         if self.cur.branches > 0 {
             return Ok(());
         }
+        self.ends_in_cycle()?;
         let mut next = self.cur.parent;
         while let Some(id) = next {
             let state = self.state_mut(id);

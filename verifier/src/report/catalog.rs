@@ -943,6 +943,10 @@ findings! {
     "E1723" EBUSY SecondArena = "second arena",
         "Only one arena per program",
         "A program uses at most one arena.";
+    "E1724" EFAULT LoopUnvisited { chain: String } = "exception in a loop",
+        "verifier bug: scc exit: no visit info for call chain ({chain})",
+        "The kernel loses track of a loop that an exception leaves early. Throw after the loop, or from a \
+        function of its own.";
     "E1730" EINVAL GlobalParams { name: String, count: usize } = "parameters of a global function",
         "Global function {name}() with {count} > 5 args. Buggy compiler.",
         "Functions take at most five arguments.";

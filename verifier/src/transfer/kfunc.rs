@@ -87,7 +87,7 @@ impl<'p> Walker<'p> {
                 self.called_back(&kfunc, |walker| walker.push_async(meta.subprog, meta.map, Later::Work))?;
             }
             Some(Special::TaskWorkSignal | Special::TaskWorkResume) => {
-                self.called_back(&kfunc, |walker| walker.push_async(meta.subprog, meta.map, Later::Work))?;
+                self.called_back(&kfunc, |walker| walker.push_async(meta.subprog, meta.map, Later::Task))?;
             }
             _ => {}
         }

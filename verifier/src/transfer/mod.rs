@@ -217,10 +217,11 @@ impl Walker<'_> {
     /// Whether the program may end with the value in a register.
     fn return_code(&mut self, r: usize) -> Judged<()> {
         let frame = &self.cur.frames[0];
-        let (in_async, subprog) = (frame.in_async_callback, frame.subprog as usize);
+        let (in_async, subprog, range) =
+            (frame.in_async_callback, frame.subprog as usize, frame.callback_ret);
         let is_global = subprog > 0 && !in_async && !self.functions[subprog].is_exception_callback;
         let rule = match (in_async, is_global) {
-            (true, _) => RetRule::Within(0, 0),
+            (true, _) => RetRule::Within(range.0, range.1),
             (_, true) => RetRule::Any,
             _ => self.model.return_rule(&self.kind),
         };
