@@ -5,10 +5,11 @@ mod inputs;
 mod maps;
 mod show;
 
+use super::load::LoadArgs;
+use super::style::Format;
 use super::{CliError, Status, input};
 use crate::object::{Input as Code, LoadOptions, Object};
 use crate::vm::{Config, Engine, Instance, Linker, ManualClock, Seeded, TraceBuffer, Trap, Unknown};
-use clap::ValueEnum;
 use inputs::{Case, Kind};
 use oxbpf_isa::program::Program;
 use std::collections::BTreeMap;
@@ -64,17 +65,11 @@ pub(super) struct Args {
     /// The types of the kernel to fit the program to.
     #[arg(long, value_name = "FILE")]
     btf: Option<PathBuf>,
+    #[command(flatten)]
+    load: LoadArgs,
     /// How to write the results.
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-enum Format {
-    /// For people.
-    Human,
-    /// One object, with stable keys.
-    Json,
 }
 
 /// A program that is ready.
@@ -123,14 +118,22 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> std::result::Result<Statu
         runs: Vec::new(),
         trace: Vec::new(),
     };
+    let target = args.btf.as_deref().map(input::target).transpose()?;
+    let (kinds, kconfig) = (args.load.kinds()?, args.load.config()?);
+    let options = LoadOptions {
+        target: target.as_ref(),
+        kinds: &kinds,
+        maps: &args.load.maps,
+        config: kconfig.as_ref(),
+        ..LoadOptions::default()
+    };
     let cases = match input::code(&args.file)? {
         Code::Slots(insns) => {
-            let program = Program::from_insns("program", insns);
-            session.link(program)?;
+            session.link(Code::program("program", insns, &options).program)?;
             inputs::cases(args, &session.programs["program"].program)?
         }
         Code::Object(object) => {
-            session.link_object(&object, args)?;
+            session.link_object(&object, &options, args)?;
             match &args.events {
                 Some(path) => events::cases(path, &session.programs)?,
                 None => {
@@ -178,13 +181,15 @@ impl Session {
 
     /// Links every program of an object, since they may call each other; one that cannot be linked
     /// matters only when it is the one to run.
-    fn link_object(&mut self, object: &Object, args: &Args) -> std::result::Result<(), CliError> {
-        let target = args.btf.as_deref().map(input::target).transpose()?;
+    fn link_object(
+        &mut self,
+        object: &Object,
+        options: &LoadOptions<'_>,
+        args: &Args,
+    ) -> std::result::Result<(), CliError> {
         let mut first_error = None;
         for (entry, function) in object.programs() {
-            let loaded =
-                object.load(entry, &LoadOptions { target: target.as_ref(), ..LoadOptions::default() });
-            let result = match loaded {
+            let result = match object.load(entry, options) {
                 Ok(loaded) => self.link(loaded.program),
                 Err(e) => Err(CliError::input(args.file.display(), e)),
             };

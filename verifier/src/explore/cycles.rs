@@ -8,9 +8,9 @@
 use super::{Judged, Walker};
 use crate::report::Finding;
 use crate::state::{State, StateId};
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt::Write;
 use hashbrown::HashMap;
 
 /// How often promises are honoured before everything is taken to matter.
@@ -67,23 +67,6 @@ impl Walker<'_> {
         }
     }
 
-    /// A path that ends within a loop ends where a kept state covers it, as far as the kernel knows. One
-    /// that an exception ends before any state of the loop was kept makes it give up.
-    pub(super) fn ends_in_cycle(&self) -> Judged<()> {
-        match self.chain(&self.cur) {
-            Some(chain) if !self.cycles.visits.contains_key(&chain) => {
-                let mut text = String::new();
-                for callsite in &chain.callsites {
-                    // Writing to a string does not fail.
-                    let _ = write!(text, "{callsite},");
-                }
-                let _ = write!(text, "{}", chain.scc);
-                Err(Finding::LoopUnvisited { chain: text }.into())
-            }
-            _ => Ok(()),
-        }
-    }
-
     pub(super) fn add_backedge(&mut self, id: StateId, end: State) {
         let Some(chain) = self.chain(self.state(id)) else { return };
         self.log.cycle("backedge", &chain);
@@ -91,6 +74,21 @@ impl Walker<'_> {
         visit.backedges.push(end);
         self.backedge_count += 1;
         self.update_peak();
+    }
+
+    /// A path that is left inside a loop where no state was kept, as by an exception, is what the
+    /// kernel takes for an error of its own.
+    pub(super) fn end_in_cycle(&self) -> Judged<()> {
+        let Some(chain) = self.chain(&self.cur) else { return Ok(()) };
+        if self.cycles.visits.contains_key(&chain) {
+            return Ok(());
+        }
+        let mut text = String::from("(");
+        for callsite in &chain.callsites {
+            text.push_str(&format!("{callsite},"));
+        }
+        text.push_str(&format!("{})", chain.scc));
+        Err(Finding::CycleNotEntered { chain: text }.into())
     }
 
     pub(super) fn exit_cycle(&mut self, id: StateId) -> Judged<()> {

@@ -293,7 +293,7 @@ impl Walker<'_> {
         if self.cur.branches > 0 {
             return Ok(());
         }
-        self.ends_in_cycle()?;
+        self.end_in_cycle()?;
         let mut next = self.cur.parent;
         while let Some(id) = next {
             let state = self.state_mut(id);

@@ -652,8 +652,8 @@ findings! {
     "E1226" EINVAL SliceWrite = "packet is read-only here",
         "the prog does not allow writes to packet data",
         "Programs of this type only read packets: use bpf_dynptr_slice().";
-    "E1227" EINVAL KfuncObject { func: Box<str>, n: u8, kind: &'static str, name: Box<str>, reg: u8, has_kind: &'static str, has: Box<str> } = "argument is another object",
-        "kernel function {func} args#{n} expected pointer to {kind} {name} but R{reg} has a pointer to {has_kind} {has}",
+    "E1227" EINVAL KfuncObject { func: String, n: usize, wanted: String, reg: usize, has: String } = "argument is another object",
+        "kernel function {func} args#{n} expected pointer to {wanted} but R{reg} has a pointer to {has}",
         "The kernel function takes an object of another type.";
     "E1228" EINVAL KfuncUnsafe { n: usize, ty: String, expected: String } = "argument not safe",
         "arg#{n} is {ty} expected {expected} or socket",
@@ -661,6 +661,9 @@ findings! {
     "E1229" EINVAL CastContext { id: u32 } = "context without a structure",
         "kern ctx type id {id} is not a struct",
         "The kernel has no structure for the context of such programs.";
+    "E1230" EFAULT CycleNotEntered { chain: String } = "exception in a loop",
+        "verifier bug: scc exit: no visit info for call chain {chain}",
+        "Linux 6.18 refuses exceptions that are thrown early in a loop. Throw them outside of it.";
     "E1301" EINVAL SlotVariable { what: &'static str } = "object at an unknown place",
         "{what} has to be at a constant offset",
         "The verifier has to know where on the stack the object is.";
@@ -943,10 +946,6 @@ findings! {
     "E1723" EBUSY SecondArena = "second arena",
         "Only one arena per program",
         "A program uses at most one arena.";
-    "E1724" EFAULT LoopUnvisited { chain: String } = "exception in a loop",
-        "verifier bug: scc exit: no visit info for call chain ({chain})",
-        "The kernel loses track of a loop that an exception leaves early. Throw after the loop, or from a \
-        function of its own.";
     "E1730" EINVAL GlobalParams { name: String, count: usize } = "parameters of a global function",
         "Global function {name}() with {count} > 5 args. Buggy compiler.",
         "Functions take at most five arguments.";

@@ -13,6 +13,7 @@ use crate::report::Finding;
 use crate::state::{DynptrType, Kind, Mods, Reg, type_name};
 use crate::types::{Part, is_trusted, walk};
 use crate::verdict::Feature;
+use alloc::format;
 use alloc::string::ToString;
 use oxbpf_isa::btf::{Btf, Kind as BtfKind, Param, Type, TypeId};
 use oxbpf_isa::kernel::{Arg, ArgFlags, ArgKind, FieldKind, KfuncFlags, ProgType};
@@ -232,11 +233,12 @@ impl Walker<'_> {
     fn map_argument(&mut self, reg: &Reg, r: usize, meta: &mut Meta) -> Judged<()> {
         match reg.kind {
             Kind::MapPtr | Kind::MapKey | Kind::MapValue => {}
-            Kind::Scalar | Kind::NotInit | Kind::Ctx | Kind::Stack | Kind::PacketEnd => {
-                return Err(Finding::KfuncNotMap { reg: r as u8 }.into());
+            // The kernel takes what it keeps in the same place for a map, and then sees what it is.
+            Kind::BtfId | Kind::Dynptr => return Ok(()),
+            Kind::Mem | Kind::Packet | Kind::PacketMeta | Kind::Func if (reg.a, reg.b) != (0, 0) => {
+                return Ok(());
             }
-            // The kernel reads another member of a union here.
-            _ => return Err(Stop::Unknown(Feature::Kfuncs)),
+            _ => return Err(Finding::KfuncNotMap { reg: r as u8 }.into()),
         }
         if let Some(of) = meta.map
             && of != (reg.a, reg.b)
@@ -507,15 +509,14 @@ impl Walker<'_> {
         let same = walk::matches((has_btf, resolved, reg.off), (btf, wanted), (strict, true), |finding| {
             log.line(format_args!("{finding}\n"))
         });
+        let words = |ty: &Type<'_>| format!("{} {}", ty.kind().name(), ty.name());
         if !same && !is_projection(to.name(), has.name()) {
             return Err(Finding::KfuncObject {
-                func: kfunc.name.into(),
-                n: n as u8,
-                kind: to.kind().name(),
-                name: to.name().into(),
-                reg: r as u8,
-                has_kind: has.kind().name(),
-                has: has.name().into(),
+                func: kfunc.name.to_string(),
+                n,
+                wanted: words(&to),
+                reg: r,
+                has: words(&has),
             }
             .into());
         }
