@@ -40,10 +40,12 @@ fn last_words(log: &str) -> &str {
     log.lines().rev().find(plain).unwrap_or_default()
 }
 
+/// What is said with a place in the program as the kernel has rewritten it.
+const REWRITTEN: &str = "verifier bug: No program to jit at insn";
+
 /// Whether the words are the same, but for a place that is one in the program as the kernel has
 /// rewritten it, and for a missing end of a line.
 fn same_words(ours: &str, theirs: &str) -> bool {
-    const REWRITTEN: &str = "verifier bug: No program to jit at insn";
     const UNENDED: &str = "expected prog array map for tail call";
     ours == theirs || [REWRITTEN, UNENDED].iter().any(|w| ours.starts_with(w) && theirs.starts_with(w))
 }
@@ -52,9 +54,11 @@ fn same_words(ours: &str, theirs: &str) -> bool {
 fn lines(log: &str) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
     log.lines().map(|line| match line.find(" (18) r").and_then(|at| Some((at, line[at..].find(" = ")?))) {
         Some((at, eq)) => {
-            let rest = line.find("  ; ").or_else(|| line.find(" ; ")).map_or("", |at| line[at..].trim_start());
+            let rest =
+                line.find("  ; ").or_else(|| line.find(" ; ")).map_or("", |at| line[at..].trim_start());
             format!("{} {rest}", &line[..at + eq]).into()
         }
+        None if line.starts_with(REWRITTEN) => REWRITTEN.into(),
         None => line.into(),
     })
 }
@@ -111,7 +115,10 @@ impl Judges {
     fn report(&self, seed: u64, program: &Program, class: &Class, words: &str) {
         let started = Instant::now();
         let same = |p: &Program| {
-            started.elapsed() < PATIENCE && self.judge(p).is_some_and(|(c, ours, theirs)| c == *class && group(&c, ours.as_ref(), &theirs) == words)
+            started.elapsed() < PATIENCE
+                && self.judge(p).is_some_and(|(c, ours, theirs)| {
+                    c == *class && group(&c, ours.as_ref(), &theirs) == words
+                })
         };
         let small = shrink(program, same);
         let Some((_, ours, theirs)) = self.judge(&small) else { return };

@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use oxbpf_isa::btf::{Linkage, Type};
 use oxbpf_isa::insn::{Callee, Imm64, Insn};
-use oxbpf_isa::kernel::{HelperFlags, KfuncFlags, KernelModel, KernelVersion, ProgFlags as Of, ProgKind};
+use oxbpf_isa::kernel::{HelperFlags, KernelModel, KernelVersion, KfuncFlags, ProgFlags as Of, ProgKind};
 use oxbpf_isa::program::{ProgFlags, Program};
 
 /// Whether a kernel would take a program.
@@ -159,9 +159,8 @@ pub fn verify_logged(program: &Program, kernel: &Kernel<'_>, level: u32) -> (Jud
     let types = Types::new(program, kernel).btf(Part::VMLINUX);
     let kfuncs = Kfuncs::new(program, kernel.model, kind.as_ref(), types.map(|btf| &**btf));
     let map_fields = MapFields::new(program, kernel.model);
-    let unusable = |map: usize| {
-        crate::transfer::unusable(program, map, kernel.model, kind.as_ref()?, &map_fields)
-    };
+    let unusable =
+        |map: usize| crate::transfer::unusable(program, map, kernel.model, kind.as_ref()?, &map_fields);
     let tell = |subprogs: &[structure::Subprog]| log.functions(subprogs);
     let structure = structure::analyze_with(program, kernel.model, &kfuncs, tell, &unusable);
     let verdict = match structure {
@@ -219,10 +218,20 @@ fn judge(
         },
         _ => None,
     };
-    let graph = Graph::new(&structure.insns, &structure.subprogs, args);
+    let graph = Graph::new(&program.insns, structure, args);
     let functions = functions(program, structure, model, &kind, &kfuncs);
-    let mut walker =
-        Walker::new(program, kernel, kfuncs, structure, graph, kind, prog, functions, map_fields, core::mem::take(log));
+    let mut walker = Walker::new(
+        program,
+        kernel,
+        kfuncs,
+        structure,
+        graph,
+        kind,
+        prog,
+        functions,
+        map_fields,
+        core::mem::take(log),
+    );
     walker.log_live_registers();
     walker.attach = attach;
     let verdict = walk_all(&mut walker);
@@ -342,7 +351,10 @@ fn functions(
                         moves |= kfunc.moves_packets();
                         sleeps |= kfunc.has(KfuncFlags::SLEEPABLE);
                     }
-                    structure::Slot::Insn(Insn::Call(Callee::Subprog(off))) => {
+                    // Whoever takes a function's address may have it called.
+                    structure::Slot::Insn(
+                        Insn::Call(Callee::Subprog(off)) | Insn::LdImm64 { imm: Imm64::Func(off), .. },
+                    ) => {
                         let to = (at as i64 + 1 + i64::from(off)) as usize;
                         let Some(callee) = structure.subprog_at(to) else { continue };
                         moves |= functions[callee].changes_pkt;

@@ -120,8 +120,8 @@ impl Writer<'_> {
             self.mov(to, r);
             r = to;
         }
-        let mask = (max + 1).checked_next_power_of_two().map_or(max, |p| if p > max + 1 { p / 2 } else { p })
-            - 1;
+        let mask =
+            (max + 1).checked_next_power_of_two().map_or(max, |p| if p > max + 1 { p / 2 } else { p }) - 1;
         let way = if self.sheltered > 0 { 0 } else { self.random.below(9) };
         let width = self.width();
         match way {
@@ -240,12 +240,7 @@ impl Writer<'_> {
         self.mov(base, Reg::FP);
         if self.random.percent(50) && self.locked >> index.number() & 1 == 0 {
             let shift = self.random.below(3) as i32;
-            self.put(Insn::Alu {
-                op: AluOp::Lsh,
-                width: Width::W64,
-                dst: index,
-                src: Operand::Imm(shift),
-            });
+            self.put(Insn::Alu { op: AluOp::Lsh, width: Width::W64, dst: index, src: Operand::Imm(shift) });
             self.set(index, What::Num(Some(7 << shift)));
         }
         self.put(Insn::Alu { op: AluOp::Add, width: Width::W64, dst: base, src: Operand::Reg(index) });
@@ -450,8 +445,11 @@ impl Writer<'_> {
         }
         let off = off as i16;
         if write {
-            let src =
-                if self.random.percent(50) { Operand::Reg(self.number()) } else { Operand::Imm(self.constant()) };
+            let src = if self.random.percent(50) {
+                Operand::Reg(self.number())
+            } else {
+                Operand::Imm(self.constant())
+            };
             if src != Operand::Reg(base) {
                 self.put(Insn::Store { size, base, off, src });
             }

@@ -196,14 +196,7 @@ impl Writer<'_> {
     }
 
     /// Puts something that fits into an argument register; whether that was possible.
-    fn argument(
-        &mut self,
-        id: u32,
-        dst: Reg,
-        arg: &Arg,
-        shape: &mut Option<u8>,
-        room: &mut u32,
-    ) -> bool {
+    fn argument(&mut self, id: u32, dst: Reg, arg: &Arg, shape: &mut Option<u8>, room: &mut u32) -> bool {
         if self.slip() {
             if let Some(src) = self.find(|w| w != What::No) {
                 self.mov(dst, src);
@@ -224,7 +217,11 @@ impl Writer<'_> {
                     })
                     .collect();
                 let any = self.random.percent(4) || fits.is_empty();
-                let of = if any { self.random.below(self.shapes.len() as u64) as u8 } else { self.random.one(&fits) };
+                let of = if any {
+                    self.random.below(self.shapes.len() as u64) as u8
+                } else {
+                    self.random.one(&fits)
+                };
                 *shape = Some(of);
                 self.load_map(dst, of);
             }

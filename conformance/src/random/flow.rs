@@ -236,7 +236,11 @@ impl Writer<'_> {
         let leaving = self.put(Insn::MayGoto { off: 0 });
         let most = 1 + self.random.below(3) as u32;
         self.block(most);
-        let back = if self.random.percent(50) { self.condition() } else { self.put(Insn::Goto { off: 0, long: false }) };
+        let back = if self.random.percent(50) {
+            self.condition()
+        } else {
+            self.put(Insn::Goto { off: 0, long: false })
+        };
         self.point(back, head);
         self.land(leaving);
         self.locked = locked;
@@ -313,8 +317,9 @@ impl Writer<'_> {
         let fits = |f: &Function| {
             !f.is_callback && f.args.len() <= args.len() && f.args.iter().zip(&args).all(|(a, b)| a == b)
         };
-        let known: Vec<usize> =
-            (0..self.functions.len()).filter(|&f| f > self.function.unwrap_or(0) && fits(&self.functions[f])).collect();
+        let known: Vec<usize> = (0..self.functions.len())
+            .filter(|&f| f > self.function.unwrap_or(0) && fits(&self.functions[f]))
+            .collect();
         let index = if !known.is_empty() && self.random.percent(70) {
             self.random.one(&known)
         } else if self.functions.len() < FUNCTIONS {
@@ -322,8 +327,7 @@ impl Writer<'_> {
             if is_global {
                 args = vec![What::Num(None); args.len()];
             }
-            let function =
-                Function { args, sites: Vec::new(), is_callback: false, is_global, start: None };
+            let function = Function { args, sites: Vec::new(), is_callback: false, is_global, start: None };
             self.functions.push(function);
             self.functions.len() - 1
         } else {
@@ -355,8 +359,7 @@ impl Writer<'_> {
         let (first, second) = Insn::LdImm64 { dst, imm: oxbpf::isa::insn::Imm64::Func(0) }.encode();
         self.code.push(first);
         self.code.extend(second);
-        let function =
-            Function { args, sites: vec![site], is_callback: true, is_global: false, start: None };
+        let function = Function { args, sites: vec![site], is_callback: true, is_global: false, start: None };
         self.functions.push(function);
         self.set(dst, What::Pointer);
         true

@@ -114,11 +114,7 @@ fn fields(model: &KernelModel, kind: &ProgKind) -> Fields {
             Some((off as i16, size))
         })
     };
-    Fields {
-        packet: find(CtxReg::Packet),
-        end: find(CtxReg::PacketEnd),
-        meta: find(CtxReg::PacketMeta),
-    }
+    Fields { packet: find(CtxReg::Packet), end: find(CtxReg::PacketEnd), meta: find(CtxReg::PacketMeta) }
 }
 
 /// The program of a seed.

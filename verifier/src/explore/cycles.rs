@@ -90,7 +90,7 @@ impl Walker<'_> {
         loop {
             rounds += 1;
             if rounds > MAX_ROUNDS + 1 {
-                for end in &mut backedges {
+                for end in &backedges {
                     self.all_precise(end);
                 }
                 return Ok(());

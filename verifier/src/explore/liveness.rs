@@ -49,10 +49,9 @@ impl Instance {
 
     fn note_read(&mut self, frame: usize, insn: u32, slots: u64) {
         let Some(masks) = self.masks_mut(frame, insn) else { return };
-        if masks.may_read | slots != masks.may_read {
-            masks.may_read |= slots;
-            self.updated = true;
-        }
+        masks.may_read |= slots;
+        // What is live already changes nothing.
+        self.updated |= slots & !masks.live != 0;
     }
 
     fn note_writes(&mut self, insn: u32, writes: &[u64; MAX_FRAMES]) {
@@ -201,8 +200,8 @@ impl StackLiveness {
             loop {
                 rounds += 1;
                 let mut changed = false;
-                for &insn in order {
-                    for frame in 0..instance.frames.len() {
+                for frame in 0..instance.frames.len() {
+                    for &insn in order {
                         changed |= update(instance, frame, insn, successors, marks, log);
                     }
                 }

@@ -272,6 +272,7 @@ impl<'p> Walker<'p> {
                 self.log_insn(at);
             }
             self.walked[at as usize] = true;
+            self.stack_live.ensure(&self.cur);
             self.stack_live.begin(at);
             let next = self.step()?;
             self.from = at as i64;
@@ -299,8 +300,8 @@ impl<'p> Walker<'p> {
     /// Ends the current path and takes up the next; whether that was the last.
     fn end_path(&mut self) -> Judged<bool> {
         self.log.scratch_all();
-        self.finish_stack_liveness();
         self.finish_branches()?;
+        self.finish_stack_liveness();
         let Some(next) = self.pending.pop() else { return Ok(true) };
         self.log.rewind(next.log_mark);
         self.cur = next.state;

@@ -12,7 +12,7 @@ use crate::state::{Access, State, StateId, Step};
 use crate::structure::Marks;
 use crate::verdict::Feature;
 use alloc::vec::Vec;
-use oxbpf_isa::insn::{AtomicOp, Callee, Insn, Operand, Reg as R};
+use oxbpf_isa::insn::{Callee, Insn, Operand, Reg as R};
 
 /// R1 to R5.
 const ARGS: u16 = 0x3e;
@@ -171,12 +171,21 @@ impl Walker<'_> {
     }
 
     /// Marks every scalar in the states before this one.
-    pub(super) fn all_precise(&mut self, from: &mut State) {
-        self.all_precise_from(from.parent);
+    pub(super) fn all_precise(&mut self, from: &State) {
+        self.all_precise_from(from.curframe(), from.parent);
     }
 
-    fn all_precise_from(&mut self, mut next: Option<StateId>) {
+    fn all_precise_from(&mut self, frame: usize, mut next: Option<StateId>) {
+        let verbose = self.log.verbose();
+        if verbose {
+            self.log.line(format_args!(
+                "mark_precise: frame{frame}: falling back to forcing all scalars precise\n"
+            ));
+        }
         while let Some(id) = next {
+            if verbose {
+                self.log_forced(id);
+            }
             let state = self.state_mut(id);
             state.for_each_reg(|r| r.is_scalar() && !r.precise, |r| r.precise = true);
             next = state.parent;
@@ -192,7 +201,7 @@ impl Walker<'_> {
         self.backtrack = Backtrack::default();
         let (trail, changed) = result?;
         if matches!(trail, Trail::Lost) {
-            self.all_precise_from(start.parent);
+            self.all_precise_from(start.frame, start.parent);
         }
         Ok(changed)
     }
@@ -379,8 +388,7 @@ impl Walker<'_> {
             Insn::Load { dst, .. } | Insn::LoadAcquire { dst, .. } => {
                 return Ok(back_over_load(dst, access, bt));
             }
-            Insn::Atomic { op: AtomicOp::Cmpxchg, .. } => return Ok(back_over_load(R::R0, access, bt)),
-            Insn::Atomic { fetch: true, src, .. } => return Ok(back_over_load(src, access, bt)),
+            // To the kernel these are stores, whatever they fetch.
             Insn::Store { base, src, .. } => return Ok(back_over_store(base, src, access, bt)),
             Insn::StoreRelease { base, src, .. } | Insn::Atomic { base, src, .. } => {
                 return Ok(back_over_store(base, Operand::Reg(src), access, bt));

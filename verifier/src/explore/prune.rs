@@ -308,7 +308,8 @@ impl Walker<'_> {
 
     fn free_if_done(&mut self, id: StateId) {
         let done = self.kept[id as usize].as_ref().is_some_and(|k| k.evicted && k.state.branches == 0);
-        if done {
+        // The kernel does not look again later.
+        if done && !self.is_cycle_unfinished(id) {
             self.free_list_size -= 1;
             // Promises of unfinished loops name states by number; then none is given out again.
             if self.backedge_count == 0 {

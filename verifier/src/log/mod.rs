@@ -135,12 +135,11 @@ impl Log {
             return;
         }
         self.line(format_args!("SCC {what} ("));
-        for (i, callsite) in chain.callsites.iter().enumerate() {
-            let comma = if i > 0 { "," } else { "" };
-            self.line(format_args!("{comma}{callsite}"));
+        // A call in slot 0 ends the list, as the kernel prints it.
+        for callsite in chain.callsites.iter().take_while(|c| **c != 0) {
+            self.line(format_args!("{callsite},"));
         }
-        let comma = if chain.callsites.is_empty() { "" } else { "," };
-        self.line(format_args!("{comma}{})\n", chain.scc));
+        self.line(format_args!("{})\n", chain.scc));
     }
 
     pub fn stack_liveness(&mut self, chain: &[u32], start: u32, rounds: u32) {
@@ -176,7 +175,9 @@ impl Log {
                 self.line(format_args!("{comma}{}", -8 * (spi + 1)));
                 comma = ",";
             }
-            self.line(format_args!(" "));
+            if sign == '+' {
+                self.line(format_args!(" "));
+            }
         }
         self.line(format_args!("\n"));
     }

@@ -15,7 +15,9 @@ use crate::state::{Byte, Kind, LockKind, Mods, Reg, type_name};
 use crate::verdict::Feature;
 use alloc::string::String;
 use oxbpf_isa::insn::Reg as R;
-use oxbpf_isa::kernel::{Arg, ArgFlags, ArgKind, FieldKind, HelperFlags, HelperProto, MapCreateFlags, MapType};
+use oxbpf_isa::kernel::{
+    Arg, ArgFlags, ArgKind, FieldKind, HelperFlags, HelperProto, MapCreateFlags, MapType,
+};
 
 /// A map, and which of the maps inside another it is.
 pub(super) type Map = (u32, u32);

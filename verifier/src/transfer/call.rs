@@ -16,8 +16,8 @@ use crate::verdict::Feature;
 use alloc::format;
 use alloc::string::String;
 use oxbpf_isa::kernel::{
-    ArgKind, AttachType, HelperFlags, HelperMatch, HelperRefusal, MapCreateFlags, MapType, ProgType, RetBounds,
-    RetFlags, RetKind,
+    ArgKind, AttachType, HelperFlags, HelperMatch, HelperRefusal, MapCreateFlags, MapType, ProgType,
+    RetBounds, RetFlags, RetKind,
 };
 
 const MAP_LOOKUP: i32 = 1;
@@ -38,9 +38,7 @@ const DYNPTR_WRITE: i32 = 202;
 const DYNPTR_DATA: i32 = 203;
 pub(super) const USER_RINGBUF_DRAIN: i32 = 209;
 /// Helpers whose rules beyond the signature have no model yet.
-const UNMODELLED: &[(i32, Feature)] = &[
-    (194, Feature::KernelPointers),
-];
+const UNMODELLED: &[(i32, Feature)] = &[(194, Feature::KernelPointers)];
 /// Results that are errors are not below this (Linux `MAX_ERRNO`).
 const MAX_ERRNO: i32 = 4095;
 

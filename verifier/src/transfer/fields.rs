@@ -155,7 +155,8 @@ impl Search<'_> {
         }
         let Some(resolved) = self.btf.ty(ty) else { return Err(Broken) };
         let name = resolved.name();
-        let found = self.records.iter().find(|r| matches!(r.sign, FieldSign::Struct(s) if s == name)).copied();
+        let found =
+            self.records.iter().find(|r| matches!(r.sign, FieldSign::Struct(s) if s == name)).copied();
         let Some(record) = found else {
             return match resolved {
                 Type::Struct(s) => {

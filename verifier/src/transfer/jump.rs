@@ -189,7 +189,8 @@ impl Walker<'_> {
         let (test, w) = (test(cond), width(w));
         if src == Operand::Reg(dst) {
             other.reg_mut(dst.index()).num = self.sanitize(test.assume_same(w, true, &a.num), "true_reg1")?;
-            self.cur.reg_mut(dst.index()).num = self.sanitize(test.assume_same(w, false, &a.num), "false_reg1")?;
+            self.cur.reg_mut(dst.index()).num =
+                self.sanitize(test.assume_same(w, false, &a.num), "false_reg1")?;
             return Ok(());
         }
         let (a1, b1) = test.assume(w, true, &a.num, &b.num);
@@ -253,7 +254,9 @@ impl Walker<'_> {
                 // The identity of a lock's value tells the lock.
                 let index = super::maps::index_of(r.a);
                 let has_lock = |f: &Rc<Fields>| f.has_lock();
-                if r.kind != Kind::MapValue || !fields.of(index, super::maps::is_inner(r.a)).is_some_and(has_lock) {
+                if r.kind != Kind::MapValue
+                    || !fields.of(index, super::maps::is_inner(r.a)).is_some_and(has_lock)
+                {
                     r.id = 0;
                 }
             },
@@ -333,11 +336,12 @@ fn sync_linked(state: &mut State, known: usize, linked: &[Linked]) {
 }
 
 fn synced(known: &Reg, reg: &Reg) -> Option<Reg> {
-    if known.id & ADD_CONST == 0 && reg.id & ADD_CONST == 0 || reg.off == known.off && reg.id == known.id {
-        return Some(Reg { num: known.num, ..*known }).map(|r| Reg { id: reg.id, off: reg.off, ..r });
-    }
-    if known.id & ADD_CONST != 0 && reg.id & ADD_CONST != 0 && known.id & ADD_CONST != reg.id & ADD_CONST {
+    // A distance in 32 bits says nothing of one in 64.
+    if (known.id ^ reg.id) & ADD_CONST == ADD_CONST {
         return None;
+    }
+    if known.id & ADD_CONST == 0 && reg.id & ADD_CONST == 0 || reg.off == known.off {
+        return Some(*known);
     }
     let known_off = if known.id & ADD_CONST != 0 { known.off } else { 0 };
     let reg_off = if reg.id & ADD_CONST != 0 { reg.off } else { 0 };

@@ -3,11 +3,11 @@
 //! A register names a map by its index in the program; the map inside a map of maps has the same
 //! index with a bit set. Which special fields its values hold is found once for each program.
 
+use super::fields::{Fields, MapFields};
 use crate::explore::Walker;
 use crate::report::Finding;
 use crate::structure::{Slot, Structure};
 use crate::verdict::Feature;
-use super::fields::{Fields, MapFields};
 use alloc::rc::Rc;
 use oxbpf_isa::insn::{Imm64, Insn};
 use oxbpf_isa::kernel::{FieldKind, KernelModel, MapType, ProgKind, ProgType};

@@ -351,10 +351,9 @@ impl Walker<'_> {
             Way::Read => flags.contains(MapCreateFlags::WRONLY_PROG),
         };
         if forbidden {
-            let full = i64::from(off).wrapping_add(reg.num.smin());
             return Err(match way {
-                Way::Write => Finding::MapWrite { value_size, off: full as i32, size },
-                Way::Read => Finding::MapRead { value_size, off: full as i32, size },
+                Way::Write => Finding::MapWrite { value_size, off, size },
+                Way::Read => Finding::MapRead { value_size, off, size },
             }
             .into());
         }

@@ -95,16 +95,14 @@ impl Walker<'_> {
         };
         let count = proto.params().len();
         if count > MAX_PARAMS {
-            let text = format_args!(
-                "Global function {name}() with {count} > {MAX_PARAMS} args. Buggy compiler.\n"
-            );
+            let text =
+                format_args!("Global function {name}() with {count} > {MAX_PARAMS} args. Buggy compiler.\n");
             said(text, &mut self.log);
             return None;
         }
         if !matches!(btf.resolved(proto.ret), Some((_, Type::Int { .. } | Type::Enum(_)))) {
-            let text = format_args!(
-                "Global function {name}() doesn't return scalar. Only those are supported.\n"
-            );
+            let text =
+                format_args!("Global function {name}() doesn't return scalar. Only those are supported.\n");
             said(text, &mut self.log);
             return None;
         }
@@ -112,8 +110,7 @@ impl Walker<'_> {
         for (tag, component) in btf.decl_tags(func.type_id) {
             let (Some(_), Some(n)) = (tag.strip_prefix("arg:"), component) else { continue };
             if !is_global {
-                self.log
-                    .line(format_args!("arg#{n} type tag is not supported in static functions\n"));
+                self.log.line(format_args!("arg#{n} type tag is not supported in static functions\n"));
                 return None;
             }
             tagged |= 1u32.checked_shl(n).unwrap_or(0);
