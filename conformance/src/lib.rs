@@ -14,4 +14,5 @@ pub mod fuzz;
 pub mod oracle;
 pub mod plugin;
 pub mod random;
+pub mod raw;
 pub mod vectors;

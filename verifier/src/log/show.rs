@@ -16,7 +16,6 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 use oxbpf_isa::disasm::{Kernel, Names};
 use oxbpf_isa::kernel::KernelModel;
-use oxbpf_isa::program::MapDef;
 
 /// Where what changed is written.
 const COLUMN: usize = 40;

@@ -5,7 +5,7 @@ use crate::report::{Fault, Finding};
 use oxbpf_isa::insn::opcode::{class, mode, pseudo};
 use oxbpf_isa::insn::{DecodeError, Insn, RawInsn};
 use oxbpf_isa::kernel::MapType;
-use oxbpf_isa::program::{MapDef, Program};
+use oxbpf_isa::program::{MapDef, Program, descriptor_of};
 
 /// Offsets into values end here (Linux `BPF_MAX_VAR_OFF`).
 const MAX_OFFSET: u32 = 1 << 29;
@@ -69,7 +69,7 @@ fn wide_load(program: &Program, at: usize, unusable: &dyn Fn(usize) -> Option<Fi
 
 fn map(program: &Program, at: usize, index: i32) -> Result<&MapDef, Fault> {
     let found = usize::try_from(index).ok().and_then(|i| program.maps.get(i));
-    found.map(|m| &**m).ok_or(Fault::at(at, Finding::NoMap { fd: index }))
+    found.map(|m| &**m).ok_or(Fault::at(at, Finding::NoMap { fd: descriptor_of(index) }))
 }
 
 /// Addresses inside a map's first value: of arrays and arenas, and within bounds.
