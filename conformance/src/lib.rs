@@ -10,6 +10,7 @@ pub mod facts;
 pub mod filetest;
 pub mod forms;
 pub mod fuzz;
+pub mod logs;
 #[cfg(target_os = "linux")]
 pub mod oracle;
 pub mod plugin;

@@ -8,17 +8,10 @@ use std::collections::BTreeMap;
 use oxbpf::isa::btf::Kind;
 use oxbpf::isa::kernel::{KernelModel, KernelVersion};
 use oxbpf_conformance::corpus;
+use oxbpf_conformance::logs::last_words;
 use oxbpf_conformance::oracle::Oracle;
 use oxbpf_conformance::raw;
 use oxbpf_verifier::{Kernel, Verdict, verify_logged};
-
-/// The last line before the summary.
-fn last_words(log: &str) -> &str {
-    let plain = |l: &&str| {
-        !l.starts_with("processed ") && !l.starts_with("verification time") && !l.starts_with("stack depth")
-    };
-    log.lines().rev().find(plain).unwrap_or_default()
-}
 
 #[test]
 fn raw_programs_are_judged_as_the_kernel_judges_them() {
@@ -63,7 +56,8 @@ fn raw_programs_are_judged_as_the_kernel_judges_them() {
             (Verdict::Accept, 0) => {
                 count("agree");
                 count("accepted");
-                let same = ours.stats.insns == answer.processed && ours.stats.total_states == answer.total_states;
+                let same =
+                    ours.stats.insns == answer.processed && ours.stats.total_states == answer.total_states;
                 count(if same { "same counts" } else { "other counts" });
                 if !same {
                     println!("counts {name}: {:?} for {}", ours.stats, answer.processed);

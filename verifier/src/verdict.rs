@@ -234,10 +234,9 @@ fn judge(
     );
     walker.log_live_registers();
     walker.attach = attach;
-    let verdict = walk_all(&mut walker);
+    let walked = walk_all(&mut walker);
     *stats = walker.stats;
-    *log = core::mem::take(&mut walker.log);
-    match verdict {
+    let verdict = match walked {
         Ok(()) => match crate::transfer::check_depth(&walker.functions, structure, prog, stats) {
             Ok(()) => match (walker.absent_kfunc, unseen(&walker)) {
                 (Some(at), _) => Verdict::Reject(Fault::at(at as usize, Finding::KfuncAbsent)),
@@ -247,7 +246,36 @@ fn judge(
             Err((stop, at)) => said(stop, at),
         },
         Err((stop, at)) => said(stop, at),
-    }
+    };
+    let depths = depths(&walker, verdict == Verdict::Accept);
+    *log = core::mem::take(&mut walker.log);
+    log.set_depths(depths);
+    verdict
+}
+
+/// The bytes of stack that the kernel says each function takes. Of an accepted program it has removed
+/// functions that no path led to, and given others more stack: for loops that it put in place of calls
+/// (Linux `optimize_bpf_loop`) and for the count of `may_goto` (`do_misc_fixups`).
+fn depths(walker: &Walker<'_>, accepted: bool) -> Vec<u32> {
+    const INLINED_LOOP: u32 = 24;
+    const MAY_GOTO: u32 = 16;
+    let functions = walker.structure.subprogs.iter().zip(&walker.functions).enumerate();
+    let alive = |&(n, (subprog, _)): &(usize, (&structure::Subprog, &Function))| {
+        n == 0 || !accepted || walker.is_walked(subprog.start)
+    };
+    let depth = |(_, (subprog, function)): (usize, (&structure::Subprog, &Function))| {
+        let mut depth = function.stack_depth;
+        if accepted {
+            let mut insns = (subprog.start..subprog.end).filter(|&at| walker.is_walked(at));
+            let is_inlined = |at| walker.loops.get(&(at as u32)).is_some_and(Option::is_some);
+            let counts =
+                |at| matches!(walker.structure.insns[at], structure::Slot::Insn(Insn::MayGoto { .. }));
+            depth += if insns.clone().any(is_inlined) { INLINED_LOOP } else { 0 };
+            depth += if insns.any(counts) { MAY_GOTO } else { 0 };
+        }
+        depth
+    };
+    functions.filter(alive).map(depth).collect()
 }
 
 /// The kernel whose walk this is.

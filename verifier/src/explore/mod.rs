@@ -232,6 +232,9 @@ impl<'p> Walker<'p> {
         }
         let result =
             self.enter(subprog).and_then(|()| self.explore()).map_err(|stop| (stop, self.at as usize));
+        if result.is_ok() {
+            self.log.forget_walk();
+        }
         self.kept.clear();
         self.free.clear();
         self.pending.clear();

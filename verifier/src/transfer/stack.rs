@@ -59,7 +59,7 @@ impl Walker<'_> {
         }
         let subprog = self.cur.frames[frame].subprog as usize;
         let depth = &mut self.functions[subprog].stack_depth;
-        *depth = (*depth).max(bytes as u32);
+        *depth = (*depth).max(8 * slots as u32);
     }
 
     pub(super) fn stack_write(
