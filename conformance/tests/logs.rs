@@ -44,6 +44,8 @@ struct Judge<'a> {
     show: u32,
     levels: Vec<u32>,
     left_out: u32,
+    /// Programs whose types the kernel refuses, so that loaders leave them out.
+    untyped: u32,
     unknown: u32,
     /// By log level and whether the program is accepted.
     shares: BTreeMap<(u32, bool), Share>,
@@ -94,8 +96,16 @@ fn logs_equal_the_kernels() {
     let target = oracle.target();
     let model = KernelModel::measured(KernelVersion::new(6, 18)).unwrap();
     let kernel = Kernel::new(&model).with_types(Some(&target));
-    let mut judge =
-        Judge { oracle: &oracle, kernel, show, levels, left_out: 0, unknown: 0, shares: BTreeMap::new() };
+    let mut judge = Judge {
+        oracle: &oracle,
+        kernel,
+        show,
+        levels,
+        left_out: 0,
+        untyped: 0,
+        unknown: 0,
+        shares: BTreeMap::new(),
+    };
     for (name, path) in objects.iter().filter(|(name, _)| name.contains(&only)) {
         let Ok(object) = Object::parse(fs::read(path).unwrap(), &corpus::object_name(path)) else { continue };
         for row in rows.iter().filter(|row| row[0] == *name) {
@@ -119,10 +129,15 @@ fn logs_equal_the_kernels() {
             if named.is_some_and(|s| s.def.flags.contains(sections::SectionFlags::SLEEPABLE)) {
                 loaded.flags.0 |= ProgFlags::SLEEPABLE;
             }
+            if !oracle.takes_types(&loaded) {
+                loaded.btf = None;
+                (loaded.funcs, loaded.lines) = (Vec::new(), Vec::new());
+                judge.untyped += 1;
+            }
             judge.program(&format!("{name} {program}"), &loaded);
         }
     }
-    println!("{} left out, {} unknown", judge.left_out, judge.unknown);
+    println!("{} left out, {} unknown, {} without types", judge.left_out, judge.unknown, judge.untyped);
     for ((level, accepted), share) in &judge.shares {
         let what = if *accepted { "accepted" } else { "rejected" };
         println!(

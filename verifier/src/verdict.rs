@@ -316,10 +316,12 @@ fn walk_all(walker: &mut Walker<'_>) -> Result<(), (Stop, usize)> {
                 continue;
             }
             walker.walk(n)?;
-            let name = walker.subprog_name(n);
-            walker
-                .log
-                .line(format_args!("Func#{n} ('{name}') is safe for any args that match its prototype\n"));
+            if walker.log.on() {
+                let name = walker.subprog_name(n);
+                walker.log.line(format_args!(
+                    "Func#{n} ('{name}') is safe for any args that match its prototype\n"
+                ));
+            }
             walker.functions[n].verified = true;
             found = true;
         }

@@ -217,7 +217,9 @@ fn reg_text(reg: &Reg, frame: usize, subject: Subject<'_>) -> String {
         let map = if is_inner { map.and_then(|m| m.inner.as_deref()) } else { map };
         if let Some(map) = map {
             if !map.name.is_empty() && !is_inner {
-                field(&mut out, &format!("map={}", map.name));
+                // The kernel keeps so much of a name.
+                let name: String = map.name.chars().take(15).collect();
+                field(&mut out, &format!("map={name}"));
             }
             field(&mut out, &format!("ks={}", map.key_size));
             field(&mut out, &format!("vs={}", map.value_size));

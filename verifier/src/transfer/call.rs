@@ -179,12 +179,7 @@ impl Walker<'_> {
     fn own_rules(&mut self, id: i32, seen: &Seen) -> Judged<()> {
         match id {
             TAIL_CALL => self.nothing_left("tail_call", true),
-            GET_LOCAL_STORAGE => {
-                if !self.cur.reg(2).is_null() {
-                    return Err(Finding::StorageFlags.into());
-                }
-                self.mark_precise(2)
-            }
+            GET_LOCAL_STORAGE if !self.cur.reg(2).is_null() => Err(Finding::StorageFlags.into()),
             FOR_EACH | FIND_VMA | USER_RINGBUF_DRAIN => self.push_callback(id, seen),
             DYNPTR_FROM_MEM => match *self.cur.reg(1) {
                 Reg { kind: Kind::MapValue, mods: Mods::NONE, .. } => Ok(()),
