@@ -3,10 +3,12 @@
 use crate::explore::{Function, Stop, Walker};
 use crate::kfunc::{Call, Kfuncs};
 use crate::log::Log;
+use crate::proof::Recorder;
 use crate::report::{Fault, Finding};
+use crate::state::State;
 use crate::structure::{self, Graph, Structure};
 use crate::transfer::MapFields;
-use crate::types::{Kernel, Part, Types, target};
+use crate::types::{Kernel, Part, Types, symbol, target};
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -14,7 +16,7 @@ use core::fmt;
 use oxbpf_isa::btf::{Linkage, Type};
 use oxbpf_isa::insn::{Callee, Imm64, Insn};
 use oxbpf_isa::kernel::{HelperFlags, KernelModel, KernelVersion, KfuncFlags, ProgFlags as Of, ProgKind};
-use oxbpf_isa::program::{ProgFlags, Program};
+use oxbpf_isa::program::{MapDef, ProgFlags, Program};
 
 /// Whether a kernel would take a program.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -152,20 +154,53 @@ pub fn verify(program: &Program, kernel: &Kernel<'_>) -> Judgement {
 
 /// As [`verify`], with the log the kernel would write at this level: 0 for none, 1, or 2.
 pub fn verify_logged(program: &Program, kernel: &Kernel<'_>, level: u32) -> (Judgement, String) {
+    verify_with(program, kernel, Options { level, ..Options::default() })
+}
+
+/// What is asked of a walk.
+pub(crate) struct Options<'a> {
+    /// How much the log says.
+    pub level: u32,
+    /// How many processors the machine is taken to have.
+    pub cpus: u32,
+    /// Writes facts down for a proof.
+    pub recorder: Option<&'a mut Recorder>,
+    /// Shown every state that an instruction is looked at in.
+    pub observer: Option<&'a dyn Fn(&State)>,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Options { level: 0, cpus: MEASURED_CPUS, recorder: None, observer: None }
+    }
+}
+
+/// The processors of the machine on which the recorded kernel answered.
+const MEASURED_CPUS: u32 = 2;
+
+pub(crate) fn verify_with(
+    program: &Program,
+    kernel: &Kernel<'_>,
+    options: Options<'_>,
+) -> (Judgement, String) {
     let mut stats = Stats::default();
-    let mut log = Log::new(level);
+    let mut log = Log::new(options.level);
     let prog = program.prog_type.and_then(|of| Some((of, kernel.model.prog(of)?)));
     let kind = prog.map(|(of, prog)| kind_of(program, of, prog));
     let types = Types::new(program, kernel).btf(Part::VMLINUX);
     let kfuncs = Kfuncs::new(program, kernel.model, kind.as_ref(), types.map(|btf| &**btf));
     let map_fields = MapFields::new(program, kernel.model);
-    let unusable =
-        |map: usize| crate::transfer::unusable(program, map, kernel.model, kind.as_ref()?, &map_fields);
+    let unusable = |index: usize, map: &MapDef| {
+        let fields = map_fields.of(index, false).cloned().unwrap_or_default();
+        crate::transfer::unusable(map, kernel.model, kind.as_ref()?, &fields)
+    };
     let tell = |subprogs: &[structure::Subprog]| log.functions(subprogs);
     let structure = structure::analyze_with(program, kernel.model, &kfuncs, tell, &unusable);
     let verdict = match structure {
         Err(fault) => Verdict::Reject(fault),
-        Ok(structure) => judge(program, kernel, kfuncs, map_fields, &structure, &mut stats, &mut log),
+        Ok(structure) => {
+            judge(program, kernel, kfuncs, map_fields, &structure, options, &mut stats, &mut log)
+        }
     };
     if let Verdict::Reject(fault) = &verdict {
         let text = alloc::format!("{fault}");
@@ -178,12 +213,14 @@ pub fn verify_logged(program: &Program, kernel: &Kernel<'_>, level: u32) -> (Jud
     (Judgement { verdict, stats }, log.into_text())
 }
 
-fn judge(
-    program: &Program,
-    kernel: &Kernel<'_>,
-    kfuncs: Kfuncs<'_>,
+#[allow(clippy::too_many_arguments)]
+fn judge<'a>(
+    program: &'a Program,
+    kernel: &'a Kernel<'a>,
+    kfuncs: Kfuncs<'a>,
     map_fields: MapFields,
-    structure: &Structure,
+    structure: &'a Structure,
+    options: Options<'a>,
     stats: &mut Stats,
     log: &mut Log,
 ) -> Verdict {
@@ -201,6 +238,9 @@ fn judge(
         return Verdict::Unknown(feature);
     }
     let types = Types::new(program, kernel);
+    if let Err(verdict) = symbols(structure, &types, model) {
+        return verdict;
+    }
     let attach = match target::resolve(program, kernel, &types, &kind, prog) {
         Ok(attach) => attach.map(Rc::new),
         Err(Stop::Reject(finding)) => return Verdict::Reject(Fault::of(*finding)),
@@ -234,6 +274,7 @@ fn judge(
     );
     walker.log_live_registers();
     walker.attach = attach;
+    (walker.cpus, walker.recorder, walker.observer) = (options.cpus, options.recorder, options.observer);
     let walked = walk_all(&mut walker);
     *stats = walker.stats;
     let verdict = match walked {
@@ -280,6 +321,21 @@ fn depths(walker: &Walker<'_>, accepted: bool) -> Vec<u32> {
 
 /// The kernel whose walk this is.
 const REFERENCE: KernelVersion = KernelVersion::new(6, 18);
+
+/// Whether the addresses in wide loads are known, as the kernel looks them up before it walks.
+fn symbols(structure: &Structure, types: &Types<'_>, model: &KernelModel) -> Result<(), Verdict> {
+    for (at, slot) in structure.insns.iter().enumerate() {
+        let structure::Slot::Insn(Insn::LdImm64 { imm: Imm64::BtfId { id, fd }, .. }) = slot else {
+            continue;
+        };
+        if types.kernel.is_some()
+            && let Err(stop) = symbol::resolve(types, model, *id, *fd)
+        {
+            return Err(said(stop, at));
+        }
+    }
+    Ok(())
+}
 
 /// What the kernel looks up for every instruction before it walks, so that it may refuse the program
 /// even where no path leads.

@@ -307,6 +307,8 @@ bit_set! {
         LOCKDOWN_CONFIDENTIALITY = 1, "lockdown_confidentiality";
         /// Built with `CONFIG_BPF_KPROBE_OVERRIDE`.
         KPROBE_OVERRIDE = 2, "kprobe_override";
+        /// Built without `CONFIG_KALLSYMS_ALL`, so that variables have no known addresses.
+        FEW_SYMBOLS = 3, "few_symbols";
     }
 }
 

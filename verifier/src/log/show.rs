@@ -150,7 +150,8 @@ impl Log {
 
 fn dynptr_text(reg: &Reg) -> String {
     let mut fields = Vec::new();
-    for (name, id) in [("id", reg.id), ("ref_id", reg.ref_id)] {
+    // The kernel keeps whether this is the upper slot where slices have the dynptr's id.
+    for (name, id) in [("id", reg.id), ("ref_id", reg.ref_id), ("dynptr_id", reg.b)] {
         if id != 0 {
             fields.push(format!("{name}={id}"));
         }

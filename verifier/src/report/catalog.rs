@@ -641,7 +641,7 @@ findings! {
     "E1223" EINVAL KfuncResultKind { name: String, kind: &'static str, pointee: String } = "result of a kernel function",
         "kernel function {name} returns pointer type {kind} {pointee} is not supported",
         "Results of this type have no known size.";
-    "E1224" EINVAL CastUnknownType { id: u64 } = "cast to no type",
+    "E1224" EINVAL CastUnknownType { id: i64 } = "cast to no type",
         "Unknown type ID {id} passed to kfunc bpf_rdonly_cast",
         "The kernel's types have no type with this id.";
     "E1225" EINVAL CastType = "cast to this type",
@@ -656,6 +656,9 @@ findings! {
     "E1228" EINVAL KfuncUnsafe { n: usize, ty: String, expected: String } = "argument not safe",
         "arg#{n} is {ty} expected {expected} or socket",
         "The pointer may not be valid any more.";
+    "E1229" EINVAL CastContext { id: u32 } = "context without a structure",
+        "kern ctx type id {id} is not a struct",
+        "The kernel has no structure for the context of such programs.";
     "E1301" EINVAL SlotVariable { what: &'static str } = "object at an unknown place",
         "{what} has to be at a constant offset",
         "The verifier has to know where on the stack the object is.";
@@ -799,6 +802,10 @@ findings! {
     "E1526" EINVAL SymbolSize { name: String } = "variable of unknown size",
         "ldimm64 unable to resolve the size of type '{name}': -22",
         "The kernel's types do not say how large the variable is.";
+    "E1527" ENOENT SymbolAddress { name: String } = "variable without a known address",
+        "ldimm64 failed to find the address for kernel symbol '{name}'.",
+        "The kernel's table of symbols does not have the variable: this kernel is built without \
+        CONFIG_KALLSYMS_ALL.";
     "E1601" ESRCH MissingTarget { what: &'static str, name: String, near: String } = "attach target that does not exist",
         "this kernel has no {what} {name}{near}",
         "The types of this kernel do not have what the program attaches to, so a loader would not even \

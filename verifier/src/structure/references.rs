@@ -10,7 +10,10 @@ use oxbpf_isa::program::{MapDef, Program, descriptor_of};
 /// Offsets into values end here (Linux `BPF_MAX_VAR_OFF`).
 const MAX_OFFSET: u32 = 1 << 29;
 
-pub(super) fn check(program: &Program, unusable: &dyn Fn(usize) -> Option<Finding>) -> Result<(), Fault> {
+pub(super) fn check(
+    program: &Program,
+    unusable: &dyn Fn(usize, &MapDef) -> Option<Finding>,
+) -> Result<(), Fault> {
     let raw = &program.insns;
     let mut at = 0;
     while at < raw.len() {
@@ -42,10 +45,14 @@ fn exists(code: u8) -> bool {
     code != CALLX && !matches!(decoded, Err(DecodeError::UnknownOpcode { .. }))
 }
 
-fn wide_load(program: &Program, at: usize, unusable: &dyn Fn(usize) -> Option<Finding>) -> Result<(), Fault> {
+fn wide_load(
+    program: &Program,
+    at: usize,
+    unusable: &dyn Fn(usize, &MapDef) -> Option<Finding>,
+) -> Result<(), Fault> {
     let map = |index| {
         let def = map(program, at, index)?;
-        match unusable(index as usize) {
+        match unusable(index as usize, def) {
             Some(finding) => Err(Fault::at(at, finding)),
             None => Ok(def),
         }

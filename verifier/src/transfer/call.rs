@@ -71,6 +71,9 @@ impl Walker<'_> {
         for n in 0..5 {
             self.argument(n, &proto, id, &mut seen)?;
         }
+        if let (Some(recorder), Some((map, _))) = (&mut self.recorder, seen.map) {
+            recorder.map_use(self.at, map, seen.const_key);
+        }
         self.map_writable(id, &seen)?;
         if id == TAIL_CALL {
             self.tail_call_index(&seen)?;
@@ -287,16 +290,11 @@ impl Walker<'_> {
                     let max = i32::try_from(seen.size_max).unwrap_or(i32::MAX);
                     Scalar::UNKNOWN.with_signed_bounds_both((-MAX_ERRNO) as u32, max as u32)
                 }
-                RetBounds::Cpu => Scalar::UNKNOWN.with_signed_bounds_both(0, self.cpus() as u32 - 1),
+                RetBounds::Cpu => Scalar::UNKNOWN.with_signed_bounds_both(0, self.cpus.saturating_sub(1)),
             };
         }
         *self.cur.reg_mut(0) = r0;
         Ok(())
-    }
-
-    /// How many processors the kernel is taken to have.
-    fn cpus(&self) -> i32 {
-        2
     }
 
     /// A lookup in a socket map gives a socket to be released.

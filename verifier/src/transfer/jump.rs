@@ -9,10 +9,9 @@
 use super::alu::width;
 use super::fields::{Fields, MapFields};
 use crate::domain::{Alu, Cond as Test, Width};
-use crate::explore::{Judged, Linked, MAX_LINKED, Next, Walker, pack};
+use crate::explore::{Judged, Linked, LinkedRegs, MAX_LINKED, Next, Walker, pack};
 use crate::state::{ADD_CONST, ADD_CONST32, Access, Kind, Mods, Reg, State};
 use alloc::rc::Rc;
-use alloc::vec::Vec;
 use oxbpf_isa::insn::{Cond, Operand, Reg as R, Width as InsnWidth};
 
 /// Packets are read up to here at most (Linux `MAX_PACKET_OFF`).
@@ -139,12 +138,14 @@ impl Walker<'_> {
             {
                 self.mark_precise(src.index())?;
             }
+            self.note_branch(taken, !taken);
             if self.log.on() {
                 self.log_state();
             }
             return Ok(if taken { Next::To(target) } else { Next::Straight });
         }
-        let mut linked = Vec::new();
+        self.note_branch(true, true);
+        let mut linked = LinkedRegs::new();
         if matches!(src, Operand::Reg(_)) && b.is_scalar() && b.id != 0 {
             self.collect_linked(b.id, &mut linked);
         }
@@ -174,6 +175,12 @@ impl Walker<'_> {
             self.log_state();
         }
         Ok(Next::Straight)
+    }
+
+    fn note_branch(&mut self, taken: bool, falls_through: bool) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.branch(self.at, taken, falls_through);
+        }
     }
 
     /// Cuts the ranges of both numbers on both sides.
@@ -264,7 +271,7 @@ impl Walker<'_> {
     }
 
     /// Registers and slots with this id, as far as they are still read.
-    fn collect_linked(&self, id: u32, linked: &mut Vec<Linked>) {
+    fn collect_linked(&self, id: u32, linked: &mut LinkedRegs) {
         let id = id & !ADD_CONST;
         let matches = |r: &Reg| r.is_scalar() && r.id & !ADD_CONST == id;
         for (n, frame) in self.cur.frames.iter().enumerate().rev() {
@@ -321,7 +328,7 @@ fn sync_linked(state: &mut State, known: usize, linked: &[Linked]) {
         let frame = l.frame as usize;
         let reg = match l.is_reg {
             true => state.frames[frame].regs[l.index as usize],
-            false => state.frames[frame].stack[l.index as usize].reg,
+            false => *state.frames[frame].stack[l.index as usize].reg,
         };
         let is_known = l.is_reg && frame == state.curframe() && l.index as usize == known;
         if !reg.is_scalar() || is_known || (reg.id & !ADD_CONST) != (known_reg.id & !ADD_CONST) {
@@ -330,7 +337,7 @@ fn sync_linked(state: &mut State, known: usize, linked: &[Linked]) {
         let Some(updated) = synced(&known_reg, &reg) else { continue };
         match l.is_reg {
             true => state.frame_mut(frame).regs[l.index as usize] = updated,
-            false => state.frame_mut(frame).stack_mut()[l.index as usize].reg = updated,
+            false => state.frame_mut(frame).stack_mut()[l.index as usize].reg = updated.into(),
         }
     }
 }

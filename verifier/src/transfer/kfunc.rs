@@ -194,7 +194,7 @@ impl<'p> Walker<'p> {
                     mods = Mods::UNTRUSTED;
                 }
                 if let (true, Some((frame, spi))) = (kfunc.has(KfuncFlags::ITER_NEXT), meta.iter) {
-                    let iter = self.cur.frames[frame].stack[spi].reg;
+                    let iter = *self.cur.frames[frame].stack[spi].reg;
                     mods = mods.with(if iter.mods.has(Mods::RCU) { Mods::RCU } else { Mods::TRUSTED });
                 }
                 Ok(Reg::typed(Part::VMLINUX, id, mods))
@@ -226,7 +226,7 @@ impl<'p> Walker<'p> {
                 // The kernel looks the low half up and reports the whole.
                 let id = TypeId(wanted as u32);
                 match btf.ty(id) {
-                    None => return Err(Finding::CastUnknownType { id: wanted }.into()),
+                    None => return Err(Finding::CastUnknownType { id: wanted as i64 }.into()),
                     Some(Type::Struct(_) | Type::Union(_)) => Reg::typed(Part::VMLINUX, id, Mods::UNTRUSTED),
                     Some(Type::Void) => Reg::pointer(Kind::Mem, Mods::RDONLY.with(Mods::UNTRUSTED)),
                     Some(_) => return Err(Finding::CastType.into()),

@@ -10,10 +10,11 @@ use super::memory::Way;
 use crate::explore::{Judged, Stop, Walker};
 use crate::kfunc::{Kfunc, Special};
 use crate::report::Finding;
-use crate::state::{DynptrType, Kind, Mods, Reg};
+use crate::state::{DynptrType, Kind, Mods, Reg, type_name};
+use crate::types::{Part, is_trusted, walk};
 use crate::verdict::Feature;
 use alloc::string::ToString;
-use oxbpf_isa::btf::{Btf, Param, Type, TypeId};
+use oxbpf_isa::btf::{Btf, Kind as BtfKind, Param, Type, TypeId};
 use oxbpf_isa::kernel::{Arg, ArgFlags, ArgKind, KfuncFlags, ProgType};
 
 /// Structures may nest so deep in memory that a kernel function reads.
@@ -108,11 +109,17 @@ pub(super) fn stands_for(kind: Kind) -> Option<&'static str> {
 
 /// Modifiers with which a pointer is as good as a trusted one.
 const SAFE: Mods = Mods::ALLOC.with(Mods::TRUSTED).with(Mods::NON_OWN_REF);
+/// The ending of types that are not cast to those without, nor from them.
+const NOCAST: &str = "___init";
 
-/// Whether the pointer is valid for sure (Linux `is_trusted_reg`).
-fn is_trusted(reg: &Reg) -> bool {
-    let safe = reg.mods.without(SAFE) == Mods::NONE;
-    reg.ref_id != 0 || safe && (stands_for(reg.kind).is_some() || reg.mods.any(SAFE))
+/// Whether the types are the same but that one is not set up yet (Linux `btf_type_ids_nocast_alias`).
+fn is_nocast_alias(a: &str, b: &str) -> bool {
+    a.strip_suffix(NOCAST) == Some(b) || b.strip_suffix(NOCAST) == Some(a)
+}
+
+/// Whether programs see the second type under the name of the first.
+fn is_projection(name: &str, of: &str) -> bool {
+    matches!((name, of), ("__sk_buff", "sk_buff") | ("xdp_md", "xdp_buff"))
 }
 
 impl Walker<'_> {
@@ -364,8 +371,8 @@ impl Walker<'_> {
                 }
                 self.constant_string(&reg, r)
             }
-            Class::Map => self.kfunc_object(r, Some("bpf_map"), pointer, kfunc),
-            Class::Object => self.kfunc_object(r, None, pointer, kfunc),
+            Class::Map => self.kernel_object(&reg, pointer, Some("bpf_map"), kfunc, btf),
+            Class::Object => self.kernel_object(&reg, pointer, None, kfunc, btf),
             Class::AllocObject
             | Class::RefcountedKptr
             | Class::ListHead
@@ -458,15 +465,57 @@ impl Walker<'_> {
         Ok(())
     }
 
-    /// An object of the kernel.
-    fn kfunc_object(
+    /// An object of the kernel, of the parameter's type or of another that is named.
+    fn kernel_object(
         &mut self,
-        _r: usize,
-        _as: Option<&'static str>,
-        _pointer: &Pointer<'_>,
-        _kfunc: &Kfunc<'_>,
+        reg: &Reg,
+        pointer: &Pointer<'_>,
+        named: Option<&str>,
+        kfunc: &Kfunc<'_>,
+        btf: &Btf,
     ) -> Judged<()> {
-        Err(Stop::Unknown(Feature::KernelTypes))
+        let (n, r) = (pointer.n, pointer.n + 1);
+        let unsafe_mods = reg.mods.without(SAFE) != Mods::NONE && !reg.mods.has(Mods::RCU);
+        let stands_for = stands_for(reg.kind);
+        if (reg.kind != Kind::BtfId || unsafe_mods) && stands_for.is_none() {
+            let safe = Mods(reg.mods.0 & SAFE.0);
+            let expected = type_name(reg.kind, safe);
+            return Err(Finding::KfuncUnsafe { n, ty: reg.type_name(), expected }.into());
+        }
+        let unknown = Stop::Unknown(Feature::KernelTypes);
+        let find = |name: &str| self.types.find(name, BtfKind::Struct).ok_or(unknown.clone());
+        let (part, id) = match stands_for {
+            Some(name) => (Part::VMLINUX, find(name)?),
+            None => (Part(reg.b), TypeId(reg.a)),
+        };
+        let (wanted, to) = match named {
+            Some(name) => {
+                let id = find(name)?;
+                (id, btf.ty(id).ok_or(unknown.clone())?)
+            }
+            None => (pointer.id, pointer.to),
+        };
+        let has_btf = self.types.btf(part).ok_or(unknown.clone())?;
+        let (resolved, has) = has_btf.resolved(id).ok_or(unknown)?;
+        let of_type = has_btf.ty(id).map_or("", |ty| ty.name());
+        let strict = kfunc.has(KfuncFlags::RELEASE) && reg.ref_id != 0 || is_nocast_alias(of_type, to.name());
+        let log = &mut self.log;
+        let same = walk::matches((has_btf, resolved, reg.off), (btf, wanted), (strict, true), |finding| {
+            log.line(format_args!("{finding}\n"))
+        });
+        if !same && !is_projection(to.name(), has.name()) {
+            return Err(Finding::KfuncObject {
+                func: kfunc.name.to_string(),
+                n,
+                kind: to.kind().name(),
+                name: to.name().to_string(),
+                reg: r,
+                has_kind: has.kind().name(),
+                has: has.name().to_string(),
+            }
+            .into());
+        }
+        Ok(())
     }
 
     /// The member of the kernel's table of contexts for this kind of program.
@@ -480,7 +529,11 @@ impl Walker<'_> {
 
     /// What the kernel itself sees as the context (Linux `get_kern_ctx_btf_id`).
     fn kernel_context(&self, btf: &Btf) -> Judged<TypeId> {
-        self.context_member(btf, "_kern").ok_or(Stop::Unknown(Feature::Kfuncs))
+        let id = self.context_member(btf, "_kern").ok_or(Stop::Unknown(Feature::Kfuncs))?;
+        match btf.ty(id) {
+            Some(Type::Struct(_) | Type::Union(_)) => Ok(id),
+            _ => Err(Finding::CastContext { id: id.0 }.into()),
+        }
     }
 
     /// Whether a pointer to this type is the program's context (Linux `btf_is_prog_ctx_type`).

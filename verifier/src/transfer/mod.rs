@@ -30,12 +30,13 @@ mod typed;
 pub(crate) use dangling::dangling;
 pub(crate) use depth::check_depth;
 pub(crate) use fields::MapFields;
-pub(crate) use maps::{unknown_map, unusable};
+pub(crate) use maps::{index_of, is_inner, unknown_map, unusable};
 
 use crate::explore::{Judged, Next, Stop, Walker};
 use crate::report::Finding;
 use crate::state::{Kind, Mods, Reg};
 use crate::structure::Slot;
+use crate::types::symbol;
 use crate::verdict::Feature;
 use alloc::vec::Vec;
 use oxbpf_isa::btf::Linkage;
@@ -128,7 +129,9 @@ impl Walker<'_> {
                 *self.cur.reg_mut(at) =
                     Reg { a: map as u32, off: off as i32, ..Reg::pointer(Kind::MapValue, Mods::NONE) };
             }
-            Imm64::BtfId { id, fd } => *self.cur.reg_mut(at) = self.symbol(id, fd)?,
+            Imm64::BtfId { id, fd } => {
+                *self.cur.reg_mut(at) = symbol::resolve(&self.types, self.model, id, fd)?
+            }
             Imm64::Func(off) => {
                 let start = (i64::from(self.at) + 1 + i64::from(off)) as usize;
                 let Some(subprog) = self.structure.subprog_at(start) else {

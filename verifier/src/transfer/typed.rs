@@ -1,8 +1,8 @@
 //! Pointers to typed objects of the kernel: what is read and written through them, and what an
-//! argument or a symbol of such a type is.
+//! argument of such a type is.
 //!
 //! Rules: `check_ptr_to_btf_access`, `check_ptr_to_map_access`, `btf_ctx_access`,
-//! `check_pseudo_btf_id` and the `btf_struct_access` functions of program types, of Linux 6.18.
+//! and the `btf_struct_access` functions of program types, of Linux 6.18.
 //! Whether what a pointer read from an object points to is trusted follows from how far the object
 //! is, and from the lists of safe members in the kernel's types.
 
@@ -16,7 +16,6 @@ use crate::types::walk::{self, Found};
 use crate::types::{Part, is_trusted};
 use crate::verdict::Feature;
 use alloc::string::{String, ToString};
-use alloc::sync::Arc;
 use oxbpf_isa::btf::{Btf, Kind as BtfKind, Type, TypeId};
 use oxbpf_isa::kernel::{
     Arg, ArgFlags, ArgKind, AttachType, HelperFlags, HookTraits, MapType, ProgType, RetRule, StructOpsRecord,
@@ -247,7 +246,9 @@ impl Walker<'_> {
         let is_number = match resolved {
             Type::Int { size, .. } => size <= 8,
             Type::Enum(_) => true,
-            Type::Struct(_) => !(is_result && self.kind.attach_type == AttachType::ModifyReturn),
+            Type::Struct(_) | Type::Union(_) => {
+                !(is_result && self.kind.attach_type == AttachType::ModifyReturn)
+            }
             _ => false,
         };
         if is_result && self.kind.attach_type == AttachType::ModifyReturn && !is_number {
@@ -259,7 +260,7 @@ impl Walker<'_> {
             return Ok(Some(self.context_number(is_result)));
         }
         let Type::Ptr(to) = resolved else {
-            let (ty, kind) = (resolved.name(), kind_name(resolved.kind()));
+            let (ty, kind) = (walk::named(resolved.name()), kind_name(resolved.kind()));
             self.log.line(format_args!(
                 "func '{name}' arg{number} '{ty}' has type {kind}. Only pointer access is allowed\n"
             ));
@@ -341,7 +342,7 @@ impl Walker<'_> {
             self.log.line(format_args!("func '{name}' arg{number} type {kind} is not a struct\n"));
             return Ok(None);
         }
-        let ty = pointee.name();
+        let ty = walk::named(pointee.name());
         self.log.line(format_args!("func '{name}' arg{number} has btf_id {} type {kind} '{ty}'\n", id.0));
         if is_scalar {
             self.log.line(format_args!("marking pointer arg{number} as scalar as it may encode error"));
@@ -369,42 +370,6 @@ impl Walker<'_> {
             }
             ProgType::Lsm => !target.traits.contains(HookTraits::LSM_UNTRUSTED),
             ProgType::StructOps => true,
-            _ => false,
-        }
-    }
-
-    /// The address of a variable or function of the kernel.
-    pub(super) fn symbol(&mut self, id: i32, module: i32) -> Judged<Reg> {
-        let unknown = Stop::Unknown(Feature::KernelTypes);
-        let part = Part(u32::try_from(module).map_err(|_| unknown.clone())?);
-        let btf = self.types.btf(part).ok_or(unknown)?.clone();
-        let id = TypeId(id as u32);
-        let ty = match btf.ty(id) {
-            None => return Err(Finding::SymbolId { id: id.0 as i32 }.into()),
-            Some(Type::Func { .. }) => return Ok(Reg::pointer(Kind::Mem, Mods::RDONLY)),
-            Some(Type::Var { ty, .. }) => ty,
-            Some(_) => return Err(Finding::SymbolKind { id: id.0 as i32 }.into()),
-        };
-        if self.is_percpu(&btf, part, id) {
-            return Ok(Reg::typed(part, ty, Mods::PERCPU));
-        }
-        let (_, resolved) = btf.resolved(ty).ok_or(Stop::Unknown(Feature::Internal))?;
-        if matches!(resolved, Type::Struct(_) | Type::Union(_)) {
-            return Ok(Reg::typed(part, ty, Mods::NONE));
-        }
-        match btf.size_of(ty) {
-            Some(size) => Ok(Reg { a: size, ..Reg::pointer(Kind::Mem, Mods::RDONLY) }),
-            None => Err(Finding::SymbolSize { name: resolved.name().to_string() }.into()),
-        }
-    }
-
-    fn is_percpu(&self, btf: &Arc<Btf>, part: Part, id: TypeId) -> bool {
-        let section = match part {
-            Part::VMLINUX => self.types.find(".data..percpu", BtfKind::Datasec),
-            _ => btf.find_own(".data..percpu").find(|&id| btf.kind(id) == Some(BtfKind::Datasec)),
-        };
-        match section.and_then(|id| btf.ty(id)) {
-            Some(Type::Datasec(section)) => section.vars().any(|v| v.var == id),
             _ => false,
         }
     }

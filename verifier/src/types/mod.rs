@@ -7,6 +7,7 @@
 //! Left to others: what may be done with such a pointer (`transfer`).
 
 mod near;
+pub(crate) mod symbol;
 pub(crate) mod target;
 pub(crate) mod walk;
 

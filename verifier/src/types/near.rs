@@ -14,7 +14,7 @@ pub(super) fn names(types: &Types<'_>, wanted: &str, prefix: &str, kind: Kind) -
     let Some(kernel) = types.kernel else { return String::new() };
     let most = wanted.len() / 3;
     let mut found: Vec<(usize, &str)> = Vec::new();
-    let mut take = |btf: &'_ Btf| -> Vec<(usize, String)> {
+    let take = |btf: &Btf| -> Vec<(usize, String)> {
         let own = btf.types().filter(|(_, t)| t.kind() == kind);
         let named = own.filter_map(|(_, t)| t.name().strip_prefix(prefix));
         named
@@ -40,7 +40,7 @@ pub(super) fn names(types: &Types<'_>, wanted: &str, prefix: &str, kind: Kind) -
 fn distance(a: &[u8], b: &[u8], most: usize) -> Option<usize> {
     let contains = |a: &[u8], b: &[u8]| b.len() >= 4 && (a.starts_with(b) || a.ends_with(b));
     if contains(a, b) || contains(b, a) && a.len() >= 6 {
-        return Some(a.len().abs_diff(b.len()).min(2).max(1));
+        return Some(a.len().abs_diff(b.len()).clamp(1, 2));
     }
     if a.len().abs_diff(b.len()) > most {
         return None;

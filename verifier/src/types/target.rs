@@ -195,8 +195,8 @@ impl Seeker<'_> {
 
     fn iterator(&self, btf: &Btf, name: &str, proto: FuncProto<'_>) -> Judged<Vec<ArgInfo>> {
         let Some(record) = self.model.iterator(name) else {
-            let first = proto.params().next().and_then(|p| pointee(btf, p.ty));
-            let is_iterator = first.is_some_and(|id| btf.ty(id).is_some_and(|t| t.name() == "bpf_iter_meta"));
+            // Every iterator has a structure for its context.
+            let is_iterator = self.find(&format!("{ITER}_{name}"), Kind::Struct)?.is_some();
             if is_iterator {
                 return Err(Stop::Unknown(Feature::Target));
             }
@@ -382,7 +382,8 @@ fn distill(btf: &Btf, name: &str, proto: FuncProto<'_>) -> Judged<()> {
     let kind = |ty: TypeId| btf.resolved(ty).map_or("UNKNOWN", |(_, t)| kind_name(t.kind()));
     let ret = proto.ret;
     let is_returnable = ret == TypeId::VOID
-        || value_size(btf, ret).is_some() && btf.resolved(ret).is_some_and(|t| t.1.kind() != Kind::Struct);
+        || value_size(btf, ret).is_some()
+            && !btf.resolved(ret).is_some_and(|t| matches!(t.1, Type::Struct(_) | Type::Union(_)));
     if !is_returnable {
         return reject(Finding::TargetReturn { name: name(), kind: kind(ret) });
     }
@@ -406,7 +407,7 @@ fn value_size(btf: &Btf, ty: TypeId) -> Option<u32> {
         Type::Ptr(_) => Some(8),
         Type::Int { size, .. } => Some(size),
         Type::Enum(e) => Some(e.size),
-        Type::Struct(c) => Some(c.size),
+        Type::Struct(c) | Type::Union(c) => Some(c.size),
         _ => None,
     }
 }

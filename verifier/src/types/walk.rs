@@ -8,7 +8,7 @@
 
 use crate::report::Finding;
 use crate::state::Mods;
-use alloc::string::ToString;
+use alloc::string::String;
 use oxbpf_isa::btf::{Btf, Composite, Kind, MAX_DEPTH, Member, Type, TypeId};
 
 /// What an access found.
@@ -126,8 +126,13 @@ pub(crate) fn is_listed(
     })
 }
 
-fn name(btf: &Btf, id: TypeId) -> alloc::string::String {
-    btf.ty(id).map_or("", |t| t.name()).to_string()
+fn name(btf: &Btf, id: TypeId) -> String {
+    named(btf.ty(id).map_or("", |t| t.name()))
+}
+
+/// A name as messages write it.
+pub(crate) fn named(name: &str) -> String {
+    String::from(if name.is_empty() { "(anon)" } else { name })
 }
 
 fn step<'b>(
@@ -144,7 +149,7 @@ fn step<'b>(
             Some((_, Type::Struct(c))) => (c, false),
             Some((_, Type::Union(c))) => (c, true),
             other => {
-                let name = other.map_or("", |(_, t)| t.name()).to_string();
+                let name = named(other.map_or("", |(_, t)| t.name()));
                 return Err(Finding::NotStruct { name });
             }
         };
@@ -153,7 +158,7 @@ fn step<'b>(
         }
         let end = off.wrapping_add(size);
         if end > of.size {
-            let beyond = Finding::BeyondStruct { name: of.name.to_string(), off, size };
+            let beyond = Finding::BeyondStruct { name: named(of.name), off, size };
             if !flexible {
                 return Err(beyond);
             }
@@ -179,7 +184,7 @@ fn step<'b>(
                 break;
             }
             let Some(extent) = extent(btf, member.ty) else {
-                return Err(Finding::MemberSize { member: member.name.to_string() });
+                return Err(Finding::MemberSize { member: named(member.name) });
             };
             if off >= at + extent.size {
                 continue;
@@ -193,7 +198,7 @@ fn step<'b>(
                 }
             }
         }
-        return Err(Finding::NoMember { name: of.name.to_string(), off });
+        return Err(Finding::NoMember { name: named(of.name), off });
     }
     Err(Finding::NotStruct { name: name(btf, id) })
 }
@@ -247,9 +252,9 @@ fn within<'b>(
         Some(Type::Ptr(to)) => {
             if one != size || off != at {
                 return Err(Finding::PtrMember {
-                    member: member.name.to_string(),
+                    member: named(member.name),
                     moff: at,
-                    name: of.name.to_string(),
+                    name: named(of.name),
                     off,
                     size,
                 });
@@ -273,9 +278,9 @@ fn within<'b>(
     }
     if off + size > true_end && !mods.has(Mods::UNTRUSTED) {
         return Err(Finding::BeyondMember {
-            member: member.name.to_string(),
+            member: named(member.name),
             end: true_end,
-            name: of.name.to_string(),
+            name: named(of.name),
             off,
             size,
         });
