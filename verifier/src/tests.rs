@@ -138,6 +138,7 @@ fn what_has_no_model_is_unknown() {
     let mut p = program("r0 = 0\nexit", ProgType::Xdp);
     p.prog_type = None;
     assert_eq!(judge(&p, 0).0.verdict, Verdict::Unknown(Feature::ProgramType));
+    // Which hook it is for can be looked up in the kernel's types only.
     let mut p = program("r0 = 0\nexit", ProgType::Lsm);
     p.attach_target = Some("file_open".into());
     assert_eq!(judge(&p, 0).0.verdict, Verdict::Unknown(Feature::KernelTypes));

@@ -108,8 +108,15 @@ impl Walker<'_> {
     }
 
     fn sanitize_reg(&mut self, dst: R) -> Judged<Next> {
-        let num = self.sanitize(self.cur.reg(dst.index()).num, "alu")?;
-        self.cur.reg_mut(dst.index()).num = num;
+        self.sanitize_as(dst, "alu")
+    }
+
+    /// As [`Self::sanitize`], of a register; it is most often in order.
+    pub(super) fn sanitize_as(&mut self, dst: R, place: &'static str) -> Judged<Next> {
+        let num = self.cur.reg(dst.index()).num;
+        if num.violation().is_some() {
+            self.cur.reg_mut(dst.index()).num = self.sanitize(num, place)?;
+        }
         Ok(Next::Straight)
     }
 

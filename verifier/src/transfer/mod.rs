@@ -37,7 +37,7 @@ mod typed;
 pub(crate) use dangling::dangling;
 pub(crate) use depth::check_depth;
 pub(crate) use fields::MapFields;
-pub(crate) use maps::{has_arena, unknown_map, unusable};
+pub(crate) use maps::{has_arena, index_of, is_inner, unknown_map, unusable};
 pub(crate) use objects::Objects;
 
 use crate::explore::{Judged, Next, Stop, Walker};

@@ -117,6 +117,9 @@ impl Walker<'_> {
             self.forget_packets();
         }
         self.functions[subprog].called = true;
+        if let Some(recorder) = &mut self.recorder {
+            recorder.calls_global();
+        }
         self.clear_caller_saved();
         *self.cur.reg_mut(0) = Reg::unknown();
         Ok(Next::Straight)
