@@ -183,6 +183,123 @@ fn check_has_stable_keys_and_words() {
     assert!(csv.starts_with("file_name,prog_name,verdict,duration,total_insns,total_states"), "{csv}");
 }
 
+/// What Linux 6.18 counts for each program of the examples.
+#[test]
+fn examples_are_accepted_with_the_kernels_count() {
+    let expected = [
+        ("biosize", "issue", 268),
+        ("biosize", "complete", 15),
+        ("tail_dispatch", "on_ipv4", 5),
+        ("tail_dispatch", "on_ipv6", 5),
+        ("tail_dispatch", "on_arp", 5),
+        ("tail_dispatch", "dispatch", 48),
+        ("tc_flows", "account", 91),
+        ("xdp_proto", "count_protocols", 103),
+    ];
+    for (file, program, insns) in expected {
+        let path = format!("examples/{file}.bpf.o");
+        let document = json(&["check", &path, "--prog", program, "--format", "json"]);
+        let row = &document["results"][0];
+        assert_eq!(
+            (row["verdict"].as_str(), row["errno"].as_i64(), row["insns"].as_u64()),
+            (Some("accept"), Some(0), Some(insns)),
+            "{program}"
+        );
+    }
+}
+
+/// A file of instructions as hexadecimal text, gone when it is dropped.
+struct Hex(std::path::PathBuf);
+
+impl Hex {
+    fn new(name: &str, text: &str) -> Hex {
+        let path = std::env::temp_dir().join(format!("oxbpf-cli-{name}-{}.hex", std::process::id()));
+        std::fs::write(&path, text).unwrap();
+        Hex(path)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for Hex {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn reports_for_machines_tell_what_is_wrong() {
+    // r0 = r3; exit
+    let file = Hex::new("reports", "bf 30 00 00 00 00 00 00 95 00 00 00 00 00 00 00");
+    let check = |format: &str| {
+        let output = oxbpf(&["check", file.path(), "--type", "xdp", "--format", format]);
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let sarif: Value = serde_json::from_str(&check("sarif")).unwrap();
+    let run = &sarif["runs"][0];
+    let result = &run["results"][0];
+    assert_eq!((&sarif["version"], &result["level"]), (&"2.1.0".into(), &"error".into()));
+    assert!(result["message"]["text"].as_str().unwrap().ends_with("R3 !read_ok"), "{result}");
+    let rule = &run["tool"]["driver"]["rules"][result["ruleIndex"].as_u64().unwrap() as usize];
+    assert_eq!(rule["id"], result["ruleId"]);
+    assert!(!rule["fullDescription"]["text"].as_str().unwrap().is_empty());
+    let junit = check("junit");
+    assert!(junit.contains("tests=\"1\" failures=\"1\" errors=\"0\" skipped=\"0\""), "{junit}");
+    assert!(junit.contains("insn 0: R3 !read_ok</failure>"), "{junit}");
+    let github = check("github");
+    assert!(github.starts_with("::error file="), "{github}");
+    assert!(github.lines().next().unwrap().ends_with(" insn 0: R3 !read_ok"), "{github}");
+}
+
+#[test]
+fn the_log_is_shown_on_request() {
+    let file = Hex::new("log", "b7 00 00 00 01 00 00 00 95 00 00 00 00 00 00 00");
+    let args = ["check", file.path(), "--type", "xdp", "--format", "json"];
+    assert!(json(&args)["results"][0].get("log").is_none());
+    let document = json(&[&args[..], &["--log-level", "2"]].concat());
+    let log = document["results"][0]["log"].as_str().unwrap();
+    assert!(log.contains("0: (b7) r0 = 1") && log.contains("processed 2 insns"), "{log}");
+    assert_eq!(oxbpf(&[&args[..], &["--log-level", "3"]].concat()).status.code(), Some(2));
+}
+
+#[test]
+fn kernels_and_parts_of_objects_are_told_as_json() {
+    let document = json(&["kernels", "--format", "json"]);
+    let kernels = document["kernels"].as_array().unwrap();
+    let newest = kernels.iter().find(|k| k["kernel"] == "6.18").unwrap();
+    assert!(newest["helpers"].as_u64().unwrap() >= 211);
+    let document = json(&["dump", "examples/tc_flows.bpf.o", "--format", "json"]);
+    let object = &document["objects"][0];
+    assert_eq!(object["licence"], "Dual MIT/GPL");
+    assert_eq!(
+        (&object["programs"][0]["function"], &object["programs"][0]["insns"]),
+        (&"account".into(), &73.into())
+    );
+}
+
+/// Instructions that hold a descriptor run when somebody says what stands behind it.
+#[test]
+fn maps_behind_descriptors_are_named_on_the_command_line() {
+    // *(u32 *)(r10 - 4) = 0; r2 = r10 - 4; r1 = map 7; call map_lookup_elem; r0 = !!r0; exit
+    let file = Hex::new(
+        "maps",
+        "62 0a fc ff 00 00 00 00 bf a2 00 00 00 00 00 00 07 02 00 00 fc ff ff ff \
+         18 11 00 00 07 00 00 00 00 00 00 00 00 00 00 00 85 00 00 00 01 00 00 00 \
+         15 00 01 00 00 00 00 00 b7 00 00 00 01 00 00 00 95 00 00 00 00 00 00 00",
+    );
+    let map = "7=array,key:4,value:8,entries:1";
+    let document =
+        json(&["run", file.path(), "--type", "xdp", "--packet", "00", "--map", map, "--format", "json"]);
+    assert_eq!(document["runs"][0]["ret"], 1, "{document}");
+    let checked = json(&["check", file.path(), "--type", "xdp", "--map", map, "--format", "json"]);
+    assert_eq!(checked["results"][0]["verdict"], "accept", "{checked}");
+    let unnamed = json(&["check", file.path(), "--type", "xdp", "--format", "json"]);
+    assert_eq!(unnamed["results"][0]["verdict"], "unknown", "{unnamed}");
+}
+
 #[test]
 fn exit_status_tells_the_verdict() {
     let dir = std::env::temp_dir();

@@ -1,7 +1,8 @@
 //! Programs of the corpus with one instruction changed, against the running kernel.
 //!
 //! `OXBPF_MUTANTS` is how many to draw and `OXBPF_SEED` where to begin; a seed that is not given is
-//! drawn from the time, and printed.
+//! drawn from the time, and printed. `OXBPF_ONLY` is a part of the names of the objects to draw from,
+//! or several behind commas. With `OXBPF_REJECTED`, programs that the kernel refuses are drawn too.
 #![cfg(target_os = "linux")]
 
 use std::fs;
@@ -69,10 +70,16 @@ fn mutants_are_judged_as_the_kernel_judges_them() {
     let (mut left, mut random) = (number("OXBPF_MUTANTS").unwrap_or(2000), Random(seed));
     let model = KernelModel::measured(KernelVersion::new(6, 18)).unwrap();
     let kernel = Kernel::new(&model).with_types(Some(&target));
+    let only = std::env::var("OXBPF_ONLY").unwrap_or_default();
+    let with_rejected = std::env::var_os("OXBPF_REJECTED").is_some();
+    let said =
+        |r: &[String]| r[6] == "0" || with_rejected && r.get(10).is_some_and(|l| !matches!(&**l, "" | "-"));
     let accepted: Vec<_> = rows
         .iter()
-        .filter(|r| r[6] == "0" && r[7].parse::<u64>().is_ok_and(|n| n <= MOST_PROCESSED))
+        .filter(|r| only.split(',').any(|part| r[0].contains(part)))
+        .filter(|r| r[7].parse::<u64>().is_ok_and(|n| n <= MOST_PROCESSED) && said(r))
         .collect();
+    assert!(!accepted.is_empty(), "OXBPF_ONLY names no object with a program to draw");
     let mut tally = Tally::default();
     while left > 0 {
         let row = accepted[random.below(accepted.len() as u64) as usize];

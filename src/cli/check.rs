@@ -1,16 +1,16 @@
 //! `oxbpf check`: would the kernel take these programs?
 
+use super::load::LoadArgs;
 use super::style::{Ink, Paint};
 use super::{CliError, Status, input};
-use crate::object::{
-    Input, LoadOptions, Loaded, MapChange, Object, PrepareError, Prepared, ProgramKind, Unresolved,
-};
+use crate::object::{Input, LoadOptions, Loaded, Object, PrepareError, Prepared, Unresolved};
 use crate::report::{self, Finding, Inks, Source, VerdictKind};
 use clap::ValueEnum;
+use clap::builder::TypedValueParser as _;
 use oxbpf_isa::btf::core::CoreTarget;
 use oxbpf_isa::kernel::{KernelModel, KernelVersion};
 use oxbpf_isa::program::Program;
-use oxbpf_verifier::{Feature, Judgement, Verdict, verify};
+use oxbpf_verifier::{Feature, Judgement, Verdict, verify_logged};
 use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -37,20 +37,14 @@ pub(super) struct Args {
     /// Only the program of this name.
     #[arg(long, value_name = "NAME")]
     prog: Vec<String>,
-    /// What the programs of a section are for: a section name that says so, as `myprog=xdp`, or one
-    /// name for everything.
-    #[arg(long = "type", value_name = "SECTION=TYPE")]
-    types: Vec<String>,
-    /// Change a map before it is created: NAME=hash,key:4,value:8,entries:100,flags:1, each part
-    /// optional. For instructions that hold the descriptor of a map, its number is the name.
-    #[arg(long = "map", value_name = "NAME=CHANGES")]
-    maps: Vec<MapChange>,
-    /// The kernel's configuration, for objects that ask for values of it; not compressed.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    load: LoadArgs,
     /// How to write the results.
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
+    /// Add the kernel's log: 1 the path to what is wrong, 2 every state, 4 only the statistics.
+    #[arg(long, value_name = "LEVEL", default_value_t = 0, value_parser = clap::builder::PossibleValuesParser::new(["0", "1", "2", "4"]).map(|l| l.parse::<u32>().unwrap_or(0)))]
+    log_level: u32,
     /// How many programs to judge at once; 0 for one per CPU.
     #[arg(long, value_name = "N", default_value_t = 0)]
     jobs: usize,
@@ -64,6 +58,12 @@ enum Format {
     Json,
     /// Columns and words of veristat.
     Csv,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// JUnit's XML: a test case for each program and kernel.
+    Junit,
+    /// Annotations of GitHub Actions.
+    Github,
 }
 
 /// A kernel to check for.
@@ -79,6 +79,7 @@ struct Pair<'a> {
     code: &'a Input,
     kernel: &'a Kernel,
     options: LoadOptions<'a>,
+    log_level: u32,
     /// The object fitted to the kernel, when the first of its programs is asked for.
     prepared: OnceLock<Result<Prepared<'a>, PrepareError>>,
 }
@@ -96,17 +97,20 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Status, CliError> 
     for path in &args.files {
         files.push((path.as_path(), input::code(path)?));
     }
-    let config = args.config.as_deref().map(input::config).transpose()?;
-    let kinds = kinds(args)?;
-    let options =
-        LoadOptions { kinds: &kinds, maps: &args.maps, config: config.as_ref(), ..LoadOptions::default() };
+    let (kinds, config) = (args.load.kinds()?, args.load.config()?);
+    let options = LoadOptions {
+        kinds: &kinds,
+        maps: &args.load.maps,
+        config: config.as_ref(),
+        ..LoadOptions::default()
+    };
     let pairs: Vec<Pair<'_>> = files
         .iter()
         .flat_map(|(file, code)| kernels.iter().map(move |kernel| (file, code, kernel)))
         .map(|(file, code, kernel)| {
             let target = kernel.target.as_ref();
             let options = LoadOptions { target, kernel: Some(&kernel.model), ..options };
-            Pair { file, code, kernel, options, prepared: OnceLock::new() }
+            Pair { file, code, kernel, options, log_level: args.log_level, prepared: OnceLock::new() }
         })
         .collect();
     let mut jobs = Vec::new();
@@ -142,6 +146,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Status, CliError> 
         }
         Format::Json => report::write_json(&findings, out)?,
         Format::Csv => report::write_csv(&findings, out)?,
+        Format::Sarif => report::write_sarif(&findings, out)?,
+        Format::Junit => report::write_junit(&findings, out)?,
+        Format::Github => report::write_github(&findings, out)?,
     }
     let any = |kind| findings.iter().any(|f| f.verdict == kind);
     Ok(match () {
@@ -216,7 +223,7 @@ fn judge_loaded(job: &Job<'_>, loaded: Loaded, start: Instant) -> Finding {
     let Loaded { program, unresolved } = loaded;
     let kernel = &job.pair.kernel;
     let kernel = oxbpf_verifier::Kernel::new(&kernel.model).with_types(kernel.target.as_ref());
-    let mut judgement = verify(&program, &kernel);
+    let (mut judgement, log) = verify_logged(&program, &kernel, job.pair.log_level);
     // What is unresolved was not seen as the kernel would see it. A fault of structure counts all the
     // same, unless it is that of a map that nobody named.
     let is_structural = match &judgement.verdict {
@@ -225,22 +232,10 @@ fn judge_loaded(job: &Job<'_>, loaded: Loaded, start: Instant) -> Finding {
     };
     let matters = |u: &&Unresolved| matches!(u, Unresolved::MapFd { .. }) || !is_structural;
     let Some(first) = unresolved.iter().find(matters) else {
-        return judged(job, &program, judgement, start.elapsed());
+        return judged(job, &program, judgement, log, start.elapsed());
     };
     judgement.verdict = Verdict::Unknown(Feature::KernelTypes);
-    Finding { message: first.to_string(), ..judged(job, &program, judgement, start.elapsed()) }
-}
-
-/// What the arguments say of programs: `SECTION=TYPE`, or one type for all.
-fn kinds(args: &Args) -> Result<Vec<(String, ProgramKind)>, CliError> {
-    let kind = |given: &String| {
-        let (name, text) = given.split_once('=').unwrap_or(("", given));
-        let kind = ProgramKind::parse(text).ok_or_else(|| {
-            CliError::Usage(format!("--type {given}: {text} is neither a program type nor a section's name"))
-        })?;
-        Ok((name.to_owned(), kind))
-    };
-    args.types.iter().map(kind).collect()
+    Finding { message: first.to_string(), ..judged(job, &program, judgement, log, start.elapsed()) }
 }
 
 fn finding(job: &Job<'_>, program: &str, section: &str, duration: Duration) -> Finding {
@@ -262,11 +257,18 @@ fn finding(job: &Job<'_>, program: &str, section: &str, duration: Duration) -> F
         max_states_per_insn: 0,
         stack_depth: 0,
         size: 0,
+        log: None,
         duration,
     }
 }
 
-fn judged(job: &Job<'_>, program: &Program, judgement: Judgement, duration: Duration) -> Finding {
+fn judged(
+    job: &Job<'_>,
+    program: &Program,
+    judgement: Judgement,
+    log: String,
+    duration: Duration,
+) -> Finding {
     let stats = judgement.stats;
     let mut f = Finding {
         prog_type: program.prog_type.map(|t| t.name().to_owned()),
@@ -276,6 +278,7 @@ fn judged(job: &Job<'_>, program: &Program, judgement: Judgement, duration: Dura
         max_states_per_insn: stats.max_states_per_insn,
         stack_depth: stats.stack_depth,
         size: program.insns.len(),
+        log: (job.pair.log_level > 0).then_some(log),
         ..finding(job, &program.name, &program.section, duration)
     };
     match judgement.verdict {

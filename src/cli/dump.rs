@@ -1,12 +1,13 @@
 //! `oxbpf dump`: what an object is made of.
 
-use super::style::{Ink, Paint, Table};
+use super::style::{Format, Ink, Paint, Table};
 use super::{CliError, Status, input};
 use crate::object::{Input, Object, RelocTarget, SectionKind};
 use clap::ValueEnum;
 use oxbpf_isa::btf::core::CoreKind;
 use oxbpf_isa::btf::show::{Raw, c};
 use oxbpf_isa::program::{MapDef, SlotTarget};
+use serde_json::json;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,9 @@ pub(super) struct Args {
     /// The types, of an object or of a BTF file, and nothing else: as a C header, or record by record.
     #[arg(long, value_enum, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "c")]
     btf: Option<BtfForm>,
+    /// How to write everything but the types.
+    #[arg(long, value_enum, default_value = "human", conflicts_with = "btf")]
+    format: Format,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -68,15 +72,12 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Status, CliError> 
         }
         return Ok(Status::Fine);
     }
+    let mut documents = Vec::new();
     for path in &args.files {
         let Input::Object(object) = input::code(path)? else {
             return Err(CliError::input(path.display(), "expected an ELF object"));
         };
         let all = !(args.sections || args.programs || args.maps || args.externs || args.relocs);
-        writeln!(out, "{}", Paint(Ink::Strong, path.display()))?;
-        if all {
-            writeln!(out, "  licence {:?}, {:?}-endian", object.license(), object.order())?;
-        }
         let parts: [(bool, &str, Table); 5] = [
             (all || args.sections, "sections", sections(&object)),
             (all || args.programs, "programs", programs(&object)),
@@ -84,12 +85,30 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Status, CliError> 
             (all || args.externs, "externs", externs(&object)),
             (args.relocs, "relocations", relocations(&object)),
         ];
-        for (wanted, title, table) in parts {
-            if wanted && !(all && table.is_empty()) {
-                writeln!(out, "  {title}:")?;
-                table.write(out, 4)?;
+        let wanted = parts.into_iter().filter(|(wanted, ..)| *wanted).map(|(_, title, table)| (title, table));
+        if args.format == Format::Json {
+            let mut document = json!({
+                "file": path.display().to_string(),
+                "licence": object.license(),
+                "endian": format!("{:?}", object.order()).to_lowercase(),
+            });
+            for (title, table) in wanted {
+                document[title] = table.json();
             }
+            documents.push(document);
+            continue;
         }
+        writeln!(out, "{}", Paint(Ink::Strong, path.display()))?;
+        if all {
+            writeln!(out, "  licence {:?}, {:?}-endian", object.license(), object.order())?;
+        }
+        for (title, table) in wanted.filter(|(_, table)| !(all && table.is_empty())) {
+            writeln!(out, "  {title}:")?;
+            table.write(out, 4)?;
+        }
+    }
+    if args.format == Format::Json {
+        writeln!(out, "{:#}", json!({"schema": 1, "objects": documents}))?;
     }
     Ok(Status::Fine)
 }

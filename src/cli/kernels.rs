@@ -1,8 +1,9 @@
 //! `oxbpf kernels`: which kernels are known, and what each knows.
 
-use super::style::Table;
+use super::style::{Format, Table};
 use super::{CliError, Status};
 use oxbpf_isa::kernel::{KernelModel, KernelVersion, ProgKind, ProgType};
+use serde_json::json;
 use std::io::Write;
 
 /// List the kernels that programs can be checked for, and what each offers.
@@ -14,6 +15,9 @@ pub(super) struct Args {
     /// Only these kernels.
     #[arg(long, value_name = "VERSION", value_delimiter = ',')]
     kernel: Vec<KernelVersion>,
+    /// How to write the results.
+    #[arg(long, value_enum, default_value = "human")]
+    format: Format,
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Status, CliError> {
@@ -26,14 +30,18 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Status, CliError> 
     if models.is_empty() {
         return Err(CliError::Usage("no such kernel is known; `oxbpf kernels` lists them".to_owned()));
     }
-    match &args.helpers {
-        Some(name) => helpers(&models, name, out)?,
-        None => overview(&models, out)?,
+    let (key, table) = match &args.helpers {
+        Some(name) => ("helpers", helpers(&models, name)?),
+        None => ("kernels", overview(&models)),
+    };
+    match args.format {
+        Format::Human => table.write(out, 0)?,
+        Format::Json => writeln!(out, "{:#}", json!({"schema": 1, key: table.json()}))?,
     }
     Ok(Status::Fine)
 }
 
-fn overview(models: &[KernelModel], out: &mut dyn Write) -> Result<(), CliError> {
+fn overview(models: &[KernelModel]) -> Table {
     let mut table = Table::new(&["kernel", "facts", "helpers"], &[2]);
     for model in models {
         let helpers = (0..model.helper_count()).filter(|&id| model.helper(id).is_some()).count();
@@ -43,10 +51,10 @@ fn overview(models: &[KernelModel], out: &mut dyn Write) -> Result<(), CliError>
             helpers.to_string(),
         ]);
     }
-    Ok(table.write(out, 0)?)
+    table
 }
 
-fn helpers(models: &[KernelModel], name: &str, out: &mut dyn Write) -> Result<(), CliError> {
+fn helpers(models: &[KernelModel], name: &str) -> Result<Table, CliError> {
     let Some(prog_type) = ProgType::from_name(name) else {
         let known: Vec<&str> = ProgType::ALL.iter().map(|t| t.name()).collect();
         return Err(CliError::Usage(format!(
@@ -69,5 +77,5 @@ fn helpers(models: &[KernelModel], name: &str, out: &mut dyn Write) -> Result<()
             table.row(row.into_iter().chain(cells.into_iter().map(str::to_owned)));
         }
     }
-    Ok(table.write(out, 0)?)
+    Ok(table)
 }

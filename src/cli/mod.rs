@@ -11,6 +11,7 @@ mod dump;
 mod explain;
 mod input;
 mod kernels;
+mod load;
 mod run;
 mod style;
 

@@ -1,6 +1,7 @@
 //! Colour on terminals, and tables.
 
 use clap::ValueEnum;
+use serde_json::Value;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,6 +26,15 @@ pub(super) fn set(choice: ColorChoice) {
         }
     };
     COLOR.store(on, Ordering::Relaxed);
+}
+
+/// How a command that has two forms writes its results.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    Human,
+    /// One object, with stable keys.
+    Json,
 }
 
 /// What a piece of text is, which decides its colour.
@@ -78,6 +88,17 @@ impl Table {
 
     pub(super) fn is_empty(&self) -> bool {
         self.rows.len() <= 1
+    }
+
+    /// The rows as objects with the head's words as keys; numbers in the columns of numbers.
+    pub(super) fn json(&self) -> Value {
+        let Some((head, rows)) = self.rows.split_first() else { return Value::Array(Vec::new()) };
+        let cell = |(c, text): (usize, &String)| {
+            let number = text.parse::<u64>().ok().filter(|_| self.right.contains(&c));
+            (head[c].clone(), number.map_or_else(|| Value::from(text.as_str()), Value::from))
+        };
+        let object = |row: &Vec<String>| Value::Object(row.iter().enumerate().map(cell).collect());
+        rows.iter().map(object).collect()
     }
 
     /// Writes the table with so many spaces before each row.

@@ -36,22 +36,23 @@ pub fn write(findings: &[Finding], inks: &Inks<'_>, out: &mut dyn Write) -> io::
             write!(out, "  {} of {BUDGET} processed ({share:.1} %)", f.insns)?;
         }
         writeln!(out)?;
-        if f.message.is_empty() && f.verdict != VerdictKind::Reject {
-            continue;
+        if !f.message.is_empty() || f.verdict == VerdictKind::Reject {
+            finding(f, inks, out)?;
         }
-        let place = f.insn.map_or(String::new(), |i| format!("insn {i}: "));
-        let code = f.code.map_or(String::new(), |c| format!("{c} "));
-        writeln!(out, "           {code}{place}{}", f.message)?;
-        if let Some(s) = &f.source {
-            writeln!(out, "           {}", (inks.faint)(&format!("at {}:{}: {}", s.file, s.line, s.text)))?;
+        for line in f.log.iter().flat_map(|log| log.lines()) {
+            writeln!(out, "    {}", (inks.faint)(line))?;
         }
     }
-    let count = |kind| findings.iter().filter(|f| f.verdict == kind).count();
-    writeln!(
-        out,
-        "{} accepted, {} rejected, {} unknown",
-        count(VerdictKind::Accept),
-        count(VerdictKind::Reject),
-        count(VerdictKind::Unknown)
-    )
+    let [accepted, rejected, unknown] = super::counts(findings);
+    writeln!(out, "{accepted} accepted, {rejected} rejected, {unknown} unknown")
+}
+
+fn finding(f: &Finding, inks: &Inks<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let place = f.insn.map_or(String::new(), |i| format!("insn {i}: "));
+    let code = f.code.map_or(String::new(), |c| format!("{c} "));
+    writeln!(out, "           {code}{place}{}", f.message)?;
+    if let Some(s) = &f.source {
+        writeln!(out, "           {}", (inks.faint)(&format!("at {}:{}: {}", s.file, s.line, s.text)))?;
+    }
+    Ok(())
 }

@@ -30,6 +30,8 @@ struct Row<'a> {
     max_states_per_insn: u64,
     stack_depth: u32,
     duration_us: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -76,6 +78,7 @@ impl<'a> From<&'a Finding> for Row<'a> {
             max_states_per_insn: f.max_states_per_insn,
             stack_depth: f.stack_depth,
             duration_us: f.duration.as_micros() as u64,
+            log: f.log.as_deref(),
         }
     }
 }

@@ -1,12 +1,18 @@
 //! What a check found, as values, and the forms it is written in: one file per form.
 
 mod csv;
+mod github;
 mod human;
 mod json;
+mod junit;
+mod sarif;
 
 pub use csv::write as write_csv;
+pub use github::write as write_github;
 pub use human::{Inks, write as write_human};
 pub use json::write as write_json;
+pub use junit::write as write_junit;
+pub use sarif::write as write_sarif;
 
 use std::time::Duration;
 
@@ -36,6 +42,8 @@ pub struct Finding {
     pub stack_depth: u32,
     /// Slots in the linked program.
     pub size: usize,
+    /// The kernel's log, where it was asked for.
+    pub log: Option<String>,
     pub duration: Duration,
 }
 
@@ -56,6 +64,12 @@ impl VerdictKind {
             VerdictKind::Unknown => "unknown",
         }
     }
+}
+
+/// How many findings are of each verdict: accepted, rejected, unknown.
+pub(crate) fn counts(findings: &[Finding]) -> [usize; 3] {
+    [VerdictKind::Accept, VerdictKind::Reject, VerdictKind::Unknown]
+        .map(|kind| findings.iter().filter(|f| f.verdict == kind).count())
 }
 
 /// A place in the program's source.

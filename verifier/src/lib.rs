@@ -7,7 +7,9 @@ extern crate alloc;
 
 pub mod domain;
 mod explore;
+mod kfunc;
 mod log;
+mod proof;
 pub mod report;
 mod state;
 pub mod structure;
@@ -17,5 +19,6 @@ mod transfer;
 mod types;
 mod verdict;
 
+pub use proof::{NoProof, Outside, Verified, prove};
 pub use types::Kernel;
 pub use verdict::{Feature, Judgement, Stats, Verdict, verify, verify_logged};

@@ -5,6 +5,7 @@
 //! one version sees them; reference is Linux 6.18. Judging a program by the facts is the verifier's.
 
 mod context;
+mod field;
 mod generated;
 mod helper;
 mod kfunc;
@@ -23,6 +24,7 @@ mod version;
 pub use context::{
     ContextRecord, CtxAccess, CtxField, CtxModel, CtxRefusal, CtxReg, CtxRule, CtxTable, Widths,
 };
+pub use field::{FieldKind, FieldRecord, FieldSign};
 pub use helper::{
     Arg, ArgFlags, ArgKind, HelperFlags, HelperMatch, HelperProto, HelperRecord, HelperRefusal, HelperUse,
     Privilege, Ret, RetBounds, RetFlags, RetKind,
@@ -45,6 +47,8 @@ pub const HELPERS: &[HelperRecord] = generated::helpers::HELPERS;
 pub const KFUNCS: &[KfuncRecord] = generated::kfuncs::KFUNCS;
 /// The context structures.
 pub const CONTEXTS: &[ContextRecord] = generated::contexts::CONTEXTS;
+/// Every kind of special field.
+pub const FIELDS: &[FieldRecord] = generated::fields::FIELDS;
 /// Every map record.
 pub const MAPS: &[MapRecord] = generated::maps::MAPS;
 /// Every program type record.

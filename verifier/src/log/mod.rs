@@ -7,6 +7,7 @@ mod show;
 
 use crate::explore::{Backtrack, Chain};
 use crate::state::State;
+use crate::structure::Subprog;
 use crate::types::Types;
 use crate::verdict::Stats;
 use alloc::string::String;
@@ -118,6 +119,15 @@ impl Log {
 
     pub fn scratch_all(&mut self) {
         (self.regs, self.slots) = (u16::MAX, u64::MAX);
+    }
+
+    /// Where the program's functions begin.
+    pub fn functions(&mut self, subprogs: &[Subprog]) {
+        if self.verbose() {
+            for (n, subprog) in subprogs.iter().enumerate() {
+                self.line(format_args!("func#{n} @{}\n", subprog.start));
+            }
+        }
     }
 
     pub fn cycle(&mut self, what: &str, chain: &Chain) {

@@ -34,6 +34,15 @@ pub enum Kind {
     Mem,
     Buf,
     Func,
+    /// A dynptr that the kernel lends, and the slots of those on the stack.
+    Dynptr,
+}
+
+impl Kind {
+    #[inline]
+    pub fn is_sock(self) -> bool {
+        matches!(self, Kind::Socket | Kind::SockCommon | Kind::TcpSock | Kind::XdpSock)
+    }
 }
 
 /// Modifiers of a kind.
@@ -56,10 +65,24 @@ impl Mods {
     pub const ALLOC: Mods = Mods(1 << 8);
     /// Points into an owned object that something else owns by now.
     pub const NON_OWN_REF: Mods = Mods(1 << 9);
+    /// A slice of a dynptr over such memory.
+    pub const DYNPTR_LOCAL: Mods = Mods(1 << 11);
+    pub const DYNPTR_RINGBUF: Mods = Mods(1 << 12);
+    pub const DYNPTR_SKB: Mods = Mods(1 << 13);
+    pub const DYNPTR_XDP: Mods = Mods(1 << 14);
+    pub const DYNPTR_SKB_META: Mods = Mods(1 << 15);
+    /// Any of them.
+    pub const DYNPTR: Mods = Mods(0x1f << 11);
 
     #[inline]
     pub const fn has(self, other: Mods) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// Whether some of `other` is set.
+    #[inline]
+    pub const fn any(self, other: Mods) -> bool {
+        self.0 & other.0 != 0
     }
 
     #[inline]
@@ -92,7 +115,8 @@ pub struct Reg {
     pub off: i32,
     /// Map index, memory size, packet range, subprogram, or type id, as the kind decides.
     pub a: u32,
-    /// Map uid (which inner map a lookup gave), or whose types the type id counts in.
+    /// Map uid (which inner map a lookup gave), the dynptr that memory is a slice of, or whose types
+    /// the type id counts in.
     pub b: u32,
     pub mods: Mods,
     pub kind: Kind,
@@ -103,7 +127,7 @@ pub struct Reg {
 }
 
 impl Reg {
-    pub fn not_init() -> Reg {
+    pub const fn not_init() -> Reg {
         Reg {
             num: Scalar::UNKNOWN,
             id: 0,
@@ -119,12 +143,12 @@ impl Reg {
     }
 
     #[inline]
-    pub fn scalar(num: Scalar) -> Reg {
+    pub const fn scalar(num: Scalar) -> Reg {
         Reg { num, kind: Kind::Scalar, ..Reg::not_init() }
     }
 
     #[inline]
-    pub fn unknown() -> Reg {
+    pub const fn unknown() -> Reg {
         Reg::scalar(Scalar::UNKNOWN)
     }
 
@@ -171,11 +195,6 @@ impl Reg {
     #[inline]
     pub fn is_null(&self) -> bool {
         self.is_scalar() && self.num.tnum().equals_const(0)
-    }
-
-    #[inline]
-    pub fn is_sock(&self) -> bool {
-        matches!(self.kind, Kind::Socket | Kind::SockCommon | Kind::TcpSock | Kind::XdpSock)
     }
 
     /// Whether comparing with zero gives one answer (Linux `reg_not_null`).
@@ -228,6 +247,7 @@ pub fn type_name(kind: Kind, mods: Mods) -> String {
         Kind::Mem => "mem",
         Kind::Buf => "buf",
         Kind::Func => "func",
+        Kind::Dynptr => "dynptr_ptr",
     };
     let mut text = String::new();
     for (of, word) in [

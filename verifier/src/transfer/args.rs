@@ -6,19 +6,28 @@
 //! argument is [`accepted`].
 
 use super::alu::MAX_OFFSET;
+use super::dynptr::{Given, Wanted};
+use super::locks::SPIN_LOCK;
 use super::memory::Way;
 use crate::explore::{Judged, Stop, Walker};
 use crate::report::Finding;
-use crate::state::{Byte, Kind, Mods, Reg, type_name};
+use crate::state::{Byte, Kind, LockKind, Mods, Reg, type_name};
 use crate::verdict::Feature;
 use alloc::string::String;
 use oxbpf_isa::insn::Reg as R;
-use oxbpf_isa::kernel::{Arg, ArgFlags, ArgKind, HelperFlags, HelperProto, MapCreateFlags, MapType};
+use oxbpf_isa::kernel::{
+    Arg, ArgFlags, ArgKind, FieldKind, HelperFlags, HelperProto, MapCreateFlags, MapType,
+};
+
+/// A map, and which of the maps inside another it is.
+pub(super) type Map = (u32, u32);
 
 /// What the arguments seen so far said.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Seen {
-    pub map: Option<(u32, u32)>,
+    /// The helper.
+    pub id: i32,
+    pub map: Option<Map>,
     /// Stack memory that the helper fills: the argument and the number of bytes.
     pub raw: Option<(usize, i64)>,
     pub ref_id: u32,
@@ -27,9 +36,10 @@ pub(super) struct Seen {
     pub size_max: u64,
     pub subprog: Option<u32>,
     pub const_key: Option<u64>,
+    pub raw_mode: bool,
+    pub dynptr: Option<Given>,
     /// The type of a per-CPU object: whose types, and which.
     pub object: Option<(u32, u32)>,
-    raw_mode: bool,
 }
 
 const MEMORY: &[(Kind, Mods)] = &[
@@ -85,6 +95,9 @@ fn accepted(kind: ArgKind) -> Option<&'static [(Kind, Mods)]> {
         ArgKind::Func => &[(Kind::Func, Mods::NONE)],
         ArgKind::Stack => &[(Kind::Stack, Mods::NONE)],
         ArgKind::ConstStr => &[(Kind::MapValue, Mods::NONE)],
+        ArgKind::Timer => &[(Kind::MapValue, Mods::NONE)],
+        ArgKind::SpinLock => &[(Kind::MapValue, Mods::NONE), (Kind::BtfId, Mods::ALLOC)],
+        ArgKind::Dynptr => &[(Kind::Stack, Mods::NONE), (Kind::Dynptr, Mods::NONE)],
         _ => return None,
     })
 }
@@ -125,7 +138,9 @@ impl Walker<'_> {
             self.argument_offset(&reg, r, &arg)?;
         }
         if arg.flags.contains(ArgFlags::RELEASE) {
-            if reg.ref_id == 0 && !reg.is_null() {
+            if arg.kind == ArgKind::Dynptr {
+                self.owned_dynptr(&reg, r)?;
+            } else if reg.ref_id == 0 && !reg.is_null() {
                 return Err(Finding::NotReferenced { reg: r as u8 }.into());
             }
             seen.release = Some(r);
@@ -135,6 +150,9 @@ impl Walker<'_> {
                 return Err(Stop::Unknown(Feature::Internal));
             }
             seen.ref_id = reg.ref_id;
+        }
+        if let (Some(recorder), Kind::Ctx) = (&mut self.recorder, reg.kind) {
+            recorder.context_given();
         }
         self.argument_use(&arg, r, &reg, proto, seen)
     }
@@ -150,8 +168,10 @@ impl Walker<'_> {
         let way = |arg: &Arg| if arg.flags.contains(ArgFlags::WRITE) { Way::Write } else { Way::Read };
         match arg.kind {
             ArgKind::MapPtr => {
-                if seen.map.is_some_and(|m| m != (reg.a, reg.b)) {
-                    return Err(Stop::Unknown(Feature::Timers));
+                if let Some(of) = seen.map
+                    && of != (reg.a, reg.b)
+                {
+                    return Err(Finding::TimerMap { timer: of.1, map: reg.b }.into());
                 }
                 seen.map = Some((reg.a, reg.b));
             }
@@ -195,6 +215,12 @@ impl Walker<'_> {
             ArgKind::Func => seen.subprog = Some(reg.a),
             ArgKind::PercpuBtfId => seen.object = Some((reg.b, reg.a)),
             ArgKind::ConstStr => self.constant_string(reg, r)?,
+            ArgKind::Timer => {
+                self.later_field(r, reg, FieldKind::Timer)?;
+                seen.map = Some((reg.a, reg.b));
+            }
+            ArgKind::SpinLock => self.lock(r, reg, LockKind::Spin, seen.id == SPIN_LOCK)?,
+            ArgKind::Dynptr => seen.dynptr = self.dynptr_argument(r, Wanted::of(arg))?,
             _ => {}
         }
         Ok(())
@@ -221,10 +247,7 @@ impl Walker<'_> {
     fn argument_type(&mut self, reg: &Reg, r: usize, arg: &Arg, id: i32) -> Judged<()> {
         let Some(accepted) = accepted(arg.kind) else {
             return Err(Stop::Unknown(match arg.kind {
-                ArgKind::SpinLock => Feature::Locks,
-                ArgKind::Timer => Feature::Timers,
                 ArgKind::KptrXchgDest => Feature::KernelPointers,
-                ArgKind::Dynptr => Feature::Dynptrs,
                 ArgKind::Arena => Feature::Arena,
                 _ => Feature::KernelTypes,
             }));
@@ -235,6 +258,9 @@ impl Walker<'_> {
         }
         if arg.flags.contains(ArgFlags::NULLABLE) {
             mods = mods.without(Mods::MAYBE_NULL);
+        }
+        if arg.kind == ArgKind::Mem {
+            mods = mods.without(Mods::DYNPTR);
         }
         if accepted.contains(&(reg.kind, mods)) {
             return if reg.kind == Kind::BtfId { self.object_argument(reg, r, arg, id) } else { Ok(()) };
@@ -249,33 +275,38 @@ impl Walker<'_> {
         Err(Finding::ArgumentType { reg: r as u8, ty: reg.type_name(), expected }.into())
     }
 
-    fn argument_offset(&mut self, reg: &Reg, r: usize, arg: &Arg) -> Judged<()> {
+    pub(super) fn argument_offset(&mut self, reg: &Reg, r: usize, arg: &Arg) -> Judged<()> {
         if arg.flags.contains(ArgFlags::RELEASE) {
+            if arg.kind == ArgKind::Dynptr && reg.kind == Kind::Stack {
+                return Ok(());
+            }
             if reg.off != 0 {
                 return Err(Finding::ReleaseOffset { reg: r as u8 }.into());
             }
             return self.pointer_offset(reg, r);
         }
         match reg.kind {
-            Kind::Stack
-            | Kind::Packet
-            | Kind::PacketMeta
-            | Kind::MapKey
-            | Kind::MapValue
-            | Kind::Mem
-            | Kind::Buf
-            | Kind::Scalar
-                if !reg.maybe_null() =>
+            Kind::Stack | Kind::Packet | Kind::PacketMeta | Kind::MapKey | Kind::MapValue | Kind::Scalar
+                if reg.mods == Mods::NONE =>
             {
                 Ok(())
             }
+            Kind::Mem if matches!(reg.mods, Mods::NONE | Mods::RDONLY | Mods::RINGBUF) => Ok(()),
+            Kind::Buf if matches!(reg.mods, Mods::NONE | Mods::RDONLY) => Ok(()),
             Kind::BtfId if MOVABLE.contains(&reg.mods) => self.fixed_offset(reg, r),
             _ => self.pointer_offset(reg, r),
         }
     }
 
     /// A pointer with the size of its memory in the register after it.
-    fn memory_size(&mut self, r: usize, size: &Reg, way: Way, zero_ok: bool, seen: &mut Seen) -> Judged<()> {
+    pub(super) fn memory_size(
+        &mut self,
+        r: usize,
+        size: &Reg,
+        way: Way,
+        zero_ok: bool,
+        seen: &mut Seen,
+    ) -> Judged<()> {
         let number = r as u8;
         seen.size_max = size.num.umax();
         if size.num.smin() < 0 {
@@ -363,7 +394,7 @@ impl Walker<'_> {
         let byte = -(i64::from(key.off) + var as i64) - 1;
         let (Ok(byte), frame) = (usize::try_from(byte), key.frame as usize) else { return Ok(None) };
         let (spi, at) = (byte / 8, byte % 8);
-        let Some(slot) = self.cur.frames[frame].stack.get(spi).copied() else { return Ok(None) };
+        let Some(slot) = self.cur.frames[frame].stack.get(spi).cloned() else { return Ok(None) };
         let run = |kind: Byte| slot.bytes[..=at].iter().rev().take_while(|b| **b == kind).count() as u32;
         if run(Byte::Zero) >= size {
             return Ok(Some(0));
@@ -377,7 +408,7 @@ impl Walker<'_> {
     }
 
     /// A string in a read-only map, with an end.
-    fn constant_string(&mut self, reg: &Reg, r: usize) -> Judged<()> {
+    pub(super) fn constant_string(&mut self, reg: &Reg, r: usize) -> Judged<()> {
         let number = r as u8;
         let Some(map) = self.map(reg.a) else { return Err(Stop::Unknown(Feature::Internal)) };
         let readonly =

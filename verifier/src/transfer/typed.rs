@@ -26,11 +26,6 @@ const REG_ARGS: usize = 5;
 const SK_RELEASE: i32 = 86;
 
 impl Walker<'_> {
-    /// Whether what RCU protects stays while the program is at this instruction.
-    pub(crate) fn in_rcu_section(&self) -> bool {
-        !self.cur.in_sleepable
-    }
-
     /// Reads or writes through a pointer to an object.
     pub(super) fn typed_access(
         &mut self,

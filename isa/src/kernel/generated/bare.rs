@@ -10,6 +10,9 @@ pub(in crate::kernel) mod contexts {
 pub(in crate::kernel) mod helpers {
     pub(crate) const HELPERS: &[crate::kernel::HelperRecord] = &[];
 }
+pub(in crate::kernel) mod fields {
+    pub(crate) const FIELDS: &[crate::kernel::FieldRecord] = &[];
+}
 pub(in crate::kernel) mod hooks {
     pub(crate) const HOOKS: &[(&str, crate::kernel::HookTraits)] = &[];
 }
