@@ -303,6 +303,11 @@ impl Walker<'_> {
         if ptr.maybe_null() {
             return Err(Finding::ArithmeticOnMaybeNull { reg, ty: ptr.type_name() }.into());
         }
+        // What is read through these may fail at any address, so the kernel keeps no account of the
+        // offset, and leaves the destination as it was even where that is the number.
+        if ptr.kind == Kind::Mem && ptr.mods.has(Mods::UNTRUSTED) {
+            return Ok(Next::Straight);
+        }
         let allowed = match ptr.kind {
             Kind::Ctx
             | Kind::MapValue
