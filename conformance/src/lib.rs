@@ -10,8 +10,10 @@ pub mod facts;
 pub mod filetest;
 pub mod forms;
 pub mod fuzz;
+pub mod logs;
 #[cfg(target_os = "linux")]
 pub mod oracle;
 pub mod plugin;
 pub mod random;
+pub mod raw;
 pub mod vectors;

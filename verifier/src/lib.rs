@@ -9,6 +9,7 @@ pub mod domain;
 mod explore;
 mod kfunc;
 mod log;
+mod proof;
 pub mod report;
 mod state;
 pub mod structure;
@@ -18,5 +19,6 @@ mod transfer;
 mod types;
 mod verdict;
 
+pub use proof::{NoProof, Outside, Verified, prove};
 pub use types::Kernel;
 pub use verdict::{Feature, Judgement, Stats, Verdict, verify, verify_logged};

@@ -3,7 +3,9 @@
 use crate::explore::{Function, Stop, Walker};
 use crate::kfunc::{Call, Kfuncs};
 use crate::log::Log;
+use crate::proof::Recorder;
 use crate::report::{Fault, Finding};
+use crate::state::State;
 use crate::structure::{self, Graph, Structure};
 use crate::transfer::{MapFields, Objects};
 use crate::types::{Kernel, Part, Types, symbol, target};
@@ -17,7 +19,7 @@ use oxbpf_isa::insn::{Callee, Imm64, Insn};
 use oxbpf_isa::kernel::{
     HelperFlags, KernelModel, KernelVersion, KfuncFlags, MapType, ProgFlags as Of, ProgKind,
 };
-use oxbpf_isa::program::{ProgFlags, Program};
+use oxbpf_isa::program::{MapDef, ProgFlags, Program};
 
 /// Whether a kernel would take a program.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -155,8 +157,37 @@ pub fn verify(program: &Program, kernel: &Kernel<'_>) -> Judgement {
 
 /// As [`verify`], with the log the kernel would write at this level: 0 for none, 1, or 2.
 pub fn verify_logged(program: &Program, kernel: &Kernel<'_>, level: u32) -> (Judgement, String) {
+    verify_with(program, kernel, Options { level, ..Options::default() })
+}
+
+/// What is asked of a walk.
+pub(crate) struct Options<'a> {
+    /// How much the log says.
+    pub level: u32,
+    /// How many processors the machine is taken to have.
+    pub cpus: u32,
+    /// Writes facts down for a proof.
+    pub recorder: Option<&'a mut Recorder>,
+    /// Shown every state that an instruction is looked at in.
+    pub observer: Option<&'a dyn Fn(&State)>,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Options { level: 0, cpus: MEASURED_CPUS, recorder: None, observer: None }
+    }
+}
+
+/// The processors of the machine on which the recorded kernel answered.
+const MEASURED_CPUS: u32 = 2;
+
+pub(crate) fn verify_with(
+    program: &Program,
+    kernel: &Kernel<'_>,
+    options: Options<'_>,
+) -> (Judgement, String) {
     let mut stats = Stats::default();
-    let mut log = Log::new(level);
+    let mut log = Log::new(options.level);
     let prog = program.prog_type.and_then(|of| Some((of, kernel.model.prog(of)?)));
     let kind = prog.map(|(of, prog)| kind_of(program, of, prog));
     let types = Types::new(program, kernel);
@@ -164,17 +195,20 @@ pub fn verify_logged(program: &Program, kernel: &Kernel<'_>, level: u32) -> (Jud
     let kfuncs = Kfuncs::new(program, kernel.model, kind.as_ref(), vmlinux.map(|btf| &**btf));
     let map_fields = MapFields::new(program, kernel.model, &types);
     let arena = Cell::new(None);
-    let unusable = |map: usize| {
-        let found = crate::transfer::unusable(program, map, kernel.model, kind.as_ref()?, &map_fields);
-        let is_arena = program.maps.get(map).is_some_and(|m| m.kind() == Some(MapType::Arena));
-        let is_second = is_arena && arena.replace(Some(map)).is_some_and(|first| first != map);
+    let unusable = |index: usize, map: &MapDef| {
+        let fields = map_fields.of(index, false).cloned().unwrap_or_default();
+        let found = crate::transfer::unusable(map, kernel.model, kind.as_ref()?, &fields);
+        let is_arena = map.kind() == Some(MapType::Arena);
+        let is_second = is_arena && arena.replace(Some(index)).is_some_and(|first| first != index);
         found.or(is_second.then_some(Finding::SecondArena))
     };
     let tell = |subprogs: &[structure::Subprog]| log.functions(subprogs);
     let structure = structure::analyze_with(program, kernel.model, &kfuncs, tell, &unusable);
     let verdict = match structure {
         Err(fault) => Verdict::Reject(fault),
-        Ok(structure) => judge(program, kernel, kfuncs, map_fields, &structure, &mut stats, &mut log),
+        Ok(structure) => {
+            judge(program, kernel, kfuncs, map_fields, &structure, options, &mut stats, &mut log)
+        }
     };
     if let Verdict::Reject(fault) = &verdict {
         let text = alloc::format!("{fault}");
@@ -187,12 +221,14 @@ pub fn verify_logged(program: &Program, kernel: &Kernel<'_>, level: u32) -> (Jud
     (Judgement { verdict, stats }, log.into_text())
 }
 
-fn judge(
-    program: &Program,
-    kernel: &Kernel<'_>,
-    kfuncs: Kfuncs<'_>,
+#[allow(clippy::too_many_arguments)]
+fn judge<'a>(
+    program: &'a Program,
+    kernel: &'a Kernel<'a>,
+    kfuncs: Kfuncs<'a>,
     map_fields: MapFields,
-    structure: &Structure,
+    structure: &'a Structure,
+    options: Options<'a>,
     stats: &mut Stats,
     log: &mut Log,
 ) -> Verdict {
@@ -231,7 +267,7 @@ fn judge(
         },
         _ => None,
     };
-    let graph = Graph::new(&structure.insns, &structure.subprogs, args);
+    let graph = Graph::new(&program.insns, structure, args);
     let functions = functions(program, structure, model, &kind, &kfuncs);
     let mut walker = Walker::new(
         program,
@@ -249,10 +285,10 @@ fn judge(
     walker.attach = attach;
     walker.objects = objects;
     walker.has_arena = crate::transfer::has_arena(program, structure);
-    let verdict = walk_all(&mut walker);
+    (walker.cpus, walker.recorder, walker.observer) = (options.cpus, options.recorder, options.observer);
+    let walked = walk_all(&mut walker);
     *stats = walker.stats;
-    *log = core::mem::take(&mut walker.log);
-    match verdict {
+    let verdict = match walked {
         Ok(()) => match crate::transfer::check_depth(&walker, prog, stats) {
             Ok(()) => match (walker.absent_kfunc, unseen(&walker)) {
                 (Some(at), _) => Verdict::Reject(Fault::at(at as usize, Finding::KfuncAbsent)),
@@ -262,7 +298,36 @@ fn judge(
             Err((stop, at)) => said(stop, at),
         },
         Err((stop, at)) => said(stop, at),
-    }
+    };
+    let depths = depths(&walker, verdict == Verdict::Accept);
+    *log = core::mem::take(&mut walker.log);
+    log.set_depths(depths);
+    verdict
+}
+
+/// The bytes of stack that the kernel says each function takes. Of an accepted program it has removed
+/// functions that no path led to, and given others more stack: for loops that it put in place of calls
+/// (Linux `optimize_bpf_loop`) and for the count of `may_goto` (`do_misc_fixups`).
+fn depths(walker: &Walker<'_>, accepted: bool) -> Vec<u32> {
+    const INLINED_LOOP: u32 = 24;
+    const MAY_GOTO: u32 = 16;
+    let functions = walker.structure.subprogs.iter().zip(&walker.functions).enumerate();
+    let alive = |&(n, (subprog, _)): &(usize, (&structure::Subprog, &Function))| {
+        n == 0 || !accepted || walker.is_walked(subprog.start)
+    };
+    let depth = |(_, (subprog, function)): (usize, (&structure::Subprog, &Function))| {
+        let mut depth = function.stack_depth;
+        if accepted {
+            let mut insns = (subprog.start..subprog.end).filter(|&at| walker.is_walked(at));
+            let is_inlined = |at| walker.loops.get(&(at as u32)).is_some_and(Option::is_some);
+            let counts =
+                |at| matches!(walker.structure.insns[at], structure::Slot::Insn(Insn::MayGoto { .. }));
+            depth += if insns.clone().any(is_inlined) { INLINED_LOOP } else { 0 };
+            depth += if insns.any(counts) { MAY_GOTO } else { 0 };
+        }
+        depth
+    };
+    functions.filter(alive).map(depth).collect()
 }
 
 /// The kernel whose walk this is.
@@ -318,10 +383,12 @@ fn walk_all(walker: &mut Walker<'_>) -> Result<(), (Stop, usize)> {
                 continue;
             }
             walker.walk(n)?;
-            let name = walker.subprog_name(n);
-            walker
-                .log
-                .line(format_args!("Func#{n} ('{name}') is safe for any args that match its prototype\n"));
+            if walker.log.on() {
+                let name = walker.subprog_name(n);
+                walker.log.line(format_args!(
+                    "Func#{n} ('{name}') is safe for any args that match its prototype\n"
+                ));
+            }
             walker.functions[n].verified = true;
             found = true;
         }
@@ -387,7 +454,10 @@ fn functions(
                         moves |= kfunc.moves_packets();
                         sleeps |= kfunc.has(KfuncFlags::SLEEPABLE);
                     }
-                    structure::Slot::Insn(Insn::Call(Callee::Subprog(off))) => {
+                    // Whoever takes a function's address may have it called.
+                    structure::Slot::Insn(
+                        Insn::Call(Callee::Subprog(off)) | Insn::LdImm64 { imm: Imm64::Func(off), .. },
+                    ) => {
                         let to = (at as i64 + 1 + i64::from(off)) as usize;
                         let Some(callee) = structure.subprog_at(to) else { continue };
                         moves |= functions[callee].changes_pkt;

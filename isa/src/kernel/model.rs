@@ -38,6 +38,8 @@ struct Facts {
     contexts: Vec<Vec<CtxEntry>>,
     kfuncs: Vec<&'static KfuncRecord>,
     custom: Vec<CustomType>,
+    /// Something was added to what is recorded of the kernel.
+    changed: bool,
 }
 
 struct MapEntry {
@@ -119,6 +121,11 @@ impl KernelModel {
             None => Self::kernels().last()?,
         };
         Some(ModelBuilder { facts: Facts::at(record, settings) })
+    }
+
+    /// Whether this is what is recorded of a kernel, with nothing added by [`Self::builder`].
+    pub fn is_recorded(&self) -> bool {
+        !self.0.changed
     }
 
     /// The version.
@@ -413,6 +420,7 @@ impl Facts {
             contexts,
             kfuncs,
             custom: Vec::new(),
+            changed: false,
         }
     }
 
@@ -584,6 +592,6 @@ impl ModelBuilder {
 
     /// The model.
     pub fn build(self) -> KernelModel {
-        KernelModel(Arc::new(self.facts))
+        KernelModel(Arc::new(Facts { changed: true, ..self.facts }))
     }
 }

@@ -72,6 +72,9 @@ impl Walker<'_> {
         self.log.cycle("backedge", &chain);
         let Some(visit) = self.cycles.visits.get_mut(&chain) else { return };
         visit.backedges.push(end);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.promised();
+        }
         self.backedge_count += 1;
         self.update_peak();
     }
@@ -108,7 +111,7 @@ impl Walker<'_> {
         loop {
             rounds += 1;
             if rounds > MAX_ROUNDS + 1 {
-                for end in &mut backedges {
+                for end in &backedges {
                     self.all_precise(end);
                 }
                 return Ok(());

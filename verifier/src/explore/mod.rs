@@ -16,8 +16,9 @@ mod prune;
 
 use crate::kfunc::Kfuncs;
 use crate::log::{Log, Subject};
+use crate::proof::Recorder;
 use crate::report::Finding;
-use crate::state::{Access, Frame, Ids, NO_CALLSITE, Reg, State, StateId, Step};
+use crate::state::{Access, Differs, Frame, Ids, Kind, Mods, NO_CALLSITE, State, StateId, Step};
 use crate::structure::{Graph, Marks, Slot, Structure};
 use crate::transfer::{MapFields, Objects};
 use crate::types::target::Target;
@@ -34,7 +35,8 @@ use oxbpf_isa::btf::Linkage;
 use oxbpf_isa::insn::Insn;
 use oxbpf_isa::kernel::{KernelModel, ProgKind, ProgRecord};
 use oxbpf_isa::program::{ProgFlags, Program};
-pub(crate) use precision::{Backtrack, Linked, MAX_LINKED, pack};
+pub(crate) use precision::{Backtrack, Linked, LinkedRegs, MAX_LINKED, pack};
+use smallvec::smallvec;
 
 /// Why a walk ends early.
 #[derive(Clone, PartialEq, Debug)]
@@ -71,6 +73,8 @@ pub(crate) struct Kept {
     pub hits: u32,
     pub misses: u32,
     pub evicted: bool,
+    /// Where the state differed from the one it was last held against.
+    pub differs: Option<Differs>,
 }
 
 /// A path to be followed later.
@@ -127,7 +131,7 @@ pub(crate) struct Walker<'p> {
     pub id_gen: u32,
     pub log: Log,
     /// Which kind of pointer each memory access went through, where that must not vary.
-    pub pointer_kinds: Vec<Option<Reg>>,
+    pub pointer_kinds: Vec<Option<(Kind, Mods)>>,
     /// The callback of each loop that may be put in place of its call; none once it may not.
     pub loops: hashbrown::HashMap<u32, Option<u32>>,
     /// Instructions that some path led to.
@@ -138,6 +142,12 @@ pub(crate) struct Walker<'p> {
     pub has_arena: bool,
     /// Structures of the program's types with special fields.
     pub objects: Objects,
+    /// How many processors the machine is taken to have.
+    pub cpus: u32,
+    /// Writes facts down for a proof.
+    pub recorder: Option<&'p mut Recorder>,
+    /// Shown every state that an instruction is looked at in.
+    pub observer: Option<&'p dyn Fn(&State)>,
     pub jumps: u64,
     /// The program reads or writes packets in subprograms that it leaves by LD_ABS.
     pub stats: Stats,
@@ -199,6 +209,9 @@ impl<'p> Walker<'p> {
             map_fields,
             has_arena: false,
             objects: Objects::default(),
+            cpus: 0,
+            recorder: None,
+            observer: None,
             jumps: 0,
             stats: Stats::default(),
             kept: Vec::new(),
@@ -239,6 +252,9 @@ impl<'p> Walker<'p> {
         }
         let result =
             self.enter(subprog).and_then(|()| self.explore()).map_err(|stop| (stop, self.at as usize));
+        if result.is_ok() {
+            self.log.forget_walk();
+        }
         self.kept.clear();
         self.free.clear();
         self.pending.clear();
@@ -279,10 +295,14 @@ impl<'p> Walker<'p> {
                 self.log_insn(at);
             }
             self.walked[at as usize] = true;
+            self.show(at);
+            self.stack_live.ensure(&self.cur);
             self.stack_live.begin(at);
             let next = self.step()?;
             self.from = at as i64;
-            self.stack_live.commit(&self.cur);
+            if self.may_write_stack(at) {
+                self.stack_live.commit();
+            }
             match next {
                 Next::Straight => {
                     let insn = self.structure.insns[at as usize];
@@ -306,8 +326,8 @@ impl<'p> Walker<'p> {
     /// Ends the current path and takes up the next; whether that was the last.
     fn end_path(&mut self) -> Judged<bool> {
         self.log.scratch_all();
-        self.finish_stack_liveness();
         self.finish_branches()?;
+        self.finish_stack_liveness();
         let Some(next) = self.pending.pop() else { return Ok(true) };
         self.log.rewind(next.log_mark);
         self.cur = next.state;
@@ -374,6 +394,25 @@ impl<'p> Walker<'p> {
         &mut self.kept[id as usize].as_mut().expect("a kept state lives as long as it is referred to").state
     }
 
+    /// Shows the current state to those who asked for it.
+    #[inline]
+    fn show(&mut self, at: u32) {
+        if let Some(observer) = self.observer {
+            observer(&self.cur);
+        }
+        if let (Some(recorder), Slot::Insn(insn)) = (&mut self.recorder, self.structure.insns[at as usize]) {
+            recorder.reach(at, insn, &self.cur);
+        }
+    }
+
+    /// Whether an instruction writes memory, be it by what it calls.
+    #[inline]
+    fn may_write_stack(&self, at: u32) -> bool {
+        use Insn::{Atomic, Call, Store, StoreRelease};
+        let insn = self.structure.insns[at as usize];
+        matches!(insn, Slot::Insn(Store { .. } | StoreRelease { .. } | Atomic { .. } | Call(_)))
+    }
+
     /// Whether some path led to the instruction.
     pub(crate) fn is_walked(&self, at: usize) -> bool {
         self.walked[at]
@@ -392,7 +431,7 @@ impl<'p> Walker<'p> {
 /// Nothing has happened yet.
 pub(crate) fn fresh_state(subprog: u32) -> State {
     State {
-        frames: vec![Rc::new(Frame::new(NO_CALLSITE, 0, subprog))],
+        frames: smallvec![Rc::new(Frame::new(NO_CALLSITE, 0, subprog))],
         refs: Vec::new(),
         in_sleepable: false,
         in_rcu: false,

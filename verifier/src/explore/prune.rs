@@ -8,7 +8,9 @@
 use super::{Judged, Kept, Walker};
 use crate::kfunc::Pause;
 use crate::report::Finding;
-use crate::state::{Access, Exact, Reg, Slot, State, StateId, iter_depths_differ, regs_exact, states_equal};
+use crate::state::{
+    Access, Exact, Kind, Reg, Slot, State, StateId, iter_depths_differ, regs_exact, states_equal,
+};
 use crate::structure::Marks;
 use alloc::rc::Rc;
 use oxbpf_isa::insn::Insn;
@@ -26,6 +28,7 @@ impl Walker<'_> {
         self.clean_kept(at);
         let bucket = self.bucket(at);
         let mut count = 0u64;
+        let mut unfinished = false;
         // Newest first.
         let mut i = self.buckets[bucket].len();
         while i > 0 {
@@ -35,7 +38,7 @@ impl Walker<'_> {
             if self.state(id).insn != at {
                 continue;
             }
-            match self.compare(id, at, marks)? {
+            match self.compare(id, at, marks, &mut unfinished)? {
                 Compared::Covers { unfinished } => {
                     self.take_over(id, at, unfinished)?;
                     return Ok(true);
@@ -66,12 +69,14 @@ impl Walker<'_> {
     }
 
     /// Holds the current state against a kept one at the same instruction.
-    fn compare(&mut self, id: StateId, at: u32, marks: Marks) -> Judged<Compared> {
+    /// `unfinished` is whether the last kept state that was looked at, whose paths are finished, is in an
+    /// unfinished loop: of a call that calls back the kernel asks no more than that.
+    fn compare(&mut self, id: StateId, at: u32, marks: Marks, unfinished: &mut bool) -> Judged<Compared> {
         if self.state(id).branches == 0 {
-            let unfinished = self.is_cycle_unfinished(id);
-            let exact = if unfinished { Exact::RangeWithin } else { Exact::Not };
+            *unfinished = self.is_cycle_unfinished(id);
+            let exact = if *unfinished { Exact::RangeWithin } else { Exact::Not };
             return Ok(match self.covers(id, exact) {
-                true => Compared::Covers { unfinished },
+                true => Compared::Covers { unfinished: *unfinished },
                 false => Compared::Differs,
             });
         }
@@ -92,7 +97,7 @@ impl Walker<'_> {
         }
         if marks.has(Marks::CALLS_BACK) {
             return Ok(match self.covers(id, Exact::RangeWithin) {
-                true => Compared::Covers { unfinished: false },
+                true => Compared::Covers { unfinished: *unfinished },
                 false => Compared::InLoop,
             });
         }
@@ -113,7 +118,8 @@ impl Walker<'_> {
         let mut ids = core::mem::take(&mut self.ids);
         ids.reset(self.id_gen);
         let live = |insn: u32| self.graph.live[insn as usize];
-        let equal = states_equal(self.state(id), &self.cur, &mut ids, exact, live);
+        let kept = self.kept[id as usize].as_mut().expect("a kept state lives as long as it is referred to");
+        let equal = states_equal(&kept.state, &self.cur, &mut ids, exact, live, &mut kept.differs);
         self.ids = ids;
         equal
     }
@@ -166,7 +172,7 @@ impl Walker<'_> {
         let mut state = self.cur.clone();
         state.insn = at;
         let dfs_depth = state.dfs_depth;
-        let kept = Kept { state, hits: 0, misses: 0, evicted: false };
+        let kept = Kept { state, hits: 0, misses: 0, evicted: false, differs: None };
         let id = match self.free.pop() {
             Some(id) => {
                 self.kept[id as usize] = Some(kept);
@@ -267,17 +273,23 @@ impl Walker<'_> {
         for f in 0..frames {
             let state = self.state(id);
             let live = self.graph.live[state.frame_insn(f) as usize];
-            let slots = state.frames[f].stack.len();
-            let dead: u64 = (0..slots.min(64))
-                .filter(|&spi| !self.stack_live.is_alive(&query, f, spi))
-                .fold(0, |all, spi| all | 1 << spi);
+            let dead = !self.stack_live.alive(&query, f);
+            // What is written is no longer shared with other states.
+            let frame = &self.state(id).frames[f];
+            let dead_regs = (0..10).filter(|&r| live >> r & 1 == 0 && frame.regs[r].kind != Kind::NotInit);
+            let dead_regs: u16 = dead_regs.fold(0, |all, r| all | 1 << r);
+            let is_dead = |(spi, slot): (usize, &Slot)| dead >> spi & 1 == 1 && *slot != Slot::invalid();
+            let any_slot = frame.stack.iter().enumerate().any(is_dead);
+            if dead_regs == 0 && !any_slot {
+                continue;
+            }
             let frame = self.state_mut(id).frame_mut(f);
             for r in 0..10 {
-                if live >> r & 1 == 0 {
+                if dead_regs >> r & 1 == 1 {
                     frame.regs[r] = Reg::not_init();
                 }
             }
-            if dead != 0 {
+            if any_slot {
                 for (spi, slot) in frame.stack_mut().iter_mut().enumerate() {
                     if dead >> spi & 1 == 1 {
                         *slot = Slot::invalid();
@@ -310,7 +322,8 @@ impl Walker<'_> {
 
     fn free_if_done(&mut self, id: StateId) {
         let done = self.kept[id as usize].as_ref().is_some_and(|k| k.evicted && k.state.branches == 0);
-        if done {
+        // The kernel does not look again later.
+        if done && !self.is_cycle_unfinished(id) {
             self.free_list_size -= 1;
             // Promises of unfinished loops name states by number; then none is given out again.
             if self.backedge_count == 0 {

@@ -946,6 +946,64 @@ findings! {
     "E1723" EBUSY SecondArena = "second arena",
         "Only one arena per program",
         "A program uses at most one arena.";
+    "E1730" EINVAL GlobalParams { name: String, count: usize } = "parameters of a global function",
+        "Global function {name}() with {count} > 5 args. Buggy compiler.",
+        "Functions take at most five arguments.";
+    "E1731" EINVAL GlobalParam { n: usize, kind: &'static str, name: String } = "parameter of a global function",
+        "Arg#{n} type {kind} in {name}() is not supported yet.",
+        "Parameters of global functions are numbers and pointers.";
+    "E1732" EINVAL TagNoPointer { n: usize } = "tag on a number",
+        "arg#{n} has pointer tag, but is not a pointer type",
+        "Tags say what a pointer is.";
+    "E1733" EINVAL TagCombination { n: usize } = "tags on a parameter",
+        "arg#{n} has invalid combination of tags",
+        "These tags contradict each other, or do not go with the type of the parameter.";
+    "E1734" EOPNOTSUPP TagUnknown { n: usize } = "tag on a parameter",
+        "arg#{n} has unsupported set of tags",
+        "This kernel does not know the tag.";
+    "E1735" EINVAL TagAlone { n: usize, tag: &'static str } = "tags on a parameter",
+        "arg#{n} {tag} cannot be combined with any other tags",
+        "This tag stands alone.";
+    "E1736" EINVAL ParamSize { n: usize, what: String } = "pointer to something of unknown size",
+        "arg#{n} reference type('{what}') size cannot be determined: -22",
+        "A global function is judged with memory of the parameter's size. Define the structure, or pass a \
+        number.";
+    "E1737" EINVAL UntrustedType { n: usize, kind: &'static str, name: String } = "type of an untrusted parameter",
+        "arg#{n} has type {kind} '{name}', but only struct or primitive types are allowed",
+        "Untrusted parameters point to structures of the kernel, numbers, or nothing in particular.";
+    "E1738" ENOENT ParamNoMatch { n: usize, what: String } = "kernel type that does not exist",
+        "arg#{n} reference type('{what}') has no matches",
+        "The kernel has no structure of this name.";
+    "E1739" ESRCH ParamAmbiguous { n: usize, what: String } = "several kernel types",
+        "arg#{n} reference type('{what}') is ambiguous",
+        "The kernel has several structures of this name.";
+    "E1740" EOPNOTSUPP ParamOfModule { n: usize, what: String } = "kernel type of a module",
+        "arg#{n} reference type('{what}') points to kernel module type (unsupported)",
+        "Only structures of the kernel itself can be passed.";
+    "E1741" EINVAL CtxUnnamed { n: usize } = "type of the context",
+        "arg#{n} type doesn't have a name",
+        "The context is declared as a pointer to its structure, or to void.";
+    "E1742" EINVAL CtxVoid { n: usize } = "type of the context",
+        "arg#{n} should be void pointer",
+        "Programs of this type have no structure for their context.";
+    "E1743" EINVAL CtxStruct { n: usize, name: &'static str } = "type of the context",
+        "arg#{n} should be `struct {name} *`",
+        "The context is declared as a pointer to its structure, or to void.";
+    "E1744" EINVAL GlobalNotScalar { reg: u8 } = "argument of a global function",
+        "R{reg} is not a scalar",
+        "The function takes a number here.";
+    "E1745" EINVAL GlobalNotCtx { n: usize } = "argument of a global function",
+        "arg#{n} expects pointer to ctx",
+        "The function takes the program's context here.";
+    "E1746" EINVAL GlobalMaybeNull { n: usize } = "argument of a global function",
+        "arg#{n} is expected to be non-NULL",
+        "The function does not take null here. Compare the pointer with null first.";
+    "E1747" EINVAL GlobalNotArena { reg: u8 } = "argument of a global function",
+        "R{reg} is not a pointer to arena or scalar.",
+        "The function takes an address in an arena here.";
+    "E1748" EACCES GlobalObject { reg: u8, ty: String, expected: String } = "argument of a global function",
+        "R{reg} is of type {ty} but {expected} is expected",
+        "The function takes another object of the kernel here.";
     "E1801" EINVAL LockOffsetVariable { reg: u8, lock: &'static str } = "lock at a variable offset",
         "R{reg} doesn't have constant offset. {lock}_lock has to be at the constant offset",
         "Which lock is meant must be known when the program is judged.";

@@ -6,13 +6,16 @@
 mod equal;
 mod object;
 mod reg;
+mod spilled;
 
-pub use equal::{Exact, Ids, iter_depths_differ, regs_exact, states_equal};
+pub use equal::{Differs, Exact, Ids, iter_depths_differ, regs_exact, states_equal};
 pub use object::{DYNPTR_SLOTS, DynptrType};
 pub use reg::{ADD_CONST, ADD_CONST32, ADD_CONST64, Kind, Mods, Reg, type_name};
+pub use spilled::Spilled;
 
 use alloc::rc::Rc;
 use alloc::vec::Vec;
+use smallvec::SmallVec;
 
 /// Calls may nest this deep.
 pub const MAX_FRAMES: usize = 8;
@@ -37,16 +40,16 @@ pub enum Byte {
 }
 
 /// Eight bytes of stack.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Slot {
     pub bytes: [Byte; 8],
     /// What was stored, where the last byte is [`Byte::Spill`].
-    pub reg: Reg,
+    pub reg: Spilled,
 }
 
 impl Slot {
-    pub fn invalid() -> Slot {
-        Slot { bytes: [Byte::Invalid; 8], reg: Reg::not_init() }
+    pub const fn invalid() -> Slot {
+        Slot { bytes: [Byte::Invalid; 8], reg: Spilled::NONE }
     }
 
     /// Holds a register, perhaps in its upper bytes only.
@@ -189,7 +192,7 @@ pub type StateId = u32;
 /// A state of the program and how the walk came to it.
 #[derive(Clone, Debug)]
 pub struct State {
-    pub frames: Vec<Rc<Frame>>,
+    pub frames: SmallVec<[Rc<Frame>; 4]>,
     pub refs: Vec<Reference>,
     pub in_sleepable: bool,
     /// Within a section that readers of RCU data make.

@@ -40,6 +40,13 @@ pub enum Kind {
     Dynptr,
 }
 
+impl Kind {
+    #[inline]
+    pub fn is_sock(self) -> bool {
+        matches!(self, Kind::Socket | Kind::SockCommon | Kind::TcpSock | Kind::XdpSock)
+    }
+}
+
 /// Modifiers of a kind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
 pub struct Mods(pub u16);
@@ -122,7 +129,7 @@ pub struct Reg {
 }
 
 impl Reg {
-    pub fn not_init() -> Reg {
+    pub const fn not_init() -> Reg {
         Reg {
             num: Scalar::UNKNOWN,
             id: 0,
@@ -138,12 +145,12 @@ impl Reg {
     }
 
     #[inline]
-    pub fn scalar(num: Scalar) -> Reg {
+    pub const fn scalar(num: Scalar) -> Reg {
         Reg { num, kind: Kind::Scalar, ..Reg::not_init() }
     }
 
     #[inline]
-    pub fn unknown() -> Reg {
+    pub const fn unknown() -> Reg {
         Reg::scalar(Scalar::UNKNOWN)
     }
 
@@ -204,11 +211,6 @@ impl Reg {
     #[inline]
     pub fn is_null(&self) -> bool {
         self.is_scalar() && self.num.tnum().equals_const(0)
-    }
-
-    #[inline]
-    pub fn is_sock(&self) -> bool {
-        matches!(self.kind, Kind::Socket | Kind::SockCommon | Kind::TcpSock | Kind::XdpSock)
     }
 
     /// Whether comparing with zero gives one answer (Linux `reg_not_null`).

@@ -24,7 +24,7 @@ use crate::report::{Fault, Finding};
 use alloc::vec::Vec;
 use oxbpf_isa::insn::{DecodeError, Insn, RawInsn};
 use oxbpf_isa::kernel::KernelModel;
-use oxbpf_isa::program::Program;
+use oxbpf_isa::program::{MapDef, Program};
 
 /// A program whose structure is sound.
 #[derive(Clone, Debug)]
@@ -54,17 +54,17 @@ pub enum Slot {
 /// # Errors
 /// The fault that the kernel would report.
 pub fn analyze(program: &Program, model: &KernelModel) -> Result<Structure, Fault> {
-    analyze_with(program, model, &Kfuncs::default(), |_| {}, &|_| None)
+    analyze_with(program, model, &Kfuncs::default(), |_| {}, &|_, _| None)
 }
 
-/// As [`analyze`], where what the calls of kernel functions mean was looked up; says which functions
-/// there are as soon as that is known, and asks of each map, by its index, whether it may be used.
+/// As [`analyze`], where what the calls of kernel functions mean was looked up. Says which functions
+/// there are as soon as that is known, and asks of each map, by its index too, whether it may be used.
 pub(crate) fn analyze_with(
     program: &Program,
     model: &KernelModel,
     kfuncs: &Kfuncs<'_>,
     tell: impl FnOnce(&[Subprog]),
-    unusable: &dyn Fn(usize) -> Option<Finding>,
+    unusable: &dyn Fn(usize, &MapDef) -> Option<Finding>,
 ) -> Result<Structure, Fault> {
     let raw = &program.insns;
     let limit = model.limits().insns_privileged as usize;

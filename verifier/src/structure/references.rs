@@ -5,7 +5,7 @@ use crate::report::{Fault, Finding};
 use oxbpf_isa::insn::opcode::{class, mode, pseudo};
 use oxbpf_isa::insn::{DecodeError, Insn, RawInsn};
 use oxbpf_isa::kernel::MapType;
-use oxbpf_isa::program::{MapDef, Program};
+use oxbpf_isa::program::{MapDef, Program, descriptor_of};
 
 /// Bytes of a page.
 const PAGE: u64 = 4096;
@@ -13,7 +13,10 @@ const PAGE: u64 = 4096;
 /// Offsets into values end here (Linux `BPF_MAX_VAR_OFF`).
 const MAX_OFFSET: u32 = 1 << 29;
 
-pub(super) fn check(program: &Program, unusable: &dyn Fn(usize) -> Option<Finding>) -> Result<(), Fault> {
+pub(super) fn check(
+    program: &Program,
+    unusable: &dyn Fn(usize, &MapDef) -> Option<Finding>,
+) -> Result<(), Fault> {
     let raw = &program.insns;
     let mut at = 0;
     while at < raw.len() {
@@ -45,10 +48,14 @@ fn exists(code: u8) -> bool {
     code != CALLX && !matches!(decoded, Err(DecodeError::UnknownOpcode { .. }))
 }
 
-fn wide_load(program: &Program, at: usize, unusable: &dyn Fn(usize) -> Option<Finding>) -> Result<(), Fault> {
+fn wide_load(
+    program: &Program,
+    at: usize,
+    unusable: &dyn Fn(usize, &MapDef) -> Option<Finding>,
+) -> Result<(), Fault> {
     let map = |index| {
         let def = map(program, at, index)?;
-        match unusable(index as usize) {
+        match unusable(index as usize, def) {
             Some(finding) => Err(Fault::at(at, finding)),
             None => Ok(def),
         }
@@ -72,7 +79,7 @@ fn wide_load(program: &Program, at: usize, unusable: &dyn Fn(usize) -> Option<Fi
 
 fn map(program: &Program, at: usize, index: i32) -> Result<&MapDef, Fault> {
     let found = usize::try_from(index).ok().and_then(|i| program.maps.get(i));
-    found.map(|m| &**m).ok_or(Fault::at(at, Finding::NoMap { fd: index }))
+    found.map(|m| &**m).ok_or(Fault::at(at, Finding::NoMap { fd: descriptor_of(index) }))
 }
 
 /// Addresses inside a map's first value: of arrays and arenas, and within bounds.

@@ -108,8 +108,15 @@ impl Walker<'_> {
     }
 
     fn sanitize_reg(&mut self, dst: R) -> Judged<Next> {
-        let num = self.sanitize(self.cur.reg(dst.index()).num, "alu")?;
-        self.cur.reg_mut(dst.index()).num = num;
+        self.sanitize_as(dst, "alu")
+    }
+
+    /// As [`Self::sanitize`], of a register; it is most often in order.
+    pub(super) fn sanitize_as(&mut self, dst: R, place: &'static str) -> Judged<Next> {
+        let num = self.cur.reg(dst.index()).num;
+        if num.violation().is_some() {
+            self.cur.reg_mut(dst.index()).num = self.sanitize(num, place)?;
+        }
         Ok(Next::Straight)
     }
 
@@ -295,6 +302,11 @@ impl Walker<'_> {
         }
         if ptr.maybe_null() {
             return Err(Finding::ArithmeticOnMaybeNull { reg, ty: ptr.type_name() }.into());
+        }
+        // What is read through these may fail at any address, so the kernel keeps no account of the
+        // offset, and leaves the destination as it was even where that is the number.
+        if ptr.kind == Kind::Mem && ptr.mods.has(Mods::UNTRUSTED) {
+            return Ok(Next::Straight);
         }
         let allowed = match ptr.kind {
             Kind::Ctx

@@ -176,6 +176,9 @@ impl Walker<'_> {
             }
             seen.ref_id = reg.ref_id;
         }
+        if let (Some(recorder), Kind::Ctx) = (&mut self.recorder, reg.kind) {
+            recorder.context_given();
+        }
         self.argument_use(&arg, r, &reg, proto, seen)
     }
 
@@ -428,7 +431,7 @@ impl Walker<'_> {
         let byte = -(i64::from(key.off) + var as i64) - 1;
         let (Ok(byte), frame) = (usize::try_from(byte), key.frame as usize) else { return Ok(None) };
         let (spi, at) = (byte / 8, byte % 8);
-        let Some(slot) = self.cur.frames[frame].stack.get(spi).copied() else { return Ok(None) };
+        let Some(slot) = self.cur.frames[frame].stack.get(spi).cloned() else { return Ok(None) };
         let run = |kind: Byte| slot.bytes[..=at].iter().rev().take_while(|b| **b == kind).count() as u32;
         if run(Byte::Zero) >= size {
             return Ok(Some(0));

@@ -76,6 +76,9 @@ impl Walker<'_> {
         for n in 0..5 {
             self.argument(n, &proto, id, &mut seen)?;
         }
+        if let (Some(recorder), Some((map, _))) = (&mut self.recorder, seen.map) {
+            recorder.map_use(self.at, map, seen.const_key);
+        }
         self.map_writable(id, &seen)?;
         if id == TAIL_CALL {
             self.tail_call_index(&seen)?;
@@ -188,12 +191,7 @@ impl Walker<'_> {
     fn own_rules(&mut self, id: i32, seen: &Seen) -> Judged<()> {
         match id {
             TAIL_CALL => self.nothing_left("tail_call", true),
-            GET_LOCAL_STORAGE => {
-                if !self.cur.reg(2).is_null() {
-                    return Err(Finding::StorageFlags.into());
-                }
-                self.mark_precise(2)
-            }
+            GET_LOCAL_STORAGE if !self.cur.reg(2).is_null() => Err(Finding::StorageFlags.into()),
             FOR_EACH | FIND_VMA | USER_RINGBUF_DRAIN => self.push_callback(id, seen),
             DYNPTR_FROM_MEM => match *self.cur.reg(1) {
                 Reg { kind: Kind::MapValue, mods: Mods::NONE, .. } => Ok(()),
@@ -299,16 +297,11 @@ impl Walker<'_> {
                     let max = i32::try_from(seen.size_max).unwrap_or(i32::MAX);
                     Scalar::UNKNOWN.with_signed_bounds_both((-MAX_ERRNO) as u32, max as u32)
                 }
-                RetBounds::Cpu => Scalar::UNKNOWN.with_signed_bounds_both(0, self.cpus() as u32 - 1),
+                RetBounds::Cpu => Scalar::UNKNOWN.with_signed_bounds_both(0, self.cpus.saturating_sub(1)),
             };
         }
         *self.cur.reg_mut(0) = r0;
         Ok(())
-    }
-
-    /// How many processors the kernel is taken to have.
-    fn cpus(&self) -> i32 {
-        2
     }
 
     /// A lookup in a socket map gives a socket to be released.

@@ -77,7 +77,7 @@ impl Walker<'_> {
     }
 
     fn dynptr_slot(&self, reg: &Reg, spi: usize) -> Slot {
-        self.cur.frames[reg.frame as usize].stack[spi]
+        self.cur.frames[reg.frame as usize].stack[spi].clone()
     }
 
     /// Judges a dynptr that is an argument, and makes it where the function does.
@@ -178,7 +178,7 @@ impl Walker<'_> {
         }
         for (slot, first) in [(spi, true), (spi - 1, false)] {
             self.cur.frame_mut(frame).stack_mut()[slot] =
-                Slot { bytes: [Byte::Dynptr; 8], reg: Reg { ref_id, ..Reg::dynptr(ty, first, id) } };
+                Slot { bytes: [Byte::Dynptr; 8], reg: Reg { ref_id, ..Reg::dynptr(ty, first, id) }.into() };
         }
         self.object_written(frame, spi, DYNPTR_SLOTS);
         Ok(())
@@ -213,7 +213,7 @@ impl Walker<'_> {
             return Ok(());
         }
         let spi = if slot.reg.is_first_of_dynptr() { spi } else { spi + 1 };
-        let Some(first) = self.cur.frames[frame].stack.get(spi).map(|s| s.reg) else {
+        let Some(first) = self.cur.frames[frame].stack.get(spi).map(|s| *s.reg) else {
             return Err(Stop::Unknown(Feature::Internal));
         };
         if first.dynptr_type().is_some_and(DynptrType::is_referenced) {
@@ -255,7 +255,7 @@ impl Walker<'_> {
         let Place::At(spi) = self.object_place(&reg, "dynptr", DYNPTR_SLOTS)? else {
             return Err(Stop::Unknown(Feature::Internal));
         };
-        let first = self.cur.frames[frame].stack[spi].reg;
+        let first = *self.cur.frames[frame].stack[spi].reg;
         if !first.dynptr_type().is_some_and(DynptrType::is_referenced) {
             self.clear_dynptr(frame, spi);
             return Ok(());
@@ -264,7 +264,7 @@ impl Walker<'_> {
         self.cur.refs.retain(|held| !held.is_object() || held.id != ref_id);
         self.cur.for_each_reg(|reg| reg.ref_id == ref_id, |reg| *reg = Reg::unknown());
         for spi in 1..self.cur.frames[frame].stack.len() {
-            let slot = self.cur.frames[frame].stack[spi];
+            let slot = &self.cur.frames[frame].stack[spi];
             if slot.reg.ref_id != ref_id {
                 continue;
             }

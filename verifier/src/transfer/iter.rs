@@ -121,7 +121,7 @@ impl Walker<'_> {
         for n in 0..ty.slots {
             let held = if n == 0 { ref_id } else { 0 };
             let reg = Reg::iter(Part::VMLINUX, ty.id, mods, held);
-            self.cur.frame_mut(frame).stack_mut()[spi - n] = Slot { bytes: [Byte::Iter; 8], reg };
+            self.cur.frame_mut(frame).stack_mut()[spi - n] = Slot { bytes: [Byte::Iter; 8], reg: reg.into() };
             self.log.scratch_slot(is_cur, spi - n);
         }
         self.object_written(frame, spi, ty.slots);

@@ -9,9 +9,8 @@
 use super::alu::width;
 use super::fields::MapFields;
 use crate::domain::{Alu, Cond as Test, Width};
-use crate::explore::{Judged, Linked, MAX_LINKED, Next, Walker, pack};
+use crate::explore::{Judged, Linked, LinkedRegs, MAX_LINKED, Next, Walker, pack};
 use crate::state::{ADD_CONST, ADD_CONST32, Access, Kind, Mods, Reg, State};
-use alloc::vec::Vec;
 use oxbpf_isa::insn::{Cond, Operand, Reg as R, Width as InsnWidth};
 
 /// Packets are read up to here at most (Linux `MAX_PACKET_OFF`).
@@ -138,12 +137,14 @@ impl Walker<'_> {
             {
                 self.mark_precise(src.index())?;
             }
+            self.note_branch(taken, !taken);
             if self.log.on() {
                 self.log_state();
             }
             return Ok(if taken { Next::To(target) } else { Next::Straight });
         }
-        let mut linked = Vec::new();
+        self.note_branch(true, true);
+        let mut linked = LinkedRegs::new();
         if matches!(src, Operand::Reg(_)) && b.is_scalar() && b.id != 0 {
             self.collect_linked(b.id, &mut linked);
         }
@@ -173,6 +174,12 @@ impl Walker<'_> {
             self.log_state();
         }
         Ok(Next::Straight)
+    }
+
+    fn note_branch(&mut self, taken: bool, falls_through: bool) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.branch(self.at, taken, falls_through);
+        }
     }
 
     /// Cuts the ranges of both numbers on both sides.
@@ -263,7 +270,7 @@ impl Walker<'_> {
     }
 
     /// Registers and slots with this id, as far as they are still read.
-    fn collect_linked(&self, id: u32, linked: &mut Vec<Linked>) {
+    fn collect_linked(&self, id: u32, linked: &mut LinkedRegs) {
         let id = id & !ADD_CONST;
         let matches = |r: &Reg| r.is_scalar() && r.id & !ADD_CONST == id;
         for (n, frame) in self.cur.frames.iter().enumerate().rev() {
@@ -320,7 +327,7 @@ fn sync_linked(state: &mut State, known: usize, linked: &[Linked]) {
         let frame = l.frame as usize;
         let reg = match l.is_reg {
             true => state.frames[frame].regs[l.index as usize],
-            false => state.frames[frame].stack[l.index as usize].reg,
+            false => *state.frames[frame].stack[l.index as usize].reg,
         };
         let is_known = l.is_reg && frame == state.curframe() && l.index as usize == known;
         if !reg.is_scalar() || is_known || (reg.id & !ADD_CONST) != (known_reg.id & !ADD_CONST) {
@@ -329,17 +336,18 @@ fn sync_linked(state: &mut State, known: usize, linked: &[Linked]) {
         let Some(updated) = synced(&known_reg, &reg) else { continue };
         match l.is_reg {
             true => state.frame_mut(frame).regs[l.index as usize] = updated,
-            false => state.frame_mut(frame).stack_mut()[l.index as usize].reg = updated,
+            false => state.frame_mut(frame).stack_mut()[l.index as usize].reg = updated.into(),
         }
     }
 }
 
 fn synced(known: &Reg, reg: &Reg) -> Option<Reg> {
-    if known.id & ADD_CONST == 0 && reg.id & ADD_CONST == 0 || reg.off == known.off && reg.id == known.id {
-        return Some(Reg { num: known.num, ..*known }).map(|r| Reg { id: reg.id, off: reg.off, ..r });
-    }
-    if known.id & ADD_CONST != 0 && reg.id & ADD_CONST != 0 && known.id & ADD_CONST != reg.id & ADD_CONST {
+    // A distance in 32 bits says nothing of one in 64.
+    if (known.id ^ reg.id) & ADD_CONST == ADD_CONST {
         return None;
+    }
+    if known.id & ADD_CONST == 0 && reg.id & ADD_CONST == 0 || reg.off == known.off {
+        return Some(*known);
     }
     let known_off = if known.id & ADD_CONST != 0 { known.off } else { 0 };
     let reg_off = if reg.id & ADD_CONST != 0 { reg.off } else { 0 };

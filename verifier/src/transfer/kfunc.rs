@@ -87,7 +87,7 @@ impl<'p> Walker<'p> {
                 self.called_back(&kfunc, |walker| walker.push_async(meta.subprog, meta.map, Later::Work))?;
             }
             Some(Special::TaskWorkSignal | Special::TaskWorkResume) => {
-                self.called_back(&kfunc, |walker| walker.push_async(meta.subprog, meta.map, Later::Work))?;
+                self.called_back(&kfunc, |walker| walker.push_async(meta.subprog, meta.map, Later::Task))?;
             }
             _ => {}
         }
@@ -227,7 +227,7 @@ impl<'p> Walker<'p> {
                     mods = Mods::UNTRUSTED;
                 }
                 if let (true, Some((frame, spi))) = (kfunc.has(KfuncFlags::ITER_NEXT), meta.iter) {
-                    let iter = self.cur.frames[frame].stack[spi].reg;
+                    let iter = *self.cur.frames[frame].stack[spi].reg;
                     mods = mods.with(if iter.mods.has(Mods::RCU) { Mods::RCU } else { Mods::TRUSTED });
                 }
                 Ok(Reg::typed(Part::VMLINUX, id, mods))

@@ -420,7 +420,7 @@ impl Walker<'_> {
     }
 
     /// Memory of a size that the type tells, to be read and written.
-    fn fixed_memory(&mut self, r: usize, size: u32) -> Judged<()> {
+    pub(super) fn fixed_memory(&mut self, r: usize, size: u32) -> Judged<()> {
         if self.cur.reg(r).is_null() {
             return Ok(());
         }

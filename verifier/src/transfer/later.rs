@@ -19,8 +19,10 @@ use oxbpf_isa::kernel::FieldKind;
 pub(crate) enum Later {
     /// A timer: not in a place that may sleep.
     Timer,
-    /// A work queue or a task's own work: where it may sleep.
+    /// A work queue: where it may sleep.
     Work,
+    /// A task, as its own work: there too, and what it returns does not matter.
+    Task,
 }
 
 impl Walker<'_> {
@@ -78,11 +80,12 @@ impl Walker<'_> {
         function.is_callback = true;
         function.is_async_callback = true;
         let mut state = fresh_state(subprog);
-        state.in_sleepable = by == Later::Work;
+        state.in_sleepable = by != Later::Timer;
         let entry = self.cur.cur().async_entry + 1;
         let frame = Rc::make_mut(&mut state.frames[0]);
         frame.async_entry = entry;
         frame.in_async_callback = true;
+        frame.callback_ret = if by == Later::Task { (i32::MIN, i32::MAX) } else { (0, 0) };
         for (r, kind) in [(1, Kind::MapPtr), (2, Kind::MapKey), (3, Kind::MapValue)] {
             frame.regs[r] = Reg { a: map, b: uid, ..Reg::pointer(kind, Mods::NONE) };
         }

@@ -3,7 +3,7 @@
 //! A register names a map by its index in the program; the map inside a map of maps has the same
 //! index with a bit set. Which special fields its values hold is found once for each program.
 
-use super::fields::{Fields, MapFields};
+use super::fields::Fields;
 use crate::explore::Walker;
 use crate::report::Finding;
 use crate::structure::{Slot, Structure};
@@ -15,11 +15,11 @@ use oxbpf_isa::program::{MapDef, Program};
 
 const INNER: u32 = 1 << 31;
 
-pub(super) fn index_of(a: u32) -> usize {
+pub(crate) fn index_of(a: u32) -> usize {
     (a & !INNER) as usize
 }
 
-pub(super) fn is_inner(a: u32) -> bool {
+pub(crate) fn is_inner(a: u32) -> bool {
     a & INNER != 0
 }
 
@@ -84,14 +84,11 @@ pub(crate) fn has_arena(program: &Program, structure: &Structure) -> bool {
 
 /// Why programs of a kind may not use a map (Linux `check_map_prog_compatibility`); none if they may.
 pub(crate) fn unusable(
-    program: &Program,
-    map: usize,
+    def: &MapDef,
     model: &KernelModel,
     kind: &ProgKind,
-    fields: &MapFields,
+    fields: &Fields,
 ) -> Option<Finding> {
-    let def = program.maps.get(map)?;
-    let fields = fields.of(map, false).cloned().unwrap_or_default();
     let has = |kinds: &[FieldKind]| kinds.iter().any(|k| fields.has(*k));
     let tracing = matches!(
         kind.prog_type.kernel(),

@@ -47,7 +47,7 @@ impl Walker<'_> {
     ) -> Judged<Next> {
         self.readable(base)?;
         self.writable(dst)?;
-        let before = *self.cur.reg(base.index());
+        let before = self.pointer_kind(base.index());
         self.access(
             base.index(),
             i32::from(off),
@@ -58,11 +58,10 @@ impl Walker<'_> {
             signed,
         )?;
         self.hold_pointer_kind(before, true)?;
-        let num = self.sanitize(self.cur.reg(dst.index()).num, if strict { "atomic_load" } else { "ldx" })?;
-        if self.cur.reg(dst.index()).num != num {
-            self.cur.reg_mut(dst.index()).num = num;
+        if let Some(recorder) = &mut self.recorder {
+            recorder.loaded(self.at, before.0, self.cur.reg(dst.index()));
         }
-        Ok(Next::Straight)
+        self.sanitize_as(dst, if strict { "atomic_load" } else { "ldx" })
     }
 
     pub(super) fn store(
@@ -77,7 +76,7 @@ impl Walker<'_> {
             self.readable(src)?;
         }
         self.readable(base)?;
-        let before = *self.cur.reg(base.index());
+        let before = self.pointer_kind(base.index());
         self.access(base.index(), i32::from(off), size.bytes(), Way::Write, Value::From(src), strict, false)?;
         self.hold_pointer_kind(before, false)?;
         Ok(Next::Straight)
@@ -85,27 +84,31 @@ impl Walker<'_> {
 
     /// One instruction is rewritten for one kind of pointer, so it cannot serve two
     /// (Linux `save_aux_ptr_type`).
-    fn hold_pointer_kind(&mut self, reg: Reg, may_differ: bool) -> Judged<()> {
-        let special = |r: &Reg| r.is_sock() || matches!(r.kind, Kind::Ctx | Kind::BtfId | Kind::Arena);
+    fn hold_pointer_kind(&mut self, through: (Kind, Mods), may_differ: bool) -> Judged<()> {
+        let special = |kind: Kind| kind.is_sock() || matches!(kind, Kind::Ctx | Kind::BtfId | Kind::Arena);
         let seen = &mut self.pointer_kinds[self.at as usize];
         match seen {
-            None => *seen = Some(reg),
+            None => *seen = Some(through),
             Some(old) => {
-                if old.same_type(&reg) || !special(old) && !special(&reg) {
+                if *old == through || !special(old.0) && !special(through.0) {
                     return Ok(());
                 }
-                let is_object = |r: &Reg| matches!(r.kind, Kind::BtfId | Kind::Mem);
-                if !may_differ || !is_object(old) || !is_object(&reg) {
+                let is_object = |kind: Kind| matches!(kind, Kind::BtfId | Kind::Mem);
+                if !may_differ || !is_object(old.0) || !is_object(through.0) {
                     return Err(Finding::DifferentPointers.into());
                 }
                 // The load is made one that may fail.
-                let kind = if old.kind == Kind::Mem { Kind::Mem } else { reg.kind };
-                let both = |of: Mods| if old.mods.has(of) || reg.mods.has(of) { of } else { Mods::NONE };
-                let mods = both(Mods::UNTRUSTED).with(both(Mods::RDONLY));
-                *old = Reg::pointer(kind, mods);
+                let kind = if old.0 == Kind::Mem { Kind::Mem } else { through.0 };
+                let both = |of: Mods| if old.1.has(of) || through.1.has(of) { of } else { Mods::NONE };
+                *old = (kind, both(Mods::UNTRUSTED).with(both(Mods::RDONLY)));
             }
         }
         Ok(())
+    }
+
+    fn pointer_kind(&self, r: usize) -> (Kind, Mods) {
+        let reg = self.cur.reg(r);
+        (reg.kind, reg.mods)
     }
 
     pub(super) fn atomic(
@@ -139,7 +142,7 @@ impl Walker<'_> {
             *self.cur.reg_mut(dst.index()) = Reg::unknown();
         }
         let (r, off, bytes) = (base.index(), i32::from(off), size.bytes());
-        let before = *self.cur.reg(r);
+        let before = self.pointer_kind(r);
         // First the load, then the store of something.
         self.access(r, off, bytes, Way::Read, Value::None, true, false)?;
         if let Some(dst) = dst {
@@ -206,6 +209,9 @@ impl Walker<'_> {
         let reg = *self.cur.reg(r);
         self.aligned(&reg, off, size, strict_once)?;
         let off = off.wrapping_add(reg.off);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.access(self.at, &reg, off, size, self.cur.curframe());
+        }
         let number = r as u8;
         let cannot_write = || Err(Stop::from(Finding::CannotWrite { reg: number, ty: reg.type_name() }));
         let into = if let Value::Into(dst) = value { Some(dst) } else { None };
@@ -355,10 +361,9 @@ impl Walker<'_> {
             Way::Read => flags.contains(MapCreateFlags::WRONLY_PROG),
         };
         if forbidden {
-            let full = i64::from(off).wrapping_add(reg.num.smin());
             return Err(match way {
-                Way::Write => Finding::MapWrite { value_size, off: full as i32, size },
-                Way::Read => Finding::MapRead { value_size, off: full as i32, size },
+                Way::Write => Finding::MapWrite { value_size, off, size },
+                Way::Read => Finding::MapRead { value_size, off, size },
             }
             .into());
         }

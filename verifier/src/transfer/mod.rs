@@ -25,6 +25,7 @@ mod malformed;
 mod maps;
 mod memory;
 mod objects;
+mod params;
 mod prototype;
 mod sections;
 mod sock;
@@ -36,7 +37,7 @@ mod typed;
 pub(crate) use dangling::dangling;
 pub(crate) use depth::check_depth;
 pub(crate) use fields::MapFields;
-pub(crate) use maps::{has_arena, unknown_map, unusable};
+pub(crate) use maps::{has_arena, index_of, is_inner, unknown_map, unusable};
 pub(crate) use objects::Objects;
 
 use crate::explore::{Judged, Next, Stop, Walker};
@@ -216,10 +217,11 @@ impl Walker<'_> {
     /// Whether the program may end with the value in a register.
     fn return_code(&mut self, r: usize) -> Judged<()> {
         let frame = &self.cur.frames[0];
-        let (in_async, subprog) = (frame.in_async_callback, frame.subprog as usize);
+        let (in_async, subprog, range) =
+            (frame.in_async_callback, frame.subprog as usize, frame.callback_ret);
         let is_global = subprog > 0 && !in_async && !self.functions[subprog].is_exception_callback;
         let rule = match (in_async, is_global) {
-            (true, _) => RetRule::Within(0, 0),
+            (true, _) => RetRule::Within(range.0, range.1),
             (_, true) => RetRule::Any,
             _ => self.model.return_rule(&self.kind),
         };

@@ -142,7 +142,7 @@ impl Walker<'_> {
         self.cur.refs.push(Reference { id, insn: self.at, held: Held::Irq });
         self.cur.irq_id = id;
         let held = Reg { ref_id: id, b: u32::from(by_lock), ..Reg::pointer(Kind::Stack, Mods::NONE) };
-        self.cur.frame_mut(frame).stack_mut()[spi] = Slot { bytes: [Byte::Irq; 8], reg: held };
+        self.cur.frame_mut(frame).stack_mut()[spi] = Slot { bytes: [Byte::Irq; 8], reg: held.into() };
         self.log.scratch_slot(frame == self.cur.curframe(), spi);
         self.object_written(frame, spi, 1);
         Ok(())
@@ -154,7 +154,7 @@ impl Walker<'_> {
             Some(Place::At(spi)) => Some(spi),
             _ => None,
         };
-        let slot = spi.and_then(|spi| Some((spi, *self.cur.frames[frame].stack.get(spi)?)));
+        let slot = spi.and_then(|spi| Some((spi, self.cur.frames[frame].stack.get(spi)?.clone())));
         let Some((spi, slot)) = slot.filter(|(_, s)| s.reg.ref_id != 0 && s.bytes == [Byte::Irq; 8]) else {
             return Err(Finding::IrqNotSaved { n }.into());
         };

@@ -9,7 +9,7 @@
 use super::memory::Way;
 use crate::explore::{Judged, Walker};
 use crate::report::Finding;
-use crate::state::{Access, Byte, Kind, Reg, Slot};
+use crate::state::{Access, Byte, Kind, Reg, Slot, Spilled};
 use alloc::format;
 use oxbpf_isa::insn::Operand;
 
@@ -59,7 +59,7 @@ impl Walker<'_> {
         }
         let subprog = self.cur.frames[frame].subprog as usize;
         let depth = &mut self.functions[subprog].stack_depth;
-        *depth = (*depth).max(bytes as u32);
+        *depth = (*depth).max(8 * slots as u32);
     }
 
     pub(super) fn stack_write(
@@ -141,8 +141,11 @@ impl Walker<'_> {
 
     /// Stores a register at the beginning of a slot.
     fn save(&mut self, frame: usize, spi: usize, reg: Reg, size: u32) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.spilled(self.at, &reg, frame == self.cur.curframe());
+        }
         let slot = &mut self.cur.frame_mut(frame).stack_mut()[spi];
-        slot.reg = reg;
+        slot.reg = reg.into();
         let size = size as usize;
         for byte in &mut slot.bytes[8 - size..] {
             *byte = Byte::Spill;
@@ -214,7 +217,7 @@ impl Walker<'_> {
         self.log.scratch_slot(frame == self.cur.curframe(), spi);
         self.stack_live.ensure(&self.cur);
         self.stack_live.read(frame, 1 << spi);
-        let slot = self.cur.frames[frame].stack[spi];
+        let slot = self.cur.frames[frame].stack[spi].clone();
         if !slot.is_spill() {
             readable_bytes(&slot, byte, off, size)?;
             self.set_from_bytes(frame, i64::from(off), i64::from(off) + i64::from(size), dst);
@@ -229,7 +232,7 @@ impl Walker<'_> {
             let Some(dst) = dst else { return Ok(()) };
             // Little-endian: a narrower load from the start of what was stored.
             if size <= spill_size && off % 8 == 0 {
-                let mut reg = slot.reg;
+                let mut reg = *slot.reg;
                 if reg.num.needed_bits() > 8 * size {
                     (reg.id, reg.off) = (0, 0);
                 }
@@ -249,7 +252,7 @@ impl Walker<'_> {
                 }
             }
         } else if let Some(dst) = dst {
-            *self.cur.reg_mut(dst) = slot.reg;
+            *self.cur.reg_mut(dst) = *slot.reg;
         }
         if is_fill {
             self.push_step(Access { stack: Some((frame as u8, spi as u8)), ..Access::default() }, 0);
@@ -336,7 +339,7 @@ impl Walker<'_> {
                 Byte::Spill => {
                     if clobber {
                         let slot = &mut self.cur.frame_mut(frame).stack_mut()[spi];
-                        slot.reg = Reg::unknown();
+                        slot.reg = Reg::unknown().into();
                         misc(slot);
                     }
                 }
@@ -356,7 +359,11 @@ fn scrub(slot: &mut Slot) {
 
 /// What reference was here is remembered, as in the kernel, which misses it when a dynptr ends.
 fn forget_reg(slot: &mut Slot) {
-    slot.reg = Reg { ref_id: slot.reg.ref_id, ..Reg::not_init() };
+    let ref_id = slot.reg.ref_id;
+    slot.reg = Spilled::NONE;
+    if ref_id != 0 {
+        slot.reg.ref_id = ref_id;
+    }
 }
 
 /// Whether bytes that hold no register may be loaded.
