@@ -11,12 +11,14 @@ pub mod facts;
 pub mod filetest;
 pub mod forms;
 pub mod fuzz;
+pub mod logs;
 #[cfg(target_os = "linux")]
 pub mod libpcap;
 #[cfg(target_os = "linux")]
 pub mod oracle;
 pub mod plugin;
 pub mod random;
+pub mod raw;
 #[cfg(target_os = "linux")]
 pub mod test_bpf;
 pub mod vectors;

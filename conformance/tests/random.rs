@@ -10,12 +10,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use oxbpf::isa::disasm::{Dialect, Kernel, NoNames};
+use oxbpf::isa::btf::core::CoreTarget;
+use oxbpf::isa::disasm::{Dialect, Kernel as Text, NoNames};
 use oxbpf::isa::kernel::{KernelModel, KernelVersion};
 use oxbpf::isa::program::Program;
+use oxbpf_conformance::logs::{REWRITTEN, first_difference, last_words, lines, same};
 use oxbpf_conformance::oracle::{Answer, Oracle};
 use oxbpf_conformance::random::{program, shrink};
-use oxbpf_verifier::{Judgement, Verdict, verify_logged};
+use oxbpf_verifier::{Judgement, Kernel, Verdict, verify_logged};
 
 /// How the two answers compare.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -31,32 +33,11 @@ enum Class {
     Panic,
 }
 
-/// The last line before the summary.
-fn last_words(log: &str) -> &str {
-    let plain = |l: &&str| {
-        !l.starts_with("processed ") && !l.starts_with("verification time") && !l.starts_with("stack depth")
-    };
-    log.lines().rev().find(plain).unwrap_or_default()
-}
-
 /// Whether the words are the same, but for a place that is one in the program as the kernel has
 /// rewritten it, and for a missing end of a line.
 fn same_words(ours: &str, theirs: &str) -> bool {
-    const REWRITTEN: &str = "verifier bug: No program to jit at insn";
     const UNENDED: &str = "expected prog array map for tail call";
     ours == theirs || [REWRITTEN, UNENDED].iter().any(|w| ours.starts_with(w) && theirs.starts_with(w))
-}
-
-/// Lines of a log, but for addresses of maps, which differ from run to run.
-fn lines(log: &str) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
-    log.lines().map(|line| match line.find(" (18) r").and_then(|at| Some((at, line[at..].find(" = ")?))) {
-        Some((at, eq)) => {
-            let rest =
-                line.find("  ; ").or_else(|| line.find(" ; ")).map_or("", |at| line[at..].trim_start());
-            format!("{} {rest}", &line[..at + eq]).into()
-        }
-        None => line.into(),
-    })
 }
 
 fn classify(ours: Option<&(Judgement, String)>, theirs: &Answer, logs: bool) -> Class {
@@ -70,7 +51,7 @@ fn classify(ours: Option<&(Judgement, String)>, theirs: &Answer, logs: bool) -> 
         (Verdict::Reject(_), _) if !same_words(last_words(log), last_words(&theirs.log)) => Class::Message,
         // What a rejected program took is the same too.
         (Verdict::Reject(_), _) if ours.stats.insns != theirs.processed => Class::Count,
-        _ if logs && !lines(log).eq(lines(&theirs.log)) => Class::Log,
+        _ if logs && !same(log, &theirs.log) => Class::Log,
         _ => Class::Agree,
     }
 }
@@ -83,6 +64,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 struct Judges {
     oracle: Oracle,
     model: &'static KernelModel,
+    target: CoreTarget,
     level: u32,
 }
 
@@ -100,7 +82,8 @@ impl Judges {
         if matches!(theirs.errno, 4 | 11 | 12 | 24) && theirs.log.is_empty() {
             return None;
         }
-        let judged = || verify_logged(program, &oxbpf_verifier::Kernel::new(self.model), self.level);
+        let kernel = Kernel::new(self.model).with_types(Some(&self.target));
+        let judged = || verify_logged(program, &kernel, self.level);
         let ours = std::panic::catch_unwind(std::panic::AssertUnwindSafe(judged)).ok();
         let class = classify(ours.as_ref(), &theirs, self.level == 2);
         Some((class, ours, theirs))
@@ -108,13 +91,13 @@ impl Judges {
 
     fn report(&self, seed: u64, program: &Program, class: &Class, words: &str) {
         let started = Instant::now();
-        let same = |p: &Program| {
+        let shows = |p: &Program| {
             started.elapsed() < PATIENCE
                 && self.judge(p).is_some_and(|(c, ours, theirs)| {
                     c == *class && group(&c, ours.as_ref(), &theirs) == words
                 })
         };
-        let small = shrink(program, same);
+        let small = shrink(program, shows);
         let Some((_, ours, theirs)) = self.judge(&small) else { return };
         let flags = small.flags.0;
         println!(
@@ -124,7 +107,7 @@ impl Judges {
         let mut at = 0;
         while at < small.insns.len() {
             let mut text = String::new();
-            let slots = Kernel.any(&mut text, at, &small.insns[at..], &NoNames).unwrap_or(1);
+            let slots = Text.any(&mut text, at, &small.insns[at..], &NoNames).unwrap_or(1);
             println!("  {at}: {text}");
             at += slots;
         }
@@ -134,7 +117,7 @@ impl Judges {
         if let Some((ours, log)) = ours {
             println!("  ours: {:?} {:?}", ours.verdict, ours.stats);
             if self.level == 2 {
-                differ(&log, &theirs.log);
+                print!("{}", first_difference(&log, &theirs.log));
             } else {
                 println!("  our words: {}", last_words(&log));
             }
@@ -146,20 +129,6 @@ impl Judges {
             theirs.total_states,
             last_words(&theirs.log)
         );
-    }
-}
-
-/// Prints where two logs part.
-fn differ(ours: &str, theirs: &str) {
-    let (ours, theirs): (Vec<_>, Vec<_>) = (lines(ours).collect(), lines(theirs).collect());
-    let at = ours.iter().zip(&theirs).take_while(|(a, b)| a == b).count();
-    for line in &theirs[at.saturating_sub(20)..at] {
-        println!("    = {line}");
-    }
-    for (sign, log) in [('-', &ours), ('+', &theirs)] {
-        for line in log.iter().skip(at).take(12) {
-            println!("    {sign} {line}");
-        }
     }
 }
 
@@ -212,7 +181,8 @@ fn random_programs_are_judged_as_the_kernel_judges_them() {
     let shrinks = number("OXBPF_SHRINK").unwrap_or(3);
     let level = if std::env::var_os("OXBPF_LOGS").is_some() { 2 } else { 4 };
     println!("seed {seed}");
-    let judges = Judges { oracle, model: Box::leak(Box::new(model.clone())), level };
+    let target = oracle.target();
+    let judges = Judges { oracle, model: Box::leak(Box::new(model.clone())), target, level };
     let tally: Mutex<BTreeMap<Class, u64>> = Mutex::default();
     let accepted = AtomicU64::new(0);
     let groups: Mutex<BTreeMap<(Class, String), Vec<u64>>> = Mutex::default();

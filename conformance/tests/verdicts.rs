@@ -13,6 +13,7 @@ use oxbpf::isa::kernel::{AttachType, KernelModel, KernelVersion, ProgType, secti
 use oxbpf::isa::program::ProgFlags;
 use oxbpf::object::{LoadOptions, Loaded, Object};
 use oxbpf_conformance::corpus;
+use oxbpf_conformance::logs::last_words;
 use oxbpf_verifier::{Kernel, Verdict, verify_logged};
 
 /// How ours and the kernel's words on one program compare.
@@ -193,9 +194,7 @@ fn judge(
             Verdict::Reject(fault) if !accepted => {
                 tally.agree += 1;
                 tally.rejected += 1;
-                let lines: Vec<&str> = log.lines().collect();
-                let ours = lines.len().checked_sub(2).map_or("", |n| lines[n]);
-                let ours = &ours.replace('\t', " ");
+                let ours = &last_words(&log).replace('\t', " ");
                 let same = ours == last;
                 tally.messages += same as u32;
                 if !same {

@@ -41,6 +41,22 @@ impl ProgFlags {
     }
 }
 
+/// What stands in [`Program::insns`] for a descriptor that names no map of the program: a number that
+/// is no index, from which [`descriptor_of`] gives the descriptor back.
+pub const fn foreign_descriptor(fd: i32) -> i32 {
+    fd | i32::MIN
+}
+
+/// The descriptor behind a number that is no index of a map.
+pub const fn descriptor_of(number: i32) -> i32 {
+    /// A process has no more.
+    const MOST: i32 = 1 << 20;
+    match number & i32::MAX {
+        fd if number < 0 && fd < MOST => fd,
+        _ => number,
+    }
+}
+
 /// What a map is created with.
 #[derive(Clone, Debug, Default)]
 pub struct MapDef {

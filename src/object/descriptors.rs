@@ -6,7 +6,7 @@ use super::load::Unresolved;
 use super::options::LoadOptions;
 use oxbpf_isa::insn::RawInsn;
 use oxbpf_isa::insn::opcode::pseudo;
-use oxbpf_isa::program::MapDef;
+use oxbpf_isa::program::{MapDef, foreign_descriptor};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ pub(super) fn bind(
             });
             insns[slot].imm = index.unwrap_or_else(|| {
                 unresolved.push(Unresolved::MapFd { insn: slot, fd });
-                -1
+                foreign_descriptor(fd)
             });
         }
         slot += if insn.is_ldimm64() { 2 } else { 1 };

@@ -254,7 +254,7 @@ mod tests {
         let options = LoadOptions { maps: &[change], kinds: &kinds, ..LoadOptions::default() };
         let loaded = Input::program("raw", insns, &options);
         let imms: Vec<i32> = loaded.program.insns.iter().step_by(2).map(|i| i.imm).collect();
-        assert_eq!(imms, [0, -1, 0]);
+        assert_eq!(imms, [0, oxbpf_isa::program::foreign_descriptor(7), 0]);
         assert_eq!(loaded.unresolved, [Unresolved::MapFd { insn: 2, fd: 7 }]);
         assert_eq!(loaded.program.maps.len(), 1);
         assert_eq!(loaded.program.maps[0].value_size, 8);

@@ -7,15 +7,18 @@ use crate::proof::Recorder;
 use crate::report::{Fault, Finding};
 use crate::state::State;
 use crate::structure::{self, Graph, Structure};
-use crate::transfer::MapFields;
+use crate::transfer::{MapFields, Objects};
 use crate::types::{Kernel, Part, Types, symbol, target};
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cell::Cell;
 use core::fmt;
 use oxbpf_isa::btf::{Linkage, Type};
 use oxbpf_isa::insn::{Callee, Imm64, Insn};
-use oxbpf_isa::kernel::{HelperFlags, KernelModel, KernelVersion, KfuncFlags, ProgFlags as Of, ProgKind};
+use oxbpf_isa::kernel::{
+    HelperFlags, KernelModel, KernelVersion, KfuncFlags, MapType, ProgFlags as Of, ProgKind,
+};
 use oxbpf_isa::program::{MapDef, ProgFlags, Program};
 
 /// Whether a kernel would take a program.
@@ -187,12 +190,17 @@ pub(crate) fn verify_with(
     let mut log = Log::new(options.level);
     let prog = program.prog_type.and_then(|of| Some((of, kernel.model.prog(of)?)));
     let kind = prog.map(|(of, prog)| kind_of(program, of, prog));
-    let types = Types::new(program, kernel).btf(Part::VMLINUX);
-    let kfuncs = Kfuncs::new(program, kernel.model, kind.as_ref(), types.map(|btf| &**btf));
-    let map_fields = MapFields::new(program, kernel.model);
+    let types = Types::new(program, kernel);
+    let vmlinux = types.btf(Part::VMLINUX);
+    let kfuncs = Kfuncs::new(program, kernel.model, kind.as_ref(), vmlinux.map(|btf| &**btf));
+    let map_fields = MapFields::new(program, kernel.model, &types);
+    let arena = Cell::new(None);
     let unusable = |index: usize, map: &MapDef| {
         let fields = map_fields.of(index, false).cloned().unwrap_or_default();
-        crate::transfer::unusable(map, kernel.model, kind.as_ref()?, &fields)
+        let found = crate::transfer::unusable(map, kernel.model, kind.as_ref()?, &fields);
+        let is_arena = map.kind() == Some(MapType::Arena);
+        let is_second = is_arena && arena.replace(Some(index)).is_some_and(|first| first != index);
+        found.or(is_second.then_some(Finding::SecondArena))
     };
     let tell = |subprogs: &[structure::Subprog]| log.functions(subprogs);
     let structure = structure::analyze_with(program, kernel.model, &kfuncs, tell, &unusable);
@@ -230,14 +238,15 @@ fn judge<'a>(
     if model.version() != REFERENCE {
         return Verdict::Unknown(Feature::KernelVersion);
     }
-    if structure.exception_callback.is_some() {
-        return Verdict::Unknown(Feature::Exceptions);
-    }
     let kind = kind_of(program, prog_type, prog);
+    let types = Types::new(program, kernel);
+    // Without its types, a loader tries the program anew; that it would be judged so is rare.
+    let Ok(objects) = Objects::new(program, model, &types) else {
+        return Verdict::Unknown(Feature::OwnedObjects);
+    };
     if let Some(feature) = crate::transfer::unknown_map(program, structure) {
         return Verdict::Unknown(feature);
     }
-    let types = Types::new(program, kernel);
     if let Err(verdict) = symbols(structure, &types, model) {
         return verdict;
     }
@@ -258,7 +267,7 @@ fn judge<'a>(
         },
         _ => None,
     };
-    let graph = Graph::new(&structure.insns, &structure.subprogs, args);
+    let graph = Graph::new(&program.insns, structure, args);
     let functions = functions(program, structure, model, &kind, &kfuncs);
     let mut walker = Walker::new(
         program,
@@ -274,12 +283,13 @@ fn judge<'a>(
     );
     walker.log_live_registers();
     walker.attach = attach;
+    walker.objects = objects;
+    walker.has_arena = crate::transfer::has_arena(program, structure);
     (walker.cpus, walker.recorder, walker.observer) = (options.cpus, options.recorder, options.observer);
-    let verdict = walk_all(&mut walker);
+    let walked = walk_all(&mut walker);
     *stats = walker.stats;
-    *log = core::mem::take(&mut walker.log);
-    match verdict {
-        Ok(()) => match crate::transfer::check_depth(&walker.functions, structure, prog, stats) {
+    let verdict = match walked {
+        Ok(()) => match crate::transfer::check_depth(&walker, prog, stats) {
             Ok(()) => match (walker.absent_kfunc, unseen(&walker)) {
                 (Some(at), _) => Verdict::Reject(Fault::at(at as usize, Finding::KfuncAbsent)),
                 (None, Some(feature)) => Verdict::Unknown(feature),
@@ -288,7 +298,36 @@ fn judge<'a>(
             Err((stop, at)) => said(stop, at),
         },
         Err((stop, at)) => said(stop, at),
-    }
+    };
+    let depths = depths(&walker, verdict == Verdict::Accept);
+    *log = core::mem::take(&mut walker.log);
+    log.set_depths(depths);
+    verdict
+}
+
+/// The bytes of stack that the kernel says each function takes. Of an accepted program it has removed
+/// functions that no path led to, and given others more stack: for loops that it put in place of calls
+/// (Linux `optimize_bpf_loop`) and for the count of `may_goto` (`do_misc_fixups`).
+fn depths(walker: &Walker<'_>, accepted: bool) -> Vec<u32> {
+    const INLINED_LOOP: u32 = 24;
+    const MAY_GOTO: u32 = 16;
+    let functions = walker.structure.subprogs.iter().zip(&walker.functions).enumerate();
+    let alive = |&(n, (subprog, _)): &(usize, (&structure::Subprog, &Function))| {
+        n == 0 || !accepted || walker.is_walked(subprog.start)
+    };
+    let depth = |(_, (subprog, function)): (usize, (&structure::Subprog, &Function))| {
+        let mut depth = function.stack_depth;
+        if accepted {
+            let mut insns = (subprog.start..subprog.end).filter(|&at| walker.is_walked(at));
+            let is_inlined = |at| walker.loops.get(&(at as u32)).is_some_and(Option::is_some);
+            let counts =
+                |at| matches!(walker.structure.insns[at], structure::Slot::Insn(Insn::MayGoto { .. }));
+            depth += if insns.clone().any(is_inlined) { INLINED_LOOP } else { 0 };
+            depth += if insns.any(counts) { MAY_GOTO } else { 0 };
+        }
+        depth
+    };
+    functions.filter(alive).map(depth).collect()
 }
 
 /// The kernel whose walk this is.
@@ -344,10 +383,12 @@ fn walk_all(walker: &mut Walker<'_>) -> Result<(), (Stop, usize)> {
                 continue;
             }
             walker.walk(n)?;
-            let name = walker.subprog_name(n);
-            walker
-                .log
-                .line(format_args!("Func#{n} ('{name}') is safe for any args that match its prototype\n"));
+            if walker.log.on() {
+                let name = walker.subprog_name(n);
+                walker.log.line(format_args!(
+                    "Func#{n} ('{name}') is safe for any args that match its prototype\n"
+                ));
+            }
             walker.functions[n].verified = true;
             found = true;
         }
@@ -388,6 +429,12 @@ fn functions(
         });
         functions[n].linkage = linkage;
         functions[n].global = n > 0 && linkage == Some(Linkage::Global);
+        // An exception may be thrown at any time.
+        if structure.exception_callback == Some(subprog.start) {
+            let f = &mut functions[n];
+            (f.called, f.is_callback, f.is_async_callback, f.is_exception_callback) =
+                (true, true, true, true);
+        }
     }
     // What a function calls moves packets, or sleeps, for its callers too.
     let mut changed = true;
@@ -407,7 +454,10 @@ fn functions(
                         moves |= kfunc.moves_packets();
                         sleeps |= kfunc.has(KfuncFlags::SLEEPABLE);
                     }
-                    structure::Slot::Insn(Insn::Call(Callee::Subprog(off))) => {
+                    // Whoever takes a function's address may have it called.
+                    structure::Slot::Insn(
+                        Insn::Call(Callee::Subprog(off)) | Insn::LdImm64 { imm: Imm64::Func(off), .. },
+                    ) => {
                         let to = (at as i64 + 1 + i64::from(off)) as usize;
                         let Some(callee) = structure.subprog_at(to) else { continue };
                         moves |= functions[callee].changes_pkt;

@@ -88,6 +88,11 @@ impl Oracle {
         CoreTarget::new(self.types.clone())
     }
 
+    /// Whether the kernel takes the program's types. A loader that is refused goes on without them.
+    pub fn takes_types(&self, program: &Program) -> bool {
+        program.btf.as_deref().is_none_or(|btf| load_types(btf).is_ok())
+    }
+
     /// Loads a program with its maps, and gives what the kernel said at a log level, and the program
     /// if it was accepted.
     ///

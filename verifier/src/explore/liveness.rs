@@ -33,8 +33,8 @@ struct Instance {
     start: u32,
     frames: Vec<Option<Vec<Masks>>>,
     write_seen: Vec<bool>,
-    /// Instructions to look at, by their places in the postorder of the function.
-    stale: Places,
+    /// Instructions to look at for each frame, by their places in the postorder of the function.
+    stale: Vec<Places>,
     updated: bool,
     /// A mask of sure writes became smaller.
     dropped: bool,
@@ -159,21 +159,22 @@ impl Instance {
         let at = insn.checked_sub(self.start)? as usize;
         let masks = self.frames.get_mut(frame)?;
         if masks.is_none() {
-            self.stale.insert_all();
+            self.stale[frame].insert_all();
         }
         masks.get_or_insert_with(|| vec![Masks::default(); count]).get_mut(at)
     }
 
-    fn is_stale(&mut self, place: u32) {
-        self.stale.insert(place);
+    fn is_stale(&mut self, frame: usize, place: u32) {
+        self.stale[frame].insert(place);
         self.updated = true;
     }
 
     fn note_read(&mut self, frame: usize, insn: u32, slots: u64, place: u32) {
         let Some(masks) = self.masks_mut(frame, insn) else { return };
-        if masks.may_read | slots != masks.may_read {
-            masks.may_read |= slots;
-            self.is_stale(place);
+        masks.may_read |= slots;
+        // What is live already changes nothing.
+        if slots & !masks.live != 0 {
+            self.is_stale(frame, place);
         }
     }
 
@@ -196,7 +197,7 @@ impl Instance {
             masks.must_write = slots;
             self.dropped |= old & !slots != 0;
             if old != slots {
-                self.is_stale(place);
+                self.is_stale(frame, place);
             }
         }
         self.write_seen[(insn - self.start) as usize] = true;
@@ -208,23 +209,22 @@ impl Instance {
         let insns = &graph.postorder[extent.order.clone()];
         if self.dropped {
             self.frames.iter_mut().flatten().flatten().for_each(|m| m.must_write_all = 0);
-            self.stale.insert_all();
+            self.stale.iter_mut().for_each(Places::insert_all);
         }
         let mut rounds = 0;
         loop {
             rounds += 1;
-            let (mut changed, mut from) = (false, 0);
-            while let Some(place) = self.stale.take_from(from) {
-                from = place + 1;
-                // No place is beyond the last.
-                let Some(&insn) = insns.get(place) else { break };
-                let mut new = false;
-                for frame in 0..self.frames.len() {
-                    new |= update(self, frame, insn, &graph.successors, marks, log);
-                }
-                if new {
-                    order.before(insn).iter().for_each(|&before| self.stale.insert(before));
-                    changed = true;
+            let mut changed = false;
+            for frame in 0..self.frames.len() {
+                let mut from = 0;
+                while let Some(place) = self.stale[frame].take_from(from) {
+                    from = place + 1;
+                    // No place is beyond the last.
+                    let Some(&insn) = insns.get(place) else { break };
+                    if update(self, frame, insn, &graph.successors, marks, log) {
+                        order.before(insn).iter().for_each(|&before| self.stale[frame].insert(before));
+                        changed = true;
+                    }
                 }
             }
             if !changed {
@@ -303,7 +303,7 @@ impl StackLiveness {
             start,
             frames: vec![None; frame + 1],
             write_seen: vec![false; count],
-            stale: Places::new(order.len()),
+            stale: (0..=frame).map(|_| Places::new(order.len())).collect(),
             updated: false,
             dropped: false,
         });

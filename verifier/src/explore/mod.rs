@@ -20,7 +20,7 @@ use crate::proof::Recorder;
 use crate::report::Finding;
 use crate::state::{Access, Differs, Frame, Ids, Kind, Mods, NO_CALLSITE, State, StateId, Step};
 use crate::structure::{Graph, Marks, Slot, Structure};
-use crate::transfer::MapFields;
+use crate::transfer::{MapFields, Objects};
 use crate::types::target::Target;
 use crate::types::{Kernel, Types};
 use crate::verdict::{Feature, Stats};
@@ -98,8 +98,11 @@ pub(crate) struct Function {
     pub verified: bool,
     pub is_callback: bool,
     pub is_async_callback: bool,
+    pub is_exception_callback: bool,
     pub changes_pkt: bool,
     pub might_sleep: bool,
+    /// Its types do not say what it is called with.
+    pub unreliable: bool,
 }
 
 pub(crate) struct Walker<'p> {
@@ -129,10 +132,16 @@ pub(crate) struct Walker<'p> {
     pub log: Log,
     /// Which kind of pointer each memory access went through, where that must not vary.
     pub pointer_kinds: Vec<Option<(Kind, Mods)>>,
+    /// The callback of each loop that may be put in place of its call; none once it may not.
+    pub loops: hashbrown::HashMap<u32, Option<u32>>,
     /// Instructions that some path led to.
     walked: Vec<bool>,
     /// Special fields of each map and of the map inside it.
     pub map_fields: MapFields,
+    /// The program uses an arena.
+    pub has_arena: bool,
+    /// Structures of the program's types with special fields.
+    pub objects: Objects,
     /// How many processors the machine is taken to have.
     pub cpus: u32,
     /// Writes facts down for a proof.
@@ -195,8 +204,11 @@ impl<'p> Walker<'p> {
             id_gen: 0,
             log,
             pointer_kinds: vec![None; count],
+            loops: hashbrown::HashMap::new(),
             walked: vec![false; count],
             map_fields,
+            has_arena: false,
+            objects: Objects::default(),
             cpus: 0,
             recorder: None,
             observer: None,
@@ -235,8 +247,14 @@ impl<'p> Walker<'p> {
             let name = self.subprog_name(subprog);
             self.log.line(format_args!("Validating {name}() func#{subprog}...\n"));
         }
+        if subprog == 0 {
+            self.look_at_main();
+        }
         let result =
             self.enter(subprog).and_then(|()| self.explore()).map_err(|stop| (stop, self.at as usize));
+        if result.is_ok() {
+            self.log.forget_walk();
+        }
         self.kept.clear();
         self.free.clear();
         self.pending.clear();
@@ -278,6 +296,7 @@ impl<'p> Walker<'p> {
             }
             self.walked[at as usize] = true;
             self.show(at);
+            self.stack_live.ensure(&self.cur);
             self.stack_live.begin(at);
             let next = self.step()?;
             self.from = at as i64;
@@ -307,8 +326,8 @@ impl<'p> Walker<'p> {
     /// Ends the current path and takes up the next; whether that was the last.
     fn end_path(&mut self) -> Judged<bool> {
         self.log.scratch_all();
-        self.finish_stack_liveness();
         self.finish_branches()?;
+        self.finish_stack_liveness();
         let Some(next) = self.pending.pop() else { return Ok(true) };
         self.log.rewind(next.log_mark);
         self.cur = next.state;

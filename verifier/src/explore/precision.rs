@@ -11,7 +11,7 @@ use crate::report::Finding;
 use crate::state::{Access, State, StateId, Step};
 use crate::structure::Marks;
 use crate::verdict::Feature;
-use oxbpf_isa::insn::{AtomicOp, Callee, Insn, Operand, Reg as R};
+use oxbpf_isa::insn::{Callee, Insn, Operand, Reg as R};
 use smallvec::SmallVec;
 
 /// R1 to R5.
@@ -174,12 +174,21 @@ impl Walker<'_> {
     }
 
     /// Marks every scalar in the states before this one.
-    pub(super) fn all_precise(&mut self, from: &mut State) {
-        self.all_precise_from(from.parent);
+    pub(super) fn all_precise(&mut self, from: &State) {
+        self.all_precise_from(from.curframe(), from.parent);
     }
 
-    fn all_precise_from(&mut self, mut next: Option<StateId>) {
+    fn all_precise_from(&mut self, frame: usize, mut next: Option<StateId>) {
+        let verbose = self.log.verbose();
+        if verbose {
+            self.log.line(format_args!(
+                "mark_precise: frame{frame}: falling back to forcing all scalars precise\n"
+            ));
+        }
         while let Some(id) = next {
+            if verbose {
+                self.log_forced(id);
+            }
             let state = self.state_mut(id);
             state.for_each_reg(|r| r.is_scalar() && !r.precise, |r| r.precise = true);
             next = state.parent;
@@ -195,7 +204,7 @@ impl Walker<'_> {
         self.backtrack = Backtrack::default();
         let (trail, changed) = result?;
         if matches!(trail, Trail::Lost) {
-            self.all_precise_from(start.parent);
+            self.all_precise_from(start.frame, start.parent);
         }
         Ok(changed)
     }
@@ -377,8 +386,7 @@ impl Walker<'_> {
             Insn::Load { dst, .. } | Insn::LoadAcquire { dst, .. } => {
                 return Ok(back_over_load(dst, access, bt));
             }
-            Insn::Atomic { op: AtomicOp::Cmpxchg, .. } => return Ok(back_over_load(R::R0, access, bt)),
-            Insn::Atomic { fetch: true, src, .. } => return Ok(back_over_load(src, access, bt)),
+            // To the kernel these are stores, whatever they fetch.
             Insn::Store { base, src, .. } => return Ok(back_over_store(base, src, access, bt)),
             Insn::StoreRelease { base, src, .. } | Insn::Atomic { base, src, .. } => {
                 return Ok(back_over_store(base, Operand::Reg(src), access, bt));
@@ -463,6 +471,11 @@ impl Walker<'_> {
     fn back_over_exit(&mut self, subsequent: i64, bt: &mut Backtrack) -> Judged<Trail> {
         let before = u32::try_from(subsequent - 1).ok().and_then(|at| self.insn(at));
         let from_call = matches!(before, Some(Insn::Call(Callee::Subprog(_))));
+        // Whoever calls back sets the arguments itself.
+        let next = usize::try_from(subsequent).ok().and_then(|at| self.structure.marks.get(at));
+        if next.is_some_and(|m| m.has(Marks::CALLS_BACK)) {
+            bt.regs[bt.frame] &= !ARGS;
+        }
         let r0 = from_call && bt.has(0);
         if from_call && bt.regs[bt.frame] & ARGS != 0 {
             return Err(Stop::Unknown(Feature::Internal));

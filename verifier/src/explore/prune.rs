@@ -28,6 +28,7 @@ impl Walker<'_> {
         self.clean_kept(at);
         let bucket = self.bucket(at);
         let mut count = 0u64;
+        let mut unfinished = false;
         // Newest first.
         let mut i = self.buckets[bucket].len();
         while i > 0 {
@@ -37,7 +38,7 @@ impl Walker<'_> {
             if self.state(id).insn != at {
                 continue;
             }
-            match self.compare(id, at, marks)? {
+            match self.compare(id, at, marks, &mut unfinished)? {
                 Compared::Covers { unfinished } => {
                     self.take_over(id, at, unfinished)?;
                     return Ok(true);
@@ -68,12 +69,14 @@ impl Walker<'_> {
     }
 
     /// Holds the current state against a kept one at the same instruction.
-    fn compare(&mut self, id: StateId, at: u32, marks: Marks) -> Judged<Compared> {
+    /// `unfinished` is whether the last kept state that was looked at, whose paths are finished, is in an
+    /// unfinished loop: of a call that calls back the kernel asks no more than that.
+    fn compare(&mut self, id: StateId, at: u32, marks: Marks, unfinished: &mut bool) -> Judged<Compared> {
         if self.state(id).branches == 0 {
-            let unfinished = self.is_cycle_unfinished(id);
-            let exact = if unfinished { Exact::RangeWithin } else { Exact::Not };
+            *unfinished = self.is_cycle_unfinished(id);
+            let exact = if *unfinished { Exact::RangeWithin } else { Exact::Not };
             return Ok(match self.covers(id, exact) {
-                true => Compared::Covers { unfinished },
+                true => Compared::Covers { unfinished: *unfinished },
                 false => Compared::Differs,
             });
         }
@@ -94,7 +97,7 @@ impl Walker<'_> {
         }
         if marks.has(Marks::CALLS_BACK) {
             return Ok(match self.covers(id, Exact::RangeWithin) {
-                true => Compared::Covers { unfinished: true },
+                true => Compared::Covers { unfinished: *unfinished },
                 false => Compared::InLoop,
             });
         }
@@ -302,6 +305,7 @@ impl Walker<'_> {
         if self.cur.branches > 0 {
             return Ok(());
         }
+        self.end_in_cycle()?;
         let mut next = self.cur.parent;
         while let Some(id) = next {
             let state = self.state_mut(id);
@@ -318,7 +322,8 @@ impl Walker<'_> {
 
     fn free_if_done(&mut self, id: StateId) {
         let done = self.kept[id as usize].as_ref().is_some_and(|k| k.evicted && k.state.branches == 0);
-        if done {
+        // The kernel does not look again later.
+        if done && !self.is_cycle_unfinished(id) {
             self.free_list_size -= 1;
             // Promises of unfinished loops name states by number; then none is given out again.
             if self.backedge_count == 0 {

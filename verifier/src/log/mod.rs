@@ -11,6 +11,7 @@ use crate::structure::Subprog;
 use crate::types::Types;
 use crate::verdict::Stats;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt::{self, Write};
 use oxbpf_isa::program::Program;
 
@@ -36,6 +37,8 @@ pub(crate) struct Log {
     said: bool,
     /// The record of the source line written last.
     last_source: Option<usize>,
+    /// Bytes of stack of each function.
+    depths: Vec<u32>,
 }
 
 impl Log {
@@ -81,6 +84,11 @@ impl Log {
         self.last_source = None;
     }
 
+    /// Another finding follows after all; whether the last one stands in the log.
+    pub fn goes_on(&mut self) -> bool {
+        core::mem::take(&mut self.said)
+    }
+
     pub fn has_said(&self) -> bool {
         self.said
     }
@@ -123,6 +131,7 @@ impl Log {
 
     /// Where the program's functions begin.
     pub fn functions(&mut self, subprogs: &[Subprog]) {
+        self.depths = alloc::vec![0; subprogs.len()];
         if self.verbose() {
             for (n, subprog) in subprogs.iter().enumerate() {
                 self.line(format_args!("func#{n} @{}\n", subprog.start));
@@ -135,12 +144,11 @@ impl Log {
             return;
         }
         self.line(format_args!("SCC {what} ("));
-        for (i, callsite) in chain.callsites.iter().enumerate() {
-            let comma = if i > 0 { "," } else { "" };
-            self.line(format_args!("{comma}{callsite}"));
+        // A call in slot 0 ends the list, as the kernel prints it.
+        for callsite in chain.callsites.iter().take_while(|c| **c != 0) {
+            self.line(format_args!("{callsite},"));
         }
-        let comma = if chain.callsites.is_empty() { "" } else { "," };
-        self.line(format_args!("{comma}{})\n", chain.scc));
+        self.line(format_args!("{})\n", chain.scc));
     }
 
     pub fn stack_liveness(&mut self, chain: &[u32], start: u32, rounds: u32) {
@@ -176,7 +184,9 @@ impl Log {
                 self.line(format_args!("{comma}{}", -8 * (spi + 1)));
                 comma = ",";
             }
-            self.line(format_args!(" "));
+            if sign == '+' {
+                self.line(format_args!(" "));
+            }
         }
         self.line(format_args!("\n"));
     }
@@ -234,8 +244,28 @@ impl Log {
         self.state(state, frame, true, subject);
     }
 
-    /// The last line of a log that is kept.
+    /// How much stack the functions turned out to take.
+    pub fn set_depths(&mut self, depths: Vec<u32>) {
+        self.depths = depths;
+    }
+
+    /// A function was walked to its end without a fault: what led there is of no interest any more.
+    pub fn forget_walk(&mut self) {
+        if !self.verbose() {
+            self.text.clear();
+        }
+    }
+
+    /// The last lines of a log.
     pub fn closing(&mut self, stats: &Stats) {
+        if self.level & 4 != 0 {
+            self.line(format_args!("stack depth "));
+            for (n, depth) in core::mem::take(&mut self.depths).into_iter().enumerate() {
+                let plus = if n > 0 { "+" } else { "" };
+                self.line(format_args!("{plus}{depth}"));
+            }
+            self.line(format_args!("\n"));
+        }
         self.line(format_args!(
             "processed {} insns (limit 1000000) max_states_per_insn {} total_states {} peak_states {} mark_read 0\n",
             stats.insns, stats.max_states_per_insn, stats.total_states, stats.peak_states

@@ -16,7 +16,6 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 use oxbpf_isa::disasm::{Kernel, Names};
 use oxbpf_isa::kernel::KernelModel;
-use oxbpf_isa::program::MapDef;
 
 /// Where what changed is written.
 const COLUMN: usize = 40;
@@ -86,6 +85,7 @@ impl Log {
                     Byte::Zero => '0',
                     Byte::Dynptr => 'd',
                     Byte::Iter => 'i',
+                    Byte::Irq => 'f',
                 })
                 .collect();
             if slot.bytes.iter().all(|b| *b == Byte::Invalid) {
@@ -171,10 +171,6 @@ fn iter_text(reg: &Reg, subject: Subject<'_>) -> String {
     )
 }
 
-fn map_name(map: Option<&MapDef>) -> Option<&MapDef> {
-    map
-}
-
 fn reg_text(reg: &Reg, frame: usize, subject: Subject<'_>) -> String {
     let mut out = String::new();
     if reg.is_scalar() && reg.precise {
@@ -187,6 +183,9 @@ fn reg_text(reg: &Reg, frame: usize, subject: Subject<'_>) -> String {
     out.push_str(&reg.type_name());
     if reg.kind == Kind::BtfId {
         out.push_str(subject.types.name_of(reg));
+    }
+    if reg.kind == Kind::Arena {
+        return out;
     }
     if reg.kind == Kind::Stack {
         if reg.frame as usize != frame {
@@ -213,15 +212,22 @@ fn reg_text(reg: &Reg, frame: usize, subject: Subject<'_>) -> String {
     if reg.ref_id != 0 {
         field(&mut out, &format!("ref_obj_id={}", reg.ref_id));
     }
+    if reg.kind == Kind::BtfId && reg.mods.has(Mods::ALLOC.with(Mods::NON_OWN_REF)) {
+        field(&mut out, "non_own_ref");
+    }
     if reg.mods.has(Mods::ALLOC) && reg.mods.has(Mods::NON_OWN_REF) {
         field(&mut out, "non_own_ref");
     }
     if matches!(reg.kind, Kind::MapPtr | Kind::MapKey | Kind::MapValue) {
         let map = subject.program.maps.get((reg.a & 0x7fff_ffff) as usize).map(|m| &**m);
-        let map = if reg.a >> 31 == 1 { map.and_then(|m| m.inner.as_deref()) } else { map };
-        if let Some(map) = map_name(map) {
-            if !map.name.is_empty() {
-                field(&mut out, &format!("map={}", map.name));
+        // The shape of inner maps has no name.
+        let is_inner = reg.a >> 31 == 1;
+        let map = if is_inner { map.and_then(|m| m.inner.as_deref()) } else { map };
+        if let Some(map) = map {
+            if !map.name.is_empty() && !is_inner {
+                // The kernel keeps so much of a name.
+                let name: String = map.name.chars().take(15).collect();
+                field(&mut out, &format!("map={name}"));
             }
             field(&mut out, &format!("ks={}", map.key_size));
             field(&mut out, &format!("vs={}", map.value_size));
@@ -342,6 +348,24 @@ impl Walker<'_> {
         self.log.masks(bt, frame);
         let text = self.insn_text(at);
         self.log.line(format_args!(" before {at}: {text}\n"));
+    }
+
+    /// The scalars of a kept state that are about to be taken as mattering.
+    pub(crate) fn log_forced(&mut self, id: StateId) {
+        let mut log = core::mem::take(&mut self.log);
+        for (n, frame) in self.kept_state(id).frames.iter().enumerate() {
+            let wanted = |reg: &Reg| reg.is_scalar() && !reg.precise;
+            for (r, _) in frame.regs[..10].iter().enumerate().filter(|(_, reg)| wanted(reg)) {
+                log.line(format_args!("force_precise: frame{n}: forcing r{r} to be precise\n"));
+            }
+            for (spi, slot) in frame.stack.iter().enumerate() {
+                if slot.is_spill() && wanted(&slot.reg) {
+                    let off = -8 * (spi as i64 + 1);
+                    log.line(format_args!("force_precise: frame{n}: forcing fp{off} to be precise\n"));
+                }
+            }
+        }
+        self.log = log;
     }
 
     pub(crate) fn log_infinite_loop(&mut self, old: StateId, at: u32) {

@@ -107,14 +107,20 @@ fn reg_safe(old: &Reg, cur: &Reg, ids: &mut Ids, exact: Exact) -> bool {
                 && ids.check(old.ref_id, cur.ref_id)
         }
         Kind::PacketMeta | Kind::Packet => {
-            (old.a as i32) <= cur.a as i32
+            packet_range_covers(old.a as i32, cur.a as i32)
                 && old.off == cur.off
                 && ids.check(old.id, cur.id)
                 && cur.num.is_within(&old.num)
         }
+        Kind::Arena => true,
         Kind::Stack => regs_exact(old, cur, ids) && old.frame == cur.frame,
         _ => regs_exact(old, cur, ids),
     }
+}
+
+/// A pointer known to be at the packet's end, or beyond, is like no other.
+fn packet_range_covers(old: i32, cur: i32) -> bool {
+    if old < 0 || cur < 0 { old == cur } else { old <= cur }
 }
 
 /// A slot that is a number, whether stored whole or never written as a register.
@@ -160,6 +166,7 @@ fn content_safe(o: &Slot, c: &Slot, ids: &mut Ids, exact: Exact) -> bool {
     match o.bytes[7] {
         Byte::Spill => reg_safe(old, cur, ids, exact),
         Byte::Dynptr => old.a == cur.a && old.b == cur.b && ids.check(old.ref_id, cur.ref_id),
+        Byte::Irq => old.b == cur.b && ids.check(old.ref_id, cur.ref_id),
         // How often an iterator was advanced does not count, or loops would not converge.
         Byte::Iter => {
             old.a == cur.a

@@ -34,6 +34,8 @@ pub enum Kind {
     Mem,
     Buf,
     Func,
+    /// Into an arena.
+    Arena,
     /// A dynptr that the kernel lends, and the slots of those on the stack.
     Dynptr,
 }
@@ -167,6 +169,20 @@ impl Reg {
         Reg { a: id.0, b: part.0, ..Reg::pointer(Kind::BtfId, mods) }
     }
 
+    /// The pointer turned out to be null. What it pointed to is remembered: it means nothing any more,
+    /// but the kernel, which does not clear it, takes two zeros of different origin as not exactly
+    /// alike (Linux `regs_exact`), and so loops converge differently.
+    pub fn became_null(&self) -> Reg {
+        const FORGOTTEN: u32 = 1 << 30;
+        let points_somewhere = match self.kind {
+            Kind::MapValue | Kind::MapPtr | Kind::BtfId => true,
+            Kind::Mem => self.a != 0,
+            _ => false,
+        };
+        let a = if points_somewhere { self.a | FORGOTTEN } else { 0 };
+        Reg { a, b: self.b, ..Reg::known(0) }
+    }
+
     #[inline]
     pub fn is_scalar(&self) -> bool {
         self.kind == Kind::Scalar
@@ -247,6 +263,7 @@ pub fn type_name(kind: Kind, mods: Mods) -> String {
         Kind::Mem => "mem",
         Kind::Buf => "buf",
         Kind::Func => "func",
+        Kind::Arena => "arena",
         Kind::Dynptr => "dynptr_ptr",
     };
     let mut text = String::new();

@@ -4,10 +4,12 @@
 //! Linux 6.18. Calls of the program's own functions are no edges here. Orders and numbers are the
 //! kernel's, since its log prints them and its analyses converge in that order.
 
-use super::{Slot, Subprog};
+use super::functions::jump_target;
+use super::{Slot, Structure, Subprog};
 use alloc::vec;
 use alloc::vec::Vec;
-use oxbpf_isa::insn::{AtomicOp, Callee, Insn, Operand, Reg};
+use oxbpf_isa::insn::opcode::{alu, class, jmp, mode, pseudo};
+use oxbpf_isa::insn::{AtomicOp, Callee, Insn, Operand, RawInsn, Reg};
 
 /// Up to two successors of an instruction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -45,34 +47,42 @@ pub struct Graph {
 
 impl Graph {
     /// Computes all of it. `args` gives the number of arguments that a call of a helper reads.
-    pub fn new(insns: &[Slot], subprogs: &[Subprog], args: impl Fn(Callee, usize) -> Option<u32>) -> Graph {
-        let successors: Vec<Successors> = (0..insns.len()).map(|at| successors(insns, at)).collect();
-        let (postorder, postorder_start) = postorder(&successors, subprogs);
-        let live = live(insns, &successors, &postorder, args);
+    pub fn new(raw: &[RawInsn], structure: &Structure, args: impl Fn(Callee, usize) -> Option<u32>) -> Graph {
+        let successors: Vec<Successors> = (0..raw.len()).map(|at| successors(raw, at)).collect();
+        let (postorder, postorder_start) = postorder(&successors, &structure.subprogs);
+        let uses: Vec<(u16, u16)> = structure
+            .insns
+            .iter()
+            .enumerate()
+            .map(|(at, slot)| match slot {
+                Slot::Insn(insn) => uses(*insn, at, &args),
+                Slot::Bad(_) => raw_uses(raw[at]),
+                Slot::Second => (0, 0),
+            })
+            .collect();
+        let live = live(&uses, &successors, &postorder);
         let scc = components(&successors);
         Graph { successors, postorder, postorder_start, live, scc }
     }
 }
 
-fn successors(insns: &[Slot], at: usize) -> Successors {
+fn successors(raw: &[RawInsn], at: usize) -> Successors {
     let mut out = Successors::default();
     let mut add = |to: i64| {
         if let Ok(to) = usize::try_from(to)
-            && to < insns.len()
+            && to < raw.len()
         {
             out.push(to);
         }
     };
-    let next = at as i64 + 1;
-    match insns[at] {
-        Slot::Insn(Insn::Exit) => {}
-        Slot::Insn(Insn::Goto { off, .. }) => add(next + off as i64),
-        Slot::Insn(Insn::Jump { off, .. } | Insn::MayGoto { off }) => {
-            add(next);
-            add(next + off as i64);
-        }
-        Slot::Insn(insn) => add(at as i64 + insn.slots() as i64),
-        Slot::Second | Slot::Bad(_) => add(next),
+    let insn = raw[at];
+    let is_jump = matches!(insn.code & class::MASK, class::JMP | class::JMP32);
+    let op = insn.code & class::OP_MASK;
+    if !is_jump || !matches!(op, jmp::EXIT | jmp::JA) {
+        add(at as i64 + if insn.is_ldimm64() { 2 } else { 1 });
+    }
+    if let Some(to) = jump_target(at, insn) {
+        add(to);
     }
     out
 }
@@ -150,18 +160,42 @@ fn uses(insn: Insn, at: usize, args: &impl Fn(Callee, usize) -> Option<u32>) -> 
     }
 }
 
-fn live(
-    insns: &[Slot],
-    successors: &[Successors],
-    postorder: &[u32],
-    args: impl Fn(Callee, usize) -> Option<u32>,
-) -> Vec<u16> {
-    let uses: Vec<(u16, u16)> = insns
-        .iter()
-        .enumerate()
-        .map(|(at, slot)| if let Slot::Insn(insn) = slot { uses(*insn, at, &args) } else { (0, 0) })
-        .collect();
-    let mut live = vec![0u16; insns.len()];
+/// The same of a slot whose unused fields are used: by its opcode and registers alone.
+fn raw_uses(insn: RawInsn) -> (u16, u16) {
+    let of = |number: u8| 1u16 << number & ALL;
+    let (dst, src) = (of(insn.dst), of(insn.src));
+    let second = if insn.code & class::X != 0 { src } else { 0 };
+    match (insn.code & class::MASK, insn.code & mode::MASK) {
+        (class::LD, mode::IMM) if insn.is_ldimm64() => (0, dst),
+        (class::LDX, mode::MEM | mode::MEMSX) => (src, dst),
+        (class::ST, mode::MEM) => (dst, 0),
+        (class::STX, mode::MEM) => (dst | src, 0),
+        (class::STX, mode::ATOMIC) => match insn.imm {
+            pseudo::LOAD_ACQ => (src, dst),
+            imm if imm == AtomicOp::Cmpxchg.code() | AtomicOp::FETCH => (dst | src | 1, 1),
+            imm if imm != pseudo::STORE_REL && imm & AtomicOp::FETCH != 0 => (dst | src, src),
+            _ => (dst | src, 0),
+        },
+        (class::ALU | class::ALU64, _) => match insn.code & class::OP_MASK {
+            END => (dst, dst),
+            alu::MOV => (second, dst),
+            _ => (dst | second, dst),
+        },
+        (class::JMP | class::JMP32, _) => match insn.code & class::OP_MASK {
+            jmp::JA | jmp::JCOND => (0, 0),
+            jmp::EXIT => (1, 0),
+            jmp::CALL => (CALLER_SAVED & !1, CALLER_SAVED),
+            _ => (dst | second, 0),
+        },
+        _ => (ALL, 0),
+    }
+}
+
+/// The operation bits of byte order.
+const END: u8 = 0xd0;
+
+fn live(uses: &[(u16, u16)], successors: &[Successors], postorder: &[u32]) -> Vec<u16> {
+    let mut live = vec![0u16; uses.len()];
     let mut changed = true;
     while changed {
         changed = false;

@@ -5,7 +5,10 @@ use crate::report::{Fault, Finding};
 use oxbpf_isa::insn::opcode::{class, mode, pseudo};
 use oxbpf_isa::insn::{DecodeError, Insn, RawInsn};
 use oxbpf_isa::kernel::MapType;
-use oxbpf_isa::program::{MapDef, Program};
+use oxbpf_isa::program::{MapDef, Program, descriptor_of};
+
+/// Bytes of a page.
+const PAGE: u64 = 4096;
 
 /// Offsets into values end here (Linux `BPF_MAX_VAR_OFF`).
 const MAX_OFFSET: u32 = 1 << 29;
@@ -76,7 +79,7 @@ fn wide_load(
 
 fn map(program: &Program, at: usize, index: i32) -> Result<&MapDef, Fault> {
     let found = usize::try_from(index).ok().and_then(|i| program.maps.get(i));
-    found.map(|m| &**m).ok_or(Fault::at(at, Finding::NoMap { fd: index }))
+    found.map(|m| &**m).ok_or(Fault::at(at, Finding::NoMap { fd: descriptor_of(index) }))
 }
 
 /// Addresses inside a map's first value: of arrays and arenas, and within bounds.
@@ -86,6 +89,10 @@ fn map_value(map: &MapDef, off: u32) -> Result<(), Finding> {
     }
     match map.kind() {
         Some(MapType::Array) if map.max_entries != 1 || off >= map.value_size => {
+            Err(Finding::DirectValueRange { value_size: map.value_size, off })
+        }
+        // An arena has so many pages.
+        Some(MapType::Arena) if u64::from(off) > u64::from(map.max_entries) * PAGE => {
             Err(Finding::DirectValueRange { value_size: map.value_size, off })
         }
         Some(MapType::Array | MapType::Arena) => Ok(()),

@@ -6,10 +6,11 @@
 //! pointers: constants go into the fixed offset, numbers into the variable one, everything else is
 //! refused.
 
-use crate::domain::{Alu, Scalar, Width};
+use crate::domain::{Alu, Scalar, Violation, Width};
 use crate::explore::{Judged, Next, Walker};
 use crate::report::Finding;
 use crate::state::{ADD_CONST, ADD_CONST32, ADD_CONST64, Kind, Reg};
+use alloc::string::String;
 use oxbpf_isa::insn::{AluOp, EndianOp, Operand, Reg as R, Size, Width as InsnWidth};
 use oxbpf_isa::program::ProgFlags;
 
@@ -42,19 +43,18 @@ fn operation(op: AluOp) -> Alu {
 }
 
 impl Walker<'_> {
-    /// Forgets contradictory bounds, or refuses them where the program was loaded to test that.
-    pub(super) fn sanitize(&self, num: Scalar) -> Judged<Scalar> {
-        match num.violation() {
-            None => Ok(num),
-            Some(_) if self.program.flags.has(ProgFlags::TEST_REG_INVARIANTS) => {
-                Err(Finding::RegInvariants.into())
-            }
-            Some(_) => {
-                let mut num = num;
-                num.forget_bounds();
-                Ok(num)
-            }
+    /// Forgets contradictory bounds, or refuses them where the program was loaded to test that. `place`
+    /// is where they were found, in the kernel's word.
+    pub(super) fn sanitize(&mut self, num: Scalar, place: &'static str) -> Judged<Scalar> {
+        let Some(violation) = num.violation() else { return Ok(num) };
+        let finding = Finding::RegInvariants { text: violation_text(violation, &num, place) };
+        if self.program.flags.has(ProgFlags::TEST_REG_INVARIANTS) {
+            return Err(finding.into());
         }
+        self.log.line(format_args!("{finding}\n"));
+        let mut num = num;
+        num.forget_bounds();
+        Ok(num)
     }
 
     /// Gives a scalar that is about to be copied an id to be known by.
@@ -80,7 +80,7 @@ impl Walker<'_> {
         self.writable(dst)?;
         let reg = self.cur.reg_mut(dst.index());
         *reg = match reg.is_scalar() {
-            true => Reg { precise: reg.precise, ..Reg::scalar(reg.num.negate(width(w))) },
+            true => Reg { num: reg.num.negate(width(w)), id: 0, off: 0, ..*reg },
             false => Reg::unknown(),
         };
         self.sanitize_reg(dst)
@@ -89,6 +89,10 @@ impl Walker<'_> {
     pub(super) fn endian(&mut self, op: EndianOp, size: Size, dst: R) -> Judged<Next> {
         self.readable(dst)?;
         self.writable(dst)?;
+        // Nothing is changed here, so the number stays linked to others.
+        if op == EndianOp::ToLe && size == Size::Dw && self.cur.reg(dst.index()).is_scalar() {
+            return self.sanitize_reg(dst);
+        }
         let reg = self.cur.reg_mut(dst.index());
         *reg = match reg.is_scalar() {
             true => {
@@ -96,18 +100,22 @@ impl Walker<'_> {
                     EndianOp::ToLe => reg.num.truncate(size.bits()),
                     EndianOp::ToBe | EndianOp::Swap => reg.num.byte_swap(size.bits()),
                 };
-                Reg { precise: reg.precise, ..Reg::scalar(num) }
+                Reg { num, id: 0, off: 0, ..*reg }
             }
             false => Reg::unknown(),
         };
         self.sanitize_reg(dst)
     }
 
+    fn sanitize_reg(&mut self, dst: R) -> Judged<Next> {
+        self.sanitize_as(dst, "alu")
+    }
+
     /// As [`Self::sanitize`], of a register; it is most often in order.
-    pub(super) fn sanitize_reg(&mut self, dst: R) -> Judged<Next> {
+    pub(super) fn sanitize_as(&mut self, dst: R, place: &'static str) -> Judged<Next> {
         let num = self.cur.reg(dst.index()).num;
         if num.violation().is_some() {
-            self.cur.reg_mut(dst.index()).num = self.sanitize(num)?;
+            self.cur.reg_mut(dst.index()).num = self.sanitize(num, place)?;
         }
         Ok(Next::Straight)
     }
@@ -189,6 +197,12 @@ impl Walker<'_> {
             Operand::Reg(src) => *self.cur.reg(src.index()),
             Operand::Imm(imm) => Reg::known(imm as i64 as u64),
         };
+        if a.kind == Kind::Arena || b.kind == Kind::Arena {
+            if a.kind != Kind::Arena {
+                *self.cur.reg_mut(dst.index()) = b;
+            }
+            return Ok(Next::Straight);
+        }
         if a.is_pointer() && b.is_pointer() {
             if op == AluOp::Sub {
                 *self.cur.reg_mut(dst.index()) = Reg::unknown();
@@ -289,6 +303,11 @@ impl Walker<'_> {
         if ptr.maybe_null() {
             return Err(Finding::ArithmeticOnMaybeNull { reg, ty: ptr.type_name() }.into());
         }
+        // What is read through these may fail at any address, so the kernel keeps no account of the
+        // offset, and leaves the destination as it was even where that is the number.
+        if ptr.kind == Kind::Mem && ptr.mods.has(Mods::UNTRUSTED) {
+            return Ok(Next::Straight);
+        }
         let allowed = match ptr.kind {
             Kind::Ctx
             | Kind::MapValue
@@ -387,4 +406,23 @@ fn symbol(op: AluOp) -> &'static str {
         AluOp::Smod => AluOp::Mod.symbol(),
         other => other.symbol(),
     }
+}
+
+/// What contradicts itself, as the kernel writes it.
+fn violation_text(violation: Violation, num: &Scalar, place: &str) -> String {
+    alloc::format!(
+        "({place}): {} u64=[{:#x}, {:#x}] s64=[{:#x}, {:#x}] u32=[{:#x}, {:#x}] s32=[{:#x}, {:#x}] \
+         var_off=({:#x}, {:#x})",
+        violation.kernel_text(),
+        num.umin(),
+        num.umax(),
+        num.smin(),
+        num.smax(),
+        num.umin32(),
+        num.umax32(),
+        num.smin32(),
+        num.smax32(),
+        num.tnum().value(),
+        num.tnum().mask()
+    )
 }

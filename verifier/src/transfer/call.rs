@@ -5,6 +5,7 @@
 //! against the state. The few helpers with rules of their own are named by number.
 
 use super::args::Seen;
+use super::kptr::XCHG;
 use super::later::Later;
 use super::memory::{Value, Way};
 use crate::domain::Scalar;
@@ -38,9 +39,9 @@ const DYNPTR_WRITE: i32 = 202;
 const DYNPTR_DATA: i32 = 203;
 pub(super) const USER_RINGBUF_DRAIN: i32 = 209;
 /// Helpers whose rules beyond the signature have no model yet.
-const UNMODELLED: &[(i32, Feature)] = &[(194, Feature::KernelPointers)];
+const UNMODELLED: &[(i32, Feature)] = &[];
 /// Results that are errors are not below this (Linux `MAX_ERRNO`).
-const MAX_ERRNO: i32 = 4095;
+pub(super) const MAX_ERRNO: i32 = 4095;
 
 /// A helper's name as messages write it.
 pub(super) fn helper_name(name: &str) -> String {
@@ -63,6 +64,10 @@ impl Walker<'_> {
         }
         if proto.flags.contains(HelperFlags::MIGHT_SLEEP) && !self.cur.in_sleepable {
             return Err(Finding::HelperSleeps.into());
+        }
+        if let (true, Some(section)) = (proto.flags.contains(HelperFlags::MIGHT_SLEEP), self.atomic_section())
+        {
+            return Err(Finding::HelperSleepsIn { name: helper_name(found.name), id, section }.into());
         }
         if let Some(&(_, feature)) = UNMODELLED.iter().find(|(n, _)| *n == id) {
             return Err(Stop::Unknown(feature));
@@ -175,19 +180,18 @@ impl Walker<'_> {
         if self.cur.refs.len() == before {
             return Err(Finding::NotAcquired { name: helper_name(found.name), id }.into());
         }
-        self.cur.for_each_reg(|reg| reg.ref_id == ref_id, |reg| *reg = Reg::unknown());
+        if id == XCHG {
+            self.give_to_value(ref_id);
+        } else {
+            self.cur.for_each_reg(|reg| reg.ref_id == ref_id, |reg| *reg = Reg::unknown());
+        }
         Ok(())
     }
 
     fn own_rules(&mut self, id: i32, seen: &Seen) -> Judged<()> {
         match id {
             TAIL_CALL => self.nothing_left("tail_call", true),
-            GET_LOCAL_STORAGE => {
-                if !self.cur.reg(2).is_null() {
-                    return Err(Finding::StorageFlags.into());
-                }
-                self.mark_precise(2)
-            }
+            GET_LOCAL_STORAGE if !self.cur.reg(2).is_null() => Err(Finding::StorageFlags.into()),
             FOR_EACH | FIND_VMA | USER_RINGBUF_DRAIN => self.push_callback(id, seen),
             DYNPTR_FROM_MEM => match *self.cur.reg(1) {
                 Reg { kind: Kind::MapValue, mods: Mods::NONE, .. } => Ok(()),
@@ -196,6 +200,7 @@ impl Walker<'_> {
             SNPRINTF => self.snprintf(),
             TIMER_SET_CALLBACK => self.push_async(seen.subprog, seen.map, Later::Timer),
             LOOP => {
+                self.loop_inlining(seen)?;
                 self.mark_precise(1)?;
                 if u64::from(self.cur.cur().callback_depth) < self.cur.reg(1).num.umax() {
                     self.push_callback(id, seen)
@@ -210,6 +215,23 @@ impl Walker<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A loop whose flags are surely none and whose callback is always the same is put in place of the
+    /// call, so that the flags must stay none (Linux `update_loop_inline_state`).
+    fn loop_inlining(&mut self, seen: &Seen) -> Judged<()> {
+        let callback = seen.subprog.unwrap_or_default();
+        let known = self.loops.get(&self.at).copied();
+        if known == Some(None) {
+            return Ok(());
+        }
+        let none = self.cur.reg(4).is_null();
+        if none {
+            self.mark_precise(4)?;
+        }
+        let fits = none && known.is_none_or(|old| old == Some(callback));
+        self.loops.insert(self.at, fits.then_some(callback));
+        Ok(())
     }
 
     fn result(&mut self, id: i32, found: &HelperMatch<'_>, seen: &Seen) -> Judged<()> {
@@ -248,9 +270,7 @@ impl Walker<'_> {
             RetKind::SockCommon => Reg::pointer(Kind::SockCommon, mods),
             RetKind::Mem => Reg { a: seen.alloc_size as u32, ..Reg::pointer(Kind::Mem, mods) },
             // Which type the object has follows from an argument.
-            RetKind::BtfId if ret.flags.contains(RetFlags::BTF_BY_ARG) => {
-                return Err(Stop::Unknown(Feature::KernelPointers));
-            }
+            RetKind::BtfId if ret.flags.contains(RetFlags::BTF_BY_ARG) => self.taken_kptr(seen, mods)?,
             RetKind::BtfId => {
                 let id = self.types.find(ret.btf, oxbpf_isa::btf::Kind::Struct);
                 Reg::typed(Part::VMLINUX, id.ok_or(Stop::Unknown(Feature::KernelTypes))?, mods)

@@ -7,11 +7,10 @@
 //! how far the packet can be read.
 
 use super::alu::width;
-use super::fields::{Fields, MapFields};
+use super::fields::MapFields;
 use crate::domain::{Alu, Cond as Test, Width};
 use crate::explore::{Judged, Linked, LinkedRegs, MAX_LINKED, Next, Walker, pack};
 use crate::state::{ADD_CONST, ADD_CONST32, Access, Kind, Mods, Reg, State};
-use alloc::rc::Rc;
 use oxbpf_isa::insn::{Cond, Operand, Reg as R, Width as InsnWidth};
 
 /// Packets are read up to here at most (Linux `MAX_PACKET_OFF`).
@@ -195,16 +194,17 @@ impl Walker<'_> {
     ) -> Judged<()> {
         let (test, w) = (test(cond), width(w));
         if src == Operand::Reg(dst) {
-            other.reg_mut(dst.index()).num = self.sanitize(test.assume_same(w, true, &a.num))?;
-            self.cur.reg_mut(dst.index()).num = self.sanitize(test.assume_same(w, false, &a.num))?;
+            other.reg_mut(dst.index()).num = self.sanitize(test.assume_same(w, true, &a.num), "true_reg1")?;
+            self.cur.reg_mut(dst.index()).num =
+                self.sanitize(test.assume_same(w, false, &a.num), "false_reg1")?;
             return Ok(());
         }
         let (a1, b1) = test.assume(w, true, &a.num, &b.num);
         let (a0, b0) = test.assume(w, false, &a.num, &b.num);
-        other.reg_mut(dst.index()).num = self.sanitize(a1)?;
-        let b1 = self.sanitize(b1)?;
-        self.cur.reg_mut(dst.index()).num = self.sanitize(a0)?;
-        let b0 = self.sanitize(b0)?;
+        other.reg_mut(dst.index()).num = self.sanitize(a1, "true_reg1")?;
+        let b1 = self.sanitize(b1, "true_reg2")?;
+        self.cur.reg_mut(dst.index()).num = self.sanitize(a0, "false_reg1")?;
+        let b0 = self.sanitize(b0, "false_reg2")?;
         if let Operand::Reg(src) = src {
             other.reg_mut(src.index()).num = b1;
             self.cur.reg_mut(src.index()).num = b0;
@@ -240,7 +240,7 @@ impl Walker<'_> {
     /// All copies of a pointer that may be null become null, or cease to be possibly so.
     fn settle_null(&mut self, of: &Reg, is_null: bool, other: Option<&mut State>) {
         let (id, ref_id) = (of.id, of.ref_id);
-        let (maps, fields) = (&self.program.maps, &self.map_fields);
+        let (maps, fields, objects) = (&self.program.maps, &self.map_fields, &self.objects);
         let state = match other {
             Some(other) => other,
             None => &mut self.cur,
@@ -253,16 +253,16 @@ impl Walker<'_> {
             |r| r.maybe_null() && r.id == id,
             |r| {
                 if is_null {
-                    *r = Reg::known(0);
+                    *r = r.became_null();
                     return;
                 }
                 not_null(maps, fields, r);
                 // The identity of a lock's value tells the lock.
-                let index = super::maps::index_of(r.a);
-                let has_lock = |f: &Rc<Fields>| f.has_lock();
-                if r.kind != Kind::MapValue
-                    || !fields.of(index, super::maps::is_inner(r.a)).is_some_and(has_lock)
-                {
+                let fields = match r.kind {
+                    Kind::MapValue => fields.of(super::maps::index_of(r.a), super::maps::is_inner(r.a)),
+                    _ => objects.of_reg(r),
+                };
+                if !fields.is_some_and(|f| f.has_lock()) {
                     r.id = 0;
                 }
             },
@@ -342,11 +342,12 @@ fn sync_linked(state: &mut State, known: usize, linked: &[Linked]) {
 }
 
 fn synced(known: &Reg, reg: &Reg) -> Option<Reg> {
-    if known.id & ADD_CONST == 0 && reg.id & ADD_CONST == 0 || reg.off == known.off && reg.id == known.id {
-        return Some(Reg { num: known.num, ..*known }).map(|r| Reg { id: reg.id, off: reg.off, ..r });
-    }
-    if known.id & ADD_CONST != 0 && reg.id & ADD_CONST != 0 && known.id & ADD_CONST != reg.id & ADD_CONST {
+    // A distance in 32 bits says nothing of one in 64.
+    if (known.id ^ reg.id) & ADD_CONST == ADD_CONST {
         return None;
+    }
+    if known.id & ADD_CONST == 0 && reg.id & ADD_CONST == 0 || reg.off == known.off {
+        return Some(*known);
     }
     let known_off = if known.id & ADD_CONST != 0 { known.off } else { 0 };
     let reg_off = if reg.id & ADD_CONST != 0 { reg.off } else { 0 };

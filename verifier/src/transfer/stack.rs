@@ -59,7 +59,7 @@ impl Walker<'_> {
         }
         let subprog = self.cur.frames[frame].subprog as usize;
         let depth = &mut self.functions[subprog].stack_depth;
-        *depth = (*depth).max(bytes as u32);
+        *depth = (*depth).max(8 * slots as u32);
     }
 
     pub(super) fn stack_write(
@@ -180,7 +180,7 @@ impl Walker<'_> {
                 zero_used = true;
                 continue;
             }
-            forget_reg(slot);
+            scrub(slot);
             let stays = zero && slot.bytes[byte % 8] == Byte::Zero;
             zero_used |= stays;
             slot.bytes[byte % 8] = if stays { Byte::Zero } else { Byte::Misc };
@@ -324,7 +324,7 @@ impl Walker<'_> {
             let Some(slot) = self.cur.frames[frame].stack.get(spi) else {
                 return Err(crate::explore::Stop::Unknown(crate::verdict::Feature::Internal));
             };
-            if matches!(slot.bytes[byte % 8], Byte::Dynptr | Byte::Iter) {
+            if matches!(slot.bytes[byte % 8], Byte::Dynptr | Byte::Iter | Byte::Irq) {
                 return Err(unreadable(&reg, r, min, i, size).into());
             }
             self.stack_live.read(frame, 1 << spi);
@@ -335,7 +335,7 @@ impl Walker<'_> {
                         self.cur.frame_mut(frame).stack_mut()[spi].bytes[byte % 8] = Byte::Misc;
                     }
                 }
-                Byte::Dynptr | Byte::Iter => {}
+                Byte::Dynptr | Byte::Iter | Byte::Irq => {}
                 Byte::Spill => {
                     if clobber {
                         let slot = &mut self.cur.frame_mut(frame).stack_mut()[spi];
@@ -368,7 +368,8 @@ fn forget_reg(slot: &mut Slot) {
 
 /// Whether bytes that hold no register may be loaded.
 fn readable_bytes(slot: &Slot, byte: usize, off: i32, size: u32) -> Judged<()> {
-    let hidden = (0..size as usize).find(|i| matches!(slot.bytes[(byte - i) % 8], Byte::Dynptr | Byte::Iter));
+    let hidden = (0..size as usize)
+        .find(|i| matches!(slot.bytes[(byte - i) % 8], Byte::Dynptr | Byte::Iter | Byte::Irq));
     match hidden {
         Some(at) => Err(Finding::StackReadBytes { off, at: at as i32, size }.into()),
         None => Ok(()),
