@@ -16,6 +16,8 @@ pub mod structure;
 mod tests;
 mod transfer;
 mod verdict;
+mod witness;
 
 pub use proof::{NoProof, Outside, Verified, prove};
 pub use verdict::{Feature, Judgement, Stats, Verdict, verify, verify_logged};
+pub use witness::{Machine, Outlier, Witness, witness};

@@ -6,6 +6,7 @@ use crate::proof::Recorder;
 use crate::report::{Fault, Finding};
 use crate::state::State;
 use crate::structure::{self, Graph, Structure};
+use crate::witness::Left;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -159,11 +160,13 @@ pub(crate) struct Options<'a> {
     pub recorder: Option<&'a mut Recorder>,
     /// Shown every state that an instruction is looked at in.
     pub observer: Option<&'a dyn Fn(&State)>,
+    /// Paths end only where a kept state covers all that is still read; takes what the walk knew then.
+    pub left: Option<&'a mut Option<Left>>,
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Options { level: 0, cpus: MEASURED_CPUS, recorder: None, observer: None }
+        Options { level: 0, cpus: MEASURED_CPUS, recorder: None, observer: None, left: None }
     }
 }
 
@@ -223,7 +226,11 @@ fn judge<'a>(
     let mut walker =
         Walker::new(program, model, structure, graph, kind, prog, functions, core::mem::take(log));
     (walker.cpus, walker.recorder, walker.observer) = (options.cpus, options.recorder, options.observer);
+    walker.covers_all = options.left.is_some();
     let verdict = walk_all(&mut walker);
+    if let Some(left) = options.left {
+        *left = Some(walker.leave_behind());
+    }
     *stats = walker.stats;
     *log = core::mem::take(&mut walker.log);
     match verdict {

@@ -68,7 +68,7 @@ impl Walker<'_> {
     fn compare(&mut self, id: StateId, at: u32, marks: Marks) -> Judged<Compared> {
         if self.state(id).branches == 0 {
             let unfinished = self.is_cycle_unfinished(id);
-            let exact = if unfinished { Exact::RangeWithin } else { Exact::Not };
+            let exact = if unfinished || self.covers_all { Exact::RangeWithin } else { Exact::Not };
             return Ok(match self.covers(id, exact) {
                 true => Compared::Covers { unfinished },
                 false => Compared::Differs,
