@@ -100,7 +100,8 @@ pub fn object(bytes: &[u8]) {
     let Ok(object) = Object::parse(bytes, "fuzz") else { return };
     for (entry, _) in object.programs() {
         if let Ok(loaded) = object.load(entry, &LoadOptions::default()) {
-            let _ = oxbpf_verifier::verify(&loaded.program, &KernelModel::latest());
+            let _ =
+                oxbpf_verifier::verify(&loaded.program, &oxbpf_verifier::Kernel::new(&KernelModel::latest()));
         }
     }
 }
@@ -201,7 +202,9 @@ fn judge(program: &Program) {
     let model = KernelModel::latest();
     let verified = match oxbpf_verifier::prove(program, &model, 2) {
         Ok(verified) => verified,
-        Err(_) => return drop(oxbpf_verifier::verify_logged(program, &model, 2)),
+        Err(_) => {
+            return drop(oxbpf_verifier::verify_logged(program, &oxbpf_verifier::Kernel::new(&model), 2));
+        }
     };
     let config = || Engine::new(Config::new().cpus(2).budget(1 << 16).unknown(Unknown::TrapAtCall));
     let (mut proven, mut checked) = (Linker::<()>::new(&config()), Linker::<()>::new(&config()));

@@ -7,6 +7,7 @@ extern crate alloc;
 
 pub mod domain;
 mod explore;
+mod kfunc;
 mod log;
 mod proof;
 pub mod report;
@@ -15,9 +16,11 @@ pub mod structure;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod types;
 mod verdict;
 mod witness;
 
 pub use proof::{NoProof, Outside, Verified, prove};
+pub use types::Kernel;
 pub use verdict::{Feature, Judgement, Stats, Verdict, verify, verify_logged};
 pub use witness::{Machine, Outlier, Witness, witness};

@@ -7,6 +7,7 @@
 //! accessed, in terms of the regions that [`Facts`] name.
 
 use crate::state::{Kind, Mods, Reg, State};
+use crate::types::Kernel;
 use crate::verdict::{Judgement, Options, Verdict, verify_with};
 use alloc::boxed::Box;
 use alloc::vec;
@@ -106,7 +107,7 @@ pub fn prove<'p>(program: &'p Program, model: &KernelModel, cpus: u32) -> Result
     }
     let mut recorder = Recorder::new(program.insns.len(), cpus);
     let options = Options { cpus, recorder: Some(&mut recorder), ..Options::default() };
-    let judgement = verify_with(program, model, options).0;
+    let judgement = verify_with(program, &Kernel::new(model), options).0;
     if judgement.verdict != Verdict::Accept {
         return Err(NoProof::Verdict(judgement));
     }
@@ -117,6 +118,9 @@ pub fn prove<'p>(program: &'p Program, model: &KernelModel, cpus: u32) -> Result
     let facts = Facts { max_stack: judgement.stats.stack_depth, bound, ..*recorder.facts };
     Ok(Verified { program, judgement, facts })
 }
+
+/// What engines know of a pointer beside its kind.
+const OURS: Mods = Mods::MAYBE_NULL.with(Mods::RDONLY).with(Mods::RINGBUF);
 
 /// What writes the facts down during the walk.
 #[derive(Debug)]
@@ -161,6 +165,7 @@ impl Recorder {
         for reg in &state.cur().regs {
             match reg.kind {
                 _ if reg.mods.has(Mods::UNTRUSTED) => self.outside(at, Outside::Untrusted),
+                _ if reg.mods.without(OURS) != Mods::NONE => self.outside(at, Outside::Pointer),
                 Kind::NotInit | Kind::Scalar | Kind::Ctx | Kind::MapPtr | Kind::MapValue | Kind::MapKey => {}
                 Kind::Stack | Kind::Packet | Kind::PacketMeta | Kind::PacketEnd | Kind::Mem | Kind::Func => {}
                 _ => self.outside(at, Outside::Pointer),

@@ -12,6 +12,7 @@ use crate::explore::StackLiveness;
 use crate::state::{Byte, Kind, Reg, Slot, State};
 use crate::structure::Marks;
 use crate::transfer::{index_of, is_inner};
+use crate::types::Kernel;
 use crate::verdict::{Judgement, Options, verify_with};
 use alloc::vec::Vec;
 use core::cell::RefCell;
@@ -64,7 +65,7 @@ pub fn witness(
     };
     let mut left = None;
     let options = Options { cpus, observer: Some(&keep), left: Some(&mut left), ..Options::default() };
-    let judgement = verify_with(program, model, options).0;
+    let judgement = verify_with(program, &Kernel::new(model), options).0;
     let complete = **count.borrow() <= most;
     let states = states.into_inner();
     let witness = left.filter(|_| complete).map(|left| Witness {

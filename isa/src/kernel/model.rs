@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::context::{CtxAccess, CtxModel, CtxRefusal, CtxRule, Widths};
+use super::field::FieldRecord;
 use super::helper::{HelperEntry, HelperMatch, HelperProto, HelperRecord, HelperRefusal, Privilege};
 use super::kfunc::{KfuncMatch, KfuncRecord, KfuncRefusal};
 use super::limits::{Behaviours, KernelRecord, Limits};
@@ -232,6 +233,11 @@ impl KernelModel {
             .iter()
             .find(|record| record.span.contains(self.0.version) && record.who.matches(kind))
             .map_or(RetRule::Any, |record| record.rule)
+    }
+
+    /// The special fields that this kernel looks for.
+    pub fn fields(&self) -> impl Iterator<Item = &'static FieldRecord> + '_ {
+        generated::fields::FIELDS.iter().filter(|record| record.span.contains(self.0.version))
     }
 
     /// The record of a map type, if this kernel knows it.

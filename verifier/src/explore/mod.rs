@@ -14,12 +14,15 @@ mod liveness;
 mod precision;
 mod prune;
 
-use crate::log::Log;
+use crate::kfunc::Kfuncs;
+use crate::log::{Log, Subject};
 use crate::proof::Recorder;
 use crate::report::Finding;
 use crate::state::{Access, Differs, Frame, Ids, Kind, Mods, NO_CALLSITE, State, StateId, Step};
 use crate::structure::{Graph, Marks, Slot, Structure};
-use crate::transfer::Special;
+use crate::transfer::MapFields;
+use crate::types::target::Target;
+use crate::types::{Kernel, Types};
 use crate::verdict::{Feature, Stats};
 use crate::witness::Left;
 use alloc::boxed::Box;
@@ -29,6 +32,7 @@ use alloc::vec::Vec;
 pub(crate) use cycles::Chain;
 use cycles::Cycles;
 pub(crate) use liveness::StackLiveness;
+use oxbpf_isa::btf::Linkage;
 use oxbpf_isa::insn::Insn;
 use oxbpf_isa::kernel::{KernelModel, ProgKind, ProgRecord};
 use oxbpf_isa::program::{ProgFlags, Program};
@@ -89,16 +93,29 @@ pub(crate) struct Function {
     pub stack_depth: u32,
     /// Judged by its prototype alone, rather than at each call.
     pub global: bool,
+    /// By its types, where there are any.
+    pub linkage: Option<Linkage>,
     pub called: bool,
     pub verified: bool,
     pub is_callback: bool,
     pub is_async_callback: bool,
     pub changes_pkt: bool,
+    pub might_sleep: bool,
 }
 
 pub(crate) struct Walker<'p> {
     pub program: &'p Program,
     pub model: &'p KernelModel,
+    /// The types that registers name.
+    pub types: Types<'p>,
+    /// What the program attaches to.
+    pub attach: Option<Rc<Target>>,
+    /// What the log speaks of.
+    pub subject: Subject<'p>,
+    /// What the calls of kernel functions mean.
+    pub kfuncs: Kfuncs<'p>,
+    /// The first call of a function that the kernel lacks to which a path led.
+    pub absent_kfunc: Option<u32>,
     pub structure: &'p Structure,
     pub graph: Graph,
     pub kind: ProgKind,
@@ -113,8 +130,10 @@ pub(crate) struct Walker<'p> {
     pub log: Log,
     /// Which kind of pointer each memory access went through, where that must not vary.
     pub pointer_kinds: Vec<Option<(Kind, Mods)>>,
-    /// Special fields of each map and of the map inside it, once they were asked for.
-    pub specials: Vec<Option<Rc<[Special]>>>,
+    /// Instructions that some path led to.
+    walked: Vec<bool>,
+    /// Special fields of each map and of the map inside it.
+    pub map_fields: MapFields,
     /// How many processors the machine is taken to have.
     pub cpus: u32,
     /// Writes facts down for a proof.
@@ -147,18 +166,26 @@ impl<'p> Walker<'p> {
     #[allow(clippy::too_many_arguments)]
     pub fn new(
         program: &'p Program,
-        model: &'p KernelModel,
+        kernel: &Kernel<'p>,
+        kfuncs: Kfuncs<'p>,
         structure: &'p Structure,
         graph: Graph,
         kind: ProgKind,
         prog: &'static ProgRecord,
         functions: Vec<Function>,
+        map_fields: MapFields,
         log: Log,
     ) -> Walker<'p> {
         let count = program.insns.len();
+        let types = Types::new(program, kernel);
         Walker {
             program,
-            model,
+            model: kernel.model,
+            types,
+            attach: None,
+            subject: Subject { program, types },
+            kfuncs,
+            absent_kfunc: None,
             structure,
             kind,
             prog,
@@ -171,7 +198,8 @@ impl<'p> Walker<'p> {
             id_gen: 0,
             log,
             pointer_kinds: vec![None; count],
-            specials: Vec::new(),
+            walked: vec![false; count],
+            map_fields,
             cpus: 0,
             recorder: None,
             observer: None,
@@ -252,6 +280,7 @@ impl<'p> Walker<'p> {
             if self.log.on() {
                 self.log_insn(at);
             }
+            self.walked[at as usize] = true;
             self.show(at);
             self.stack_live.begin(at);
             let next = self.step()?;
@@ -379,6 +408,11 @@ impl<'p> Walker<'p> {
         matches!(insn, Slot::Insn(Store { .. } | StoreRelease { .. } | Atomic { .. } | Call(_)))
     }
 
+    /// Whether some path led to the instruction.
+    pub(crate) fn is_walked(&self, at: usize) -> bool {
+        self.walked[at]
+    }
+
     /// The instruction in a slot.
     #[inline]
     pub fn insn(&self, at: u32) -> Option<Insn> {
@@ -389,11 +423,15 @@ impl<'p> Walker<'p> {
     }
 }
 
-fn fresh_state(subprog: u32) -> State {
+/// Nothing has happened yet.
+pub(crate) fn fresh_state(subprog: u32) -> State {
     State {
         frames: smallvec![Rc::new(Frame::new(NO_CALLSITE, 0, subprog))],
         refs: Vec::new(),
         in_sleepable: false,
+        in_rcu: false,
+        preempt_off: 0,
+        irq_id: 0,
         branches: 1,
         parent: None,
         insn: 0,

@@ -7,6 +7,7 @@
 //! scalar of the path is marked.
 
 use super::{Judged, Stop, Walker};
+use crate::report::Finding;
 use crate::state::{Access, State, StateId, Step};
 use crate::structure::Marks;
 use crate::verdict::Feature;
@@ -109,6 +110,9 @@ impl Start {
 impl Walker<'_> {
     /// The exact value of a register of the current frame matters.
     pub(crate) fn mark_precise(&mut self, reg: usize) -> Judged<()> {
+        if !self.cur.reg(reg).is_scalar() {
+            return Err(Finding::PrecisionOfPointer.into());
+        }
         self.backtrack.set_only(self.cur.curframe(), reg);
         let start = Start::of(&self.cur);
         let history = core::mem::take(&mut self.cur.history);
@@ -320,7 +324,7 @@ impl Walker<'_> {
             }
             if self.log.verbose() {
                 let state = &self.kept[id as usize].as_ref().expect("it was just marked").state;
-                self.log.parent_state(f, bt, state, self.program);
+                self.log.parent_state(f, bt, state, self.subject);
             }
         }
         Ok(changed)

@@ -6,8 +6,11 @@
 //! evicted. Keeping is what bounds the work, and what is kept when decides the counts.
 
 use super::{Judged, Kept, Walker};
+use crate::kfunc::Pause;
 use crate::report::Finding;
-use crate::state::{Access, Exact, Kind, Reg, Slot, State, StateId, regs_exact, states_equal};
+use crate::state::{
+    Access, Exact, Kind, Reg, Slot, State, StateId, iter_depths_differ, regs_exact, states_equal,
+};
 use crate::structure::Marks;
 use alloc::rc::Rc;
 use oxbpf_isa::insn::Insn;
@@ -79,6 +82,10 @@ impl Walker<'_> {
         if frame.in_async_callback && frame.async_entry != self.cur.cur().async_entry {
             return Ok(Compared::InLoop);
         }
+        if matches!(self.kfuncs.pause(at as usize), Pause::IterNext) {
+            let converged = self.covers(id, Exact::RangeWithin) && self.next_is_active();
+            return Ok(if converged { Compared::Covers { unfinished: true } } else { Compared::InLoop });
+        }
         if matches!(self.insn(at), Some(Insn::MayGoto { .. }))
             && self.state(id).may_goto_depth != self.cur.may_goto_depth
             && self.covers(id, Exact::RangeWithin)
@@ -95,6 +102,7 @@ impl Walker<'_> {
             let old = self.state(id);
             if old.may_goto_depth == self.cur.may_goto_depth
                 && old.callback_unroll_depth == self.cur.callback_unroll_depth
+                && !iter_depths_differ(old, &self.cur)
             {
                 self.log_infinite_loop(id, at);
                 return Err(Finding::InfiniteLoop { insn: at }.into());
@@ -127,6 +135,9 @@ impl Walker<'_> {
                 && a.a == b.a
                 && a.b == b.b
                 && a.num == b.num
+                // Ids are compared as they are, so a loop that takes a new one each time is not told.
+                && a.id == b.id
+                && a.ref_id == b.ref_id
         })
     }
 

@@ -130,11 +130,11 @@ fn as_scalar<'a>(slot: &'a Slot, unbound: &'a Reg) -> Option<&'a Reg> {
 
 fn slot_safe(o: &Slot, c: Option<&Slot>, ids: &mut Ids, exact: Exact) -> bool {
     static UNBOUND: Reg = Reg::unknown();
-    if exact != Exact::Fully && o.is_all_misc() {
+    if exact == Exact::Not && o.is_all_misc() {
         return true;
     }
     for i in 0..8 {
-        if exact == Exact::Fully && c.is_none_or(|c| c.bytes[i] != o.bytes[i]) {
+        if exact != Exact::Not && c.is_none_or(|c| c.bytes[i] != o.bytes[i]) {
             return false;
         }
         if matches!(o.bytes[i], Byte::Invalid | Byte::Misc) {
@@ -147,11 +147,39 @@ fn slot_safe(o: &Slot, c: Option<&Slot>, ids: &mut Ids, exact: Exact) -> bool {
         if o.bytes[i] != c.bytes[i] {
             return false;
         }
-        if i == 7 && o.bytes[7] == Byte::Spill && !reg_safe(&o.reg, &c.reg, ids, exact) {
+        if i == 7 && !content_safe(o, c, ids, exact) {
             return false;
         }
     }
     true
+}
+
+/// What slots with equal bytes hold.
+fn content_safe(o: &Slot, c: &Slot, ids: &mut Ids, exact: Exact) -> bool {
+    let (old, cur) = (&o.reg, &c.reg);
+    match o.bytes[7] {
+        Byte::Spill => reg_safe(old, cur, ids, exact),
+        Byte::Dynptr => old.a == cur.a && old.b == cur.b && ids.check(old.ref_id, cur.ref_id),
+        // How often an iterator was advanced does not count, or loops would not converge.
+        Byte::Iter => {
+            old.a == cur.a
+                && old.b == cur.b
+                && old.iter_is_active() == cur.iter_is_active()
+                && ids.check(old.ref_id, cur.ref_id)
+        }
+        _ => true,
+    }
+}
+
+/// Whether an iterator that is active was advanced more often since.
+pub fn iter_depths_differ(old: &State, cur: &State) -> bool {
+    old.frames.iter().zip(&cur.frames).any(|(o, c)| {
+        o.stack.iter().enumerate().any(|(spi, slot)| {
+            slot.bytes[0] == Byte::Iter
+                && slot.reg.iter_is_active()
+                && c.stack.get(spi).is_none_or(|s| s.reg.iter_depth() != slot.reg.iter_depth())
+        })
+    })
 }
 
 /// Where two states were found to differ last: they most often differ there again.
@@ -182,6 +210,23 @@ impl Differs {
     }
 }
 
+/// Whether the same is held, and the same sections are entered.
+fn refs_safe(old: &State, cur: &State, ids: &mut Ids) -> bool {
+    let (a, b) = (&old.refs, &cur.refs);
+    if a.len() != b.len() {
+        return false;
+    }
+    if old.preempt_off != cur.preempt_off || old.in_rcu != cur.in_rcu || !ids.check(old.irq_id, cur.irq_id) {
+        return false;
+    }
+    let lock = |s: &State| s.active_lock().map_or((0, None), |l| (l.id, Some(l.held)));
+    let (old_lock, cur_lock) = (lock(old), lock(cur));
+    if !ids.check(old_lock.0, cur_lock.0) || old_lock.1 != cur_lock.1 {
+        return false;
+    }
+    a.iter().zip(b).all(|(o, c)| ids.check(o.id, c.id) && o.held == c.held)
+}
+
 /// Whether `old` covers `cur`. `live` gives the registers that are read after an instruction is
 /// reached. `hint` is where the states differed before, and is brought up to date.
 pub fn states_equal(
@@ -202,8 +247,7 @@ pub fn states_equal(
         }
         ids.reset(fresh);
     }
-    if old.refs.len() != cur.refs.len() || !old.refs.iter().zip(&cur.refs).all(|(o, c)| ids.check(o.id, c.id))
-    {
+    if !refs_safe(old, cur, ids) {
         return false;
     }
     for (i, (o, c)) in old.frames.iter().zip(&cur.frames).enumerate() {

@@ -7,9 +7,11 @@
 //! how far the packet can be read.
 
 use super::alu::width;
+use super::fields::{Fields, MapFields};
 use crate::domain::{Alu, Cond as Test, Width};
 use crate::explore::{Judged, Linked, LinkedRegs, MAX_LINKED, Next, Walker, pack};
 use crate::state::{ADD_CONST, ADD_CONST32, Access, Kind, Mods, Reg, State};
+use alloc::rc::Rc;
 use oxbpf_isa::insn::{Cond, Operand, Reg as R, Width as InsnWidth};
 
 /// Packets are read up to here at most (Linux `MAX_PACKET_OFF`).
@@ -221,7 +223,7 @@ impl Walker<'_> {
                     _ => None,
                 };
                 if let Some(state) = equal {
-                    not_null(&self.program.maps, state.reg_mut(of.index()));
+                    not_null(&self.program.maps, &self.map_fields, state.reg_mut(of.index()));
                 }
             }
         }
@@ -238,14 +240,14 @@ impl Walker<'_> {
     /// All copies of a pointer that may be null become null, or cease to be possibly so.
     fn settle_null(&mut self, of: &Reg, is_null: bool, other: Option<&mut State>) {
         let (id, ref_id) = (of.id, of.ref_id);
-        let maps = &self.program.maps;
+        let (maps, fields) = (&self.program.maps, &self.map_fields);
         let state = match other {
             Some(other) => other,
             None => &mut self.cur,
         };
         if is_null && ref_id != 0 && ref_id == id {
             // Nothing was acquired after all.
-            state.refs.retain(|r| r.id != id);
+            state.refs.retain(|r| !r.is_object() || r.id != id);
         }
         state.for_each_reg(
             |r| r.maybe_null() && r.id == id,
@@ -254,8 +256,15 @@ impl Walker<'_> {
                     *r = Reg::known(0);
                     return;
                 }
-                not_null(maps, r);
-                r.id = 0;
+                not_null(maps, fields, r);
+                // The identity of a lock's value tells the lock.
+                let index = super::maps::index_of(r.a);
+                let has_lock = |f: &Rc<Fields>| f.has_lock();
+                if r.kind != Kind::MapValue
+                    || !fields.of(index, super::maps::is_inner(r.a)).is_some_and(has_lock)
+                {
+                    r.id = 0;
+                }
             },
         );
     }
@@ -287,7 +296,7 @@ impl Walker<'_> {
 }
 
 /// A pointer that is not null after all. What a lookup in a map of maps gave is then a map.
-fn not_null(maps: &[alloc::sync::Arc<oxbpf_isa::program::MapDef>], reg: &mut Reg) {
+fn not_null(maps: &[alloc::sync::Arc<oxbpf_isa::program::MapDef>], fields: &MapFields, reg: &mut Reg) {
     reg.mods = reg.mods.without(Mods::MAYBE_NULL);
     if reg.kind != Kind::MapValue {
         return;
@@ -300,9 +309,10 @@ fn not_null(maps: &[alloc::sync::Arc<oxbpf_isa::program::MapDef>], reg: &mut Reg
     match map.kind() {
         Some(MapType::ArrayOfMaps | MapType::HashOfMaps) => {
             reg.kind = Kind::MapPtr;
+            let index = super::maps::index_of(reg.a);
             reg.a = super::maps::inner(reg.a);
             // Timers of the inner map would tell maps apart by this.
-            reg.b = if super::maps::needs_uid(map.inner.as_deref()) { reg.id } else { 0 };
+            reg.b = if fields.of(index, true).is_some_and(|f| f.needs_uid()) { reg.id } else { 0 };
         }
         Some(MapType::Xskmap) => reg.kind = Kind::XdpSock,
         Some(MapType::Sockmap | MapType::Sockhash) => reg.kind = Kind::Socket,
