@@ -9,6 +9,7 @@ use crate::state::State;
 use crate::structure::{self, Graph, Structure};
 use crate::transfer::{MapFields, Objects};
 use crate::types::{Kernel, Part, Types, symbol, target};
+use crate::witness::Left;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -170,11 +171,13 @@ pub(crate) struct Options<'a> {
     pub recorder: Option<&'a mut Recorder>,
     /// Shown every state that an instruction is looked at in.
     pub observer: Option<&'a dyn Fn(&State)>,
+    /// Paths end only where a kept state covers all that is still read; takes what the walk knew then.
+    pub left: Option<&'a mut Option<Left>>,
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Options { level: 0, cpus: MEASURED_CPUS, recorder: None, observer: None }
+        Options { level: 0, cpus: MEASURED_CPUS, recorder: None, observer: None, left: None }
     }
 }
 
@@ -286,7 +289,11 @@ fn judge<'a>(
     walker.objects = objects;
     walker.has_arena = crate::transfer::has_arena(program, structure);
     (walker.cpus, walker.recorder, walker.observer) = (options.cpus, options.recorder, options.observer);
+    walker.covers_all = options.left.is_some();
     let walked = walk_all(&mut walker);
+    if let Some(left) = options.left {
+        *left = Some(walker.leave_behind());
+    }
     *stats = walker.stats;
     let verdict = match walked {
         Ok(()) => match crate::transfer::check_depth(&walker, prog, stats) {

@@ -24,13 +24,14 @@ use crate::transfer::{MapFields, Objects};
 use crate::types::target::Target;
 use crate::types::{Kernel, Types};
 use crate::verdict::{Feature, Stats};
+use crate::witness::Left;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec;
 use alloc::vec::Vec;
 pub(crate) use cycles::Chain;
 use cycles::Cycles;
-use liveness::StackLiveness;
+pub(crate) use liveness::StackLiveness;
 use oxbpf_isa::btf::Linkage;
 use oxbpf_isa::insn::Insn;
 use oxbpf_isa::kernel::{KernelModel, ProgKind, ProgRecord};
@@ -148,6 +149,8 @@ pub(crate) struct Walker<'p> {
     pub recorder: Option<&'p mut Recorder>,
     /// Shown every state that an instruction is looked at in.
     pub observer: Option<&'p dyn Fn(&State)>,
+    /// A kept state ends a path only if it covers all that is still read, mattered it or not.
+    pub covers_all: bool,
     pub jumps: u64,
     /// The program reads or writes packets in subprograms that it leaves by LD_ABS.
     pub stats: Stats,
@@ -212,6 +215,7 @@ impl<'p> Walker<'p> {
             cpus: 0,
             recorder: None,
             observer: None,
+            covers_all: false,
             jumps: 0,
             stats: Stats::default(),
             kept: Vec::new(),
@@ -392,6 +396,16 @@ impl<'p> Walker<'p> {
     #[inline]
     fn state_mut(&mut self, id: StateId) -> &mut State {
         &mut self.kept[id as usize].as_mut().expect("a kept state lives as long as it is referred to").state
+    }
+
+    /// What is known at the end that a witness needs.
+    pub fn leave_behind(&mut self) -> Left {
+        let none = StackLiveness::new(self.structure, &self.graph);
+        Left {
+            live: self.graph.live.clone(),
+            stack_live: core::mem::replace(&mut self.stack_live, none),
+            marks: self.structure.marks.clone(),
+        }
     }
 
     /// Shows the current state to those who asked for it.
