@@ -356,3 +356,39 @@ fn types_are_dumped_alone() {
     let raw = String::from_utf8(raw.stdout).unwrap();
     assert!(raw.starts_with("[1] ") && raw.contains("STRUCT 'hist' size=80 vlen=1"), "{raw}");
 }
+
+/// A kernel whose types know one function.
+fn types_of_a_kernel() -> Vec<u8> {
+    use oxbpf::isa::btf::{BtfBuilder, IntEncoding, Linkage};
+    let mut types = BtfBuilder::new(oxbpf::isa::insn::ByteOrder::Little);
+    let int = types.int("int", 4, IntEncoding(1)).unwrap();
+    let proto = types.func_proto(int, &[]).unwrap();
+    types.func("do_unlinkat", proto, Linkage::Static).unwrap();
+    types.write().unwrap()
+}
+
+#[test]
+fn targets_are_looked_up_in_the_kernels_types() {
+    // r0 = 0; exit
+    let file = Hex::new("targets", "b7 00 00 00 00 00 00 00 95 00 00 00 00 00 00 00");
+    let btf = std::env::temp_dir().join(format!("oxbpf-cli-targets-{}.btf", std::process::id()));
+    std::fs::write(&btf, types_of_a_kernel()).unwrap();
+    let check = |section: &str, more: &[&str]| {
+        let mut args = vec!["check", file.path(), "--type", section, "--format", "json"];
+        args.extend(more);
+        json(&args)["results"][0].clone()
+    };
+    let types = ["--btf", btf.to_str().unwrap()];
+    let without = check("fentry/do_unlinkat", &[]);
+    assert_eq!(without["verdict"], "unknown", "{without}");
+    assert!(without["message"].as_str().unwrap().contains("--btf"), "{without}");
+    assert_eq!(check("fentry/do_unlinkat", &types)["verdict"], "accept");
+    let missing = check("fentry/do_unlnkat", &types);
+    assert_eq!((missing["verdict"].as_str(), missing["errno"].as_i64()), (Some("reject"), Some(3)));
+    assert_eq!(missing["message"], "this kernel has no function do_unlnkat; near it: do_unlinkat");
+    let attach = ["--btf", btf.to_str().unwrap(), "--attach", "program=do_unlinkat"];
+    assert_eq!(check("fentry/do_unlnkat", &attach)["verdict"], "accept");
+    let bad = oxbpf(&["check", file.path(), "--attach", "program"]);
+    assert_eq!(bad.status.code(), Some(2));
+    std::fs::remove_file(&btf).unwrap();
+}

@@ -8,8 +8,8 @@ use crate::report::{self, Finding, Inks, Source, VerdictKind};
 use clap::ValueEnum;
 use clap::builder::TypedValueParser as _;
 use oxbpf_isa::btf::core::CoreTarget;
-use oxbpf_isa::kernel::{KernelModel, KernelVersion};
-use oxbpf_isa::program::Program;
+use oxbpf_isa::kernel::{KernelModel, KernelVersion, ProgType};
+use oxbpf_isa::program::{FuncInfo, Program};
 use oxbpf_verifier::{Feature, Judgement, Verdict, verify_logged};
 use std::fmt;
 use std::io::Write;
@@ -37,6 +37,10 @@ pub(super) struct Args {
     /// Only the program of this name.
     #[arg(long, value_name = "NAME")]
     prog: Vec<String>,
+    /// Attach a program to a function, tracepoint or hook, whatever its section says; or to a function
+    /// of another program, as OBJECT:FUNCTION.
+    #[arg(long, value_name = "PROGRAM=TARGET")]
+    attach: Vec<String>,
     #[command(flatten)]
     load: LoadArgs,
     /// How to write the results.
@@ -80,6 +84,8 @@ struct Pair<'a> {
     kernel: &'a Kernel,
     options: LoadOptions<'a>,
     log_level: u32,
+    /// What programs attach to, by name, where the arguments say so.
+    attach: &'a [Attach],
     /// The object fitted to the kernel, when the first of its programs is asked for.
     prepared: OnceLock<Result<Prepared<'a>, PrepareError>>,
 }
@@ -97,6 +103,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Status, CliError> 
     for path in &args.files {
         files.push((path.as_path(), input::code(path)?));
     }
+    let attach = args.attach.iter().map(|given| Attach::parse(given)).collect::<Result<Vec<_>, _>>()?;
     let (kinds, config) = (args.load.kinds()?, args.load.config()?);
     let options = LoadOptions {
         kinds: &kinds,
@@ -110,7 +117,15 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Status, CliError> 
         .map(|(file, code, kernel)| {
             let target = kernel.target.as_ref();
             let options = LoadOptions { target, kernel: Some(&kernel.model), ..options };
-            Pair { file, code, kernel, options, log_level: args.log_level, prepared: OnceLock::new() }
+            Pair {
+                file,
+                code,
+                kernel,
+                options,
+                log_level: args.log_level,
+                attach: &attach,
+                prepared: OnceLock::new(),
+            }
         })
         .collect();
     let mut jobs = Vec::new();
@@ -220,9 +235,20 @@ fn judge(job: &Job<'_>) -> Finding {
 }
 
 fn judge_loaded(job: &Job<'_>, loaded: Loaded, start: Instant) -> Finding {
-    let Loaded { program, unresolved } = loaded;
+    let Loaded { mut program, unresolved } = loaded;
     let kernel = &job.pair.kernel;
     let kernel = oxbpf_verifier::Kernel::new(&kernel.model).with_types(kernel.target.as_ref());
+    let attach = job.pair.attach.iter().find(|a| a.program == program.name);
+    if let Some(attach) = attach {
+        program.attach_target = Some(attach.target.clone());
+    }
+    let other = match attach.map(|a| a.other(&job.pair.options)).transpose() {
+        Ok(other) => other.flatten(),
+        Err(message) => {
+            return Finding { message, ..finding(job, &program.name, &program.section, start.elapsed()) };
+        }
+    };
+    let kernel = kernel.with_target(other.as_ref());
     let (mut judgement, log) = verify_logged(&program, &kernel, job.pair.log_level);
     // What is unresolved was not seen as the kernel would see it. A fault of structure counts all the
     // same, unless it is that of a map that nobody named.
@@ -236,6 +262,55 @@ fn judge_loaded(job: &Job<'_>, loaded: Loaded, start: Instant) -> Finding {
     };
     judgement.verdict = Verdict::Unknown(Feature::KernelTypes);
     Finding { message: first.to_string(), ..judged(job, &program, judgement, log, start.elapsed()) }
+}
+
+/// What a program attaches to, by the arguments.
+struct Attach {
+    program: String,
+    target: String,
+    /// The object whose program has the function.
+    object: Option<(PathBuf, Input)>,
+}
+
+impl Attach {
+    /// Reads PROGRAM=TARGET or PROGRAM=OBJECT:FUNCTION.
+    fn parse(given: &str) -> Result<Attach, CliError> {
+        let usage = || CliError::Usage(format!("--attach {given}: expected PROGRAM=TARGET"));
+        let (program, target) = given.split_once('=').ok_or_else(usage)?;
+        if program.is_empty() || target.is_empty() {
+            return Err(usage());
+        }
+        let named =
+            |target: &str, object| Attach { program: program.to_owned(), target: target.to_owned(), object };
+        // A module's name before the colon is no file.
+        match target.rsplit_once(':') {
+            Some((path, function)) if path.contains('/') || path.ends_with(".o") => {
+                let path = PathBuf::from(path);
+                let code = input::code(&path)?;
+                Ok(named(function, Some((path, code))))
+            }
+            _ => Ok(named(target, None)),
+        }
+    }
+
+    /// The program of the other object that has the function.
+    fn other(&self, options: &LoadOptions<'_>) -> Result<Option<Program>, String> {
+        let Some((path, code)) = &self.object else { return Ok(None) };
+        let place = path.display();
+        let Input::Object(object) = code else {
+            return Err(format!("{place}: only objects have functions to attach to"));
+        };
+        let prepared = object.prepare(options).map_err(|e| format!("{place}: {e}"))?;
+        for (entry, _) in object.programs() {
+            let Ok(loaded) = prepared.program(entry) else { continue };
+            let program = loaded.program;
+            let name = |f: &FuncInfo| program.btf.as_ref()?.ty(f.type_id).map(|t| t.name());
+            if program.funcs.iter().any(|f| name(f) == Some(&self.target)) {
+                return Ok(Some(program));
+            }
+        }
+        Err(format!("{place}: no program has a function {}", self.target))
+    }
 }
 
 fn finding(job: &Job<'_>, program: &str, section: &str, duration: Duration) -> Finding {
@@ -298,7 +373,16 @@ fn judged(
             f.insn = fault.insn;
             f.source = fault.insn.and_then(|i| source(program, i));
         }
-        Verdict::Unknown(feature) => f.message = feature.to_string(),
+        Verdict::Unknown(feature) => {
+            let hint = match feature {
+                Feature::KernelTypes if job.pair.kernel.target.is_none() => ": give them with --btf FILE",
+                Feature::Target if program.prog_type == Some(ProgType::Ext) => {
+                    ": name it with --attach PROGRAM=OBJECT:FUNCTION"
+                }
+                _ => "",
+            };
+            f.message = format!("{feature}{hint}");
+        }
     }
     f
 }

@@ -18,7 +18,7 @@ use core::fmt;
 use oxbpf_isa::btf::{Linkage, Type};
 use oxbpf_isa::insn::{Callee, Imm64, Insn};
 use oxbpf_isa::kernel::{
-    HelperFlags, KernelModel, KernelVersion, KfuncFlags, MapType, ProgFlags as Of, ProgKind,
+    HelperFlags, KernelModel, KernelVersion, KfuncFlags, MapType, ProgFlags as Of, ProgKind, ProgType,
 };
 use oxbpf_isa::program::{MapDef, ProgFlags, Program};
 
@@ -191,8 +191,7 @@ pub(crate) fn verify_with(
 ) -> (Judgement, String) {
     let mut stats = Stats::default();
     let mut log = Log::new(options.level);
-    let prog = program.prog_type.and_then(|of| Some((of, kernel.model.prog(of)?)));
-    let kind = prog.map(|(of, prog)| kind_of(program, of, prog));
+    let kind = judged_as(program, kernel).map(|(_, kind)| kind);
     let types = Types::new(program, kernel);
     let vmlinux = types.btf(Part::VMLINUX);
     let kfuncs = Kfuncs::new(program, kernel.model, kind.as_ref(), vmlinux.map(|btf| &**btf));
@@ -241,7 +240,9 @@ fn judge<'a>(
     if model.version() != REFERENCE {
         return Verdict::Unknown(Feature::KernelVersion);
     }
-    let kind = kind_of(program, prog_type, prog);
+    let Some((judged_prog, kind)) = judged_as(program, kernel) else {
+        return Verdict::Unknown(Feature::ProgramType);
+    };
     let types = Types::new(program, kernel);
     // Without its types, a loader tries the program anew; that it would be judged so is rare.
     let Ok(objects) = Objects::new(program, model, &types) else {
@@ -253,11 +254,17 @@ fn judge<'a>(
     if let Err(verdict) = symbols(structure, &types, model) {
         return verdict;
     }
-    let attach = match target::resolve(program, kernel, &types, &kind, prog) {
+    let own = functions(program, structure, model, &kind, &kfuncs);
+    let moves = |function: Option<usize>| match (function, kernel.target) {
+        (Some(n), Some(of)) => moves_packets(of, kernel, n),
+        _ => Ok(own[0].changes_pkt),
+    };
+    let attach = match target::resolve(program, kernel, &types, &kind, prog, moves) {
         Ok(attach) => attach.map(Rc::new),
         Err(Stop::Reject(finding)) => return Verdict::Reject(Fault::of(*finding)),
         Err(Stop::Unknown(feature)) => return Verdict::Unknown(feature),
     };
+    let (bare, prog) = (prog, judged_prog);
     let kind = match &attach {
         Some(target) => kind.with_hook(target.traits),
         None => kind,
@@ -296,7 +303,7 @@ fn judge<'a>(
     }
     *stats = walker.stats;
     let verdict = match walked {
-        Ok(()) => match crate::transfer::check_depth(&walker, prog, stats) {
+        Ok(()) => match crate::transfer::check_depth(&walker, bare, stats) {
             Ok(()) => match (walker.absent_kfunc, unseen(&walker)) {
                 (Some(at), _) => Verdict::Reject(Fault::at(at as usize, Finding::KfuncAbsent)),
                 (None, Some(feature)) => Verdict::Unknown(feature),
@@ -339,6 +346,33 @@ fn depths(walker: &Walker<'_>, accepted: bool) -> Vec<u32> {
 
 /// The kernel whose walk this is.
 const REFERENCE: KernelVersion = KernelVersion::new(6, 18);
+
+/// The type of program that this one is judged as: one that replaces a function is judged as what it
+/// replaces.
+fn judged_as(
+    program: &Program,
+    kernel: &Kernel<'_>,
+) -> Option<(&'static oxbpf_isa::kernel::ProgRecord, ProgKind)> {
+    let of = program.prog_type?;
+    let prog = kernel.model.prog(of)?;
+    let kind = kind_of(program, of, prog);
+    let Some(target) = kernel.target.filter(|_| of == ProgType::Ext) else { return Some((prog, kind)) };
+    let prog = kernel.model.prog(target.prog_type?)?;
+    Some((prog, kind_of(target, target.prog_type?, prog).with_sleepable(kind.sleepable)))
+}
+
+/// Whether a function of another program moves packet data.
+fn moves_packets(of: &Program, kernel: &Kernel<'_>, function: usize) -> Result<bool, Stop> {
+    let unknown = Stop::Unknown(Feature::Target);
+    let structure = structure::analyze(of, kernel.model).map_err(|_| unknown.clone())?;
+    let (_, kind) = judged_as(of, &Kernel { target: None, ..*kernel }).ok_or(unknown.clone())?;
+    let types = Types::new(of, kernel).btf(Part::VMLINUX);
+    let kfuncs = Kfuncs::new(of, kernel.model, Some(&kind), types.map(|btf| &**btf));
+    let functions = functions(of, &structure, kernel.model, &kind, &kfuncs);
+    let start = of.funcs.get(function).ok_or(unknown.clone())?.insn as usize;
+    let subprog = structure.subprog_at(start).ok_or(unknown)?;
+    Ok(functions[subprog].changes_pkt)
+}
 
 /// Whether the addresses in wide loads are known, as the kernel looks them up before it walks.
 fn symbols(structure: &Structure, types: &Types<'_>, model: &KernelModel) -> Result<(), Verdict> {

@@ -34,7 +34,7 @@ use cycles::Cycles;
 pub(crate) use liveness::StackLiveness;
 use oxbpf_isa::btf::Linkage;
 use oxbpf_isa::insn::Insn;
-use oxbpf_isa::kernel::{KernelModel, ProgKind, ProgRecord};
+use oxbpf_isa::kernel::{KernelModel, ProgKind, ProgRecord, ProgType};
 use oxbpf_isa::program::{ProgFlags, Program};
 pub(crate) use precision::{Backtrack, Linked, LinkedRegs, MAX_LINKED, pack};
 use smallvec::smallvec;
@@ -111,6 +111,10 @@ pub(crate) struct Walker<'p> {
     pub model: &'p KernelModel,
     /// The types that registers name.
     pub types: Types<'p>,
+    /// The type of the program that this one traces.
+    pub traced: Option<ProgType>,
+    /// It replaces a function, so that it begins with that function's arguments.
+    pub is_extension: bool,
     /// What the program attaches to.
     pub attach: Option<Rc<Target>>,
     /// What the log speaks of.
@@ -191,6 +195,8 @@ impl<'p> Walker<'p> {
             program,
             model: kernel.model,
             types,
+            traced: kernel.target.and_then(|t| t.prog_type),
+            is_extension: program.prog_type == Some(ProgType::Ext),
             attach: None,
             subject: Subject { program, types },
             kfuncs,
@@ -247,7 +253,7 @@ impl<'p> Walker<'p> {
         self.step_open = false;
         self.log.scratch_all();
         self.log.forget_source();
-        if subprog > 0 && self.log.any() {
+        if (subprog > 0 || self.is_extension) && self.log.any() {
             let name = self.subprog_name(subprog);
             self.log.line(format_args!("Validating {name}() func#{subprog}...\n"));
         }

@@ -879,6 +879,33 @@ findings! {
     "E1621" ENOTSUPP UnsupportedMember { member: String, name: String } = "callback closed to programs",
         "attach to unsupported member {member} of struct {name}",
         "Programs cannot implement this callback, or not sleeping.";
+    "E1622" EINVAL TargetWithoutTypes = "target program without types",
+        "FENTRY/FEXIT program can only be attached to another program annotated with BTF",
+        "Nothing says what functions the other program has. Compile it with -g.";
+    "E1623" EINVAL ExtensionWithoutTypes = "replacement without types",
+        "Program extension requires BTF",
+        "Nothing says whether the program fits the function that it replaces. Compile it with -g.";
+    "E1624" EINVAL ReplacesStatic = "static function replaced",
+        "Cannot replace static functions",
+        "Only global functions, and programs with the context as their one parameter, can be replaced.";
+    "E1625" EINVAL ReplacesPackets = "replacement moves packets",
+        "Extension program changes packet data, while original does not",
+        "Callers of the function rely on their packet pointers staying valid.";
+    "E1626" EINVAL ReplacesExtension = "replacement of a replacement",
+        "Cannot recursively attach",
+        "A program that replaces a function cannot itself be replaced.";
+    "E1627" EINVAL ReplacesTracing = "tracing program replaced",
+        "Cannot extend fentry/fexit",
+        "Programs called before and after functions cannot be replaced.";
+    "E1628" EINVAL PrototypeMismatch { text: String } = "replacement of another form",
+        "{text}",
+        "A program must have the prototype of the function that it replaces.";
+    "E1629" EINVAL TracesProgram = "another program attached to in this way",
+        "Only FENTRY/FEXIT progs are attachable to another BPF prog",
+        "Functions of other programs can only be traced at entry and exit.";
+    "E1630" EINVAL ModifiesProgram = "result of another program changed",
+        "can't modify return codes of BPF programs",
+        "Use an extension instead.";
     "E1701" EACCES PrivateStack { subprog: usize, bytes: u32 } = "stack of a function",
         "stack size of subprog {subprog} is {bytes}. Too large",
         "A function with a stack of its own has 512 bytes of it.";

@@ -37,7 +37,7 @@ impl Walker<'_> {
 
     /// The registers with which a function's own walk begins.
     pub(crate) fn enter(&mut self, subprog: usize) -> Judged<()> {
-        if subprog == 0 {
+        if subprog == 0 && !self.is_extension {
             *self.cur.reg_mut(1) = Reg::pointer(Kind::Ctx, Mods::NONE);
             return Ok(());
         }

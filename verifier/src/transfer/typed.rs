@@ -15,7 +15,7 @@ use crate::report::Finding;
 use crate::state::{Kind, Mods, Reg};
 use crate::types::target::{MAX_ARGS, Target, kind_name};
 use crate::types::walk::{self, Found};
-use crate::types::{Part, is_trusted};
+use crate::types::{Part, extended, is_trusted};
 use crate::verdict::Feature;
 use alloc::string::{String, ToString};
 use oxbpf_isa::btf::{Btf, Kind as BtfKind, Type, TypeId};
@@ -352,6 +352,11 @@ impl Walker<'_> {
             if target.part != Part::VMLINUX && nullable == 0 && scalar == 0 {
                 mods = mods.with(Mods::MAYBE_NULL);
             }
+        }
+        if target.part == Part::TARGET {
+            let of = self.traced.and_then(|of| self.model.prog(of));
+            let found = of.and_then(|of| extended::kernel_context(&self.types, of, (btf, to)));
+            return Ok(found.map(|(part, id)| Reg::typed(part, id, mods)));
         }
         match btf.ty(to) {
             Some(Type::TypeTag { name: "user", .. }) => mods = mods.with(Mods::USER),

@@ -6,9 +6,12 @@
 //!
 //! Left to others: what may be done with such a pointer (`transfer`).
 
+pub(crate) mod extended;
 mod near;
 pub(crate) mod symbol;
 pub(crate) mod target;
+#[cfg(test)]
+mod tests;
 pub(crate) mod walk;
 
 use crate::state::{Kind as RegKind, Mods, Reg};
@@ -55,6 +58,8 @@ pub(crate) struct Part(pub u32);
 impl Part {
     pub const VMLINUX: Part = Part(0);
     pub const PROGRAM: Part = Part(u32::MAX);
+    /// The program that this one traces.
+    pub const TARGET: Part = Part(u32::MAX - 1);
 }
 
 /// Every type that a register may name.
@@ -62,17 +67,20 @@ impl Part {
 pub(crate) struct Types<'p> {
     pub kernel: Option<&'p CoreTarget>,
     pub program: Option<&'p Arc<Btf>>,
+    pub target: Option<&'p Arc<Btf>>,
 }
 
 impl<'p> Types<'p> {
     pub fn new(program: &'p Program, kernel: &Kernel<'p>) -> Types<'p> {
-        Types { kernel: kernel.types, program: program.btf.as_ref() }
+        let target = kernel.target.and_then(|t| t.btf.as_ref());
+        Types { kernel: kernel.types, program: program.btf.as_ref(), target }
     }
 
     /// The types of a part.
     pub fn btf(&self, part: Part) -> Option<&'p Arc<Btf>> {
         match part {
             Part::PROGRAM => self.program,
+            Part::TARGET => self.target,
             Part::VMLINUX => self.kernel.map(CoreTarget::vmlinux),
             Part(n) => self.kernel?.modules().nth(n as usize - 1),
         }

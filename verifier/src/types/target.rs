@@ -5,8 +5,7 @@
 //! what libbpf does to find the target by name. A target that this kernel does not have is a finding
 //! of its own: the loader would not even ask the kernel.
 
-use super::near;
-use super::{Kernel, Part, Types};
+use super::{Kernel, Part, Types, extended, near};
 use crate::explore::{Judged, Stop};
 use crate::report::Finding;
 use crate::state::{Kind as RegKind, Mods};
@@ -77,22 +76,32 @@ fn reject<T>(finding: Finding) -> Judged<T> {
     Err(finding.into())
 }
 
-/// Finds the target of a program whose type has one.
+/// Finds the target of a program whose type has one. `moves` tells whether the program, or a function
+/// of the program that it replaces, moves packet data.
 pub(crate) fn resolve(
     program: &Program,
     kernel: &Kernel<'_>,
     types: &Types<'_>,
     kind: &ProgKind,
     prog: &ProgRecord,
+    moves: impl Fn(Option<usize>) -> Judged<bool>,
 ) -> Judged<Option<Target>> {
     let seeker = Seeker { program, model: kernel.model, types, kind };
     if kind.sleepable && !may_sleep(prog, kind) {
         return reject(Finding::CannotSleep);
     }
+    let of = kernel.target.and_then(|of| Some((of, kernel.model.prog(of.prog_type?)?)));
     match prog.prog_type {
         ProgType::StructOps => seeker.struct_ops().map(Some),
-        ProgType::Ext => Err(Stop::Unknown(Feature::Target)),
-        ProgType::Tracing | ProgType::Lsm if kernel.target.is_some() => Err(Stop::Unknown(Feature::Target)),
+        ProgType::Ext => match of {
+            Some((of, record)) => extended::extension(program, of, record, moves).map(|()| None),
+            None if kernel.target.is_some() => Err(Stop::Unknown(Feature::ProgramType)),
+            None => Err(Stop::Unknown(Feature::Target)),
+        },
+        ProgType::Tracing if kernel.target.is_some() => match of {
+            Some((of, record)) => extended::traced(program, of, record, kind).map(Some),
+            None => Err(Stop::Unknown(Feature::ProgramType)),
+        },
         ProgType::Tracing | ProgType::Lsm => seeker.function().map(Some),
         _ => Ok(None),
     }
@@ -373,7 +382,7 @@ fn is_syscall(name: &str) -> bool {
 }
 
 /// Whether a trampoline can pass on the arguments and the result of a function.
-fn distill(btf: &Btf, name: &str, proto: FuncProto<'_>) -> Judged<()> {
+pub(super) fn distill(btf: &Btf, name: &str, proto: FuncProto<'_>) -> Judged<()> {
     let name = || name.to_string();
     let count = proto.params().len();
     if count > MAX_ARGS {
