@@ -65,7 +65,12 @@ impl Machine {
         program.prog_type = Some(ProgType::SocketFilter);
         let engine = Engine::new(Config::new().random(Arc::new(Seeded::new(1))));
         let instance = Linker::new(&engine).instantiate(&program).map_err(NoRunner::Link)?;
-        Ok(Machine { instance, context: Context::new(ContextLayout::sk_buff()), packet: Packet::new(&[]) })
+        let mut layout = ContextLayout::sk_buff();
+        if filter.dialect() == Dialect::Pcap {
+            // The length that libpcap's filters ask for is that on the wire, not of what was captured.
+            layout.len_field = None;
+        }
+        Ok(Machine { instance, context: Context::new(layout), packet: Packet::new(&[]) })
     }
 
     fn run(&mut self, packet: &oxbpf_isa::cbpf::Packet<'_>, dialect: Dialect) -> u32 {
