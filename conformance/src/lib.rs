@@ -16,6 +16,7 @@ pub mod libpcap;
 #[cfg(target_os = "linux")]
 pub mod oracle;
 pub mod plugin;
+pub mod random;
 #[cfg(target_os = "linux")]
 pub mod test_bpf;
 pub mod vectors;
