@@ -244,6 +244,22 @@ fn captures_of_every_kind_give_the_same() {
 }
 
 #[test]
+fn lengths_are_those_on_the_wire() {
+    let dir = Dir::new("lengths");
+    let mut file = pcap(false, false)[..24].to_vec();
+    file.extend(words(&[1, 2, 40, 226]));
+    file.extend([7; 40]);
+    let path = dir.file("cut.pcap", &file);
+    for engine in ["interp", "vm"] {
+        let count = |semantics: &str| {
+            out(&["len > 100", "-r", &path, "--count", "--engine", engine, "--semantics", semantics])
+        };
+        // The kernel knows no other length than what it was given.
+        assert_eq!((count("libpcap").trim(), count("kernel").trim()), ("1", "0"), "{engine}");
+    }
+}
+
+#[test]
 fn matches_are_written_as_they_are() {
     let dir = Dir::new("write");
     let path = dir.path("out.pcap");
@@ -381,6 +397,16 @@ fn filters_are_compared() {
     assert_eq!((&document["verdict"], &document["packet"]["verdicts"][1]), (&"differ".into(), &0.into()));
     let hex = document["packet"]["hex"].as_str().unwrap();
     assert!(hex[24..].starts_with("86dd"), "{hex}");
+    // Optimised code asks for less of packets that are cut off.
+    let dir = Dir::new("compare");
+    let text = "host 10.0.0.1 or 10.0.0.2";
+    let plain = dir.file("plain", out(&[text, "-O"]).as_bytes());
+    assert_eq!(status(&[text, "--compare", &plain]), Some(1));
+    let output = filter(&[text, "--compare", &plain, "--shortest", "42"]);
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        "equal: the filters match the same packets, proved for packets of 42 to 262144 bytes\n"
+    );
     // A real packet is shown where the capture has one.
     let document = json(&["tcp", "--compare", "ip and tcp", "-r", EXAMPLE]);
     let first = records().iter().position(|(_, p)| is_tcp(p) && p[12..14] == [0x86, 0xdd]).unwrap();

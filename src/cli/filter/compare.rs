@@ -55,7 +55,8 @@ pub(super) fn run(
         }
     }
     let circumstances = args.ctx.clone().unwrap_or_default();
-    let setting = Setting { network: circumstances.network(link_type), link: Some(0) };
+    let setting =
+        Setting { network: circumstances.network(link_type), link: Some(0), shortest: args.shortest };
     let answer = match compare([&filters[0], &filters[1]], question, &setting, &Limits::default()) {
         Comparison::Equal => Answer::Equal,
         Comparison::Differ(witness) => Answer::Differ(of_witness(witness, link_type)),
@@ -100,16 +101,21 @@ fn capture(
     let failed = |error| CliError::input(path.display(), error);
     let mut reader = Reader::open(super::capture::open(path, args.quiet)?).map_err(failed)?;
     let mut ready: Option<(u32, [Runner; 2])> = None;
+    let mut number = 0;
     while let Some(packet) = reader.next_packet().map_err(failed)? {
+        number += 1;
         if ready.as_ref().is_none_or(|(link_type, _)| *link_type != packet.link_type) {
             ready = runners(args, loaded, packet.link_type, reading)?.map(|pair| (packet.link_type, pair));
         }
         // What is not legal is told by the comparison that follows.
         let Some((_, pair)) = &mut ready else { return Ok(None) };
+        if packet.bytes.len() < args.shortest as usize {
+            continue;
+        }
         *tried += 1;
         let verdicts = [pair[0].run(&packet), pair[1].run(&packet)];
         if differ(question, verdicts) {
-            let number = Some(*tried);
+            let number = Some(number);
             let data = packet.bytes.to_vec();
             let (wire_len, link_type) = (packet.original_len, packet.link_type);
             return Ok(Some(Found { data, wire_len, link_type, context: Vec::new(), verdicts, number }));
@@ -199,6 +205,9 @@ fn made_up(
             }
         }
         let len = if random.below(3) == 0 { random.below(LONGEST) } else { LONGEST };
+        if len < args.shortest as usize {
+            continue;
+        }
         *tried += 1;
         let captured = Captured {
             time: 0,
@@ -252,8 +261,9 @@ fn tell(
         Answer::Equal => {
             writeln!(
                 out,
-                "{}: the filters {what}, proved for packets of up to {MAX_LEN} bytes",
-                Paint(Ink::Good, "equal")
+                "{}: the filters {what}, proved for packets of {} to {MAX_LEN} bytes",
+                Paint(Ink::Good, "equal"),
+                args.shortest
             )?;
         }
         Answer::Unknown(why, tried) => {

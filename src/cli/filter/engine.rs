@@ -5,8 +5,8 @@ use super::context::{self, Circumstances};
 use super::{Args, EngineKind, Layer};
 use crate::packet::Captured;
 use crate::vm::{Config, Context, ContextLayout, Engine, Input, Instance, Linker, Packet, Seeded, sk_buff};
-use oxbpf_isa::cbpf::{Dialect, Filter, PacketContext, convert};
-use oxbpf_isa::kernel::ProgType;
+use oxbpf_isa::cbpf::{Dialect, Filter, Insn, PacketContext, convert};
+use oxbpf_isa::kernel::{KernelModel, ProgType};
 use oxbpf_isa::program::Program;
 use std::sync::Arc;
 
@@ -64,8 +64,23 @@ impl Machine {
         let mut program = Program::from_insns("filter", insns);
         program.prog_type = Some(ProgType::SocketFilter);
         let engine = Engine::new(Config::new().random(Arc::new(Seeded::new(1))));
-        let instance = Linker::new(&engine).instantiate(&program).map_err(NoRunner::Link)?;
-        Ok(Machine { instance, context: Context::new(ContextLayout::sk_buff()), packet: Packet::new(&[]) })
+        let mut linker = Linker::new(&engine);
+        // The length that libpcap's filters ask for is that on the wire, not of what was captured. The
+        // proof speaks of contexts in which it is the latter, so these run with their accesses checked.
+        let asks_len = filter.insns().iter().any(|insn| matches!(insn, Insn::LoadLen | Insn::LoadXLen));
+        let on_wire = filter.dialect() == Dialect::Pcap && asks_len;
+        let mut layout = ContextLayout::sk_buff();
+        let mut instance = None;
+        if on_wire {
+            layout.len_field = None;
+        } else if let Ok(proof) = oxbpf_verifier::prove(&program, &KernelModel::latest(), engine.cpus()) {
+            instance = linker.instantiate_verified(&proof).ok();
+        }
+        let instance = match instance {
+            Some(instance) => instance,
+            None => linker.instantiate(&program).map_err(NoRunner::Link)?,
+        };
+        Ok(Machine { instance, context: Context::new(layout), packet: Packet::new(&[]) })
     }
 
     fn run(&mut self, packet: &oxbpf_isa::cbpf::Packet<'_>, dialect: Dialect) -> u32 {

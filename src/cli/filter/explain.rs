@@ -36,7 +36,7 @@ pub(super) fn tell(
 ) -> Result<Status, CliError> {
     let explanation = explain(filter, link_type);
     let seccomp = filter.dialect() == Dialect::Seccomp;
-    let setting = Setting { network, link: Some(0) };
+    let setting = Setting { network, link: Some(0), shortest: 0 };
     let verdict = match matches(filter, &setting, &Limits::default()) {
         Matches::Never => Some("matches no packet"),
         Matches::Always => Some("matches every packet"),

@@ -92,6 +92,10 @@ pub(super) struct Args {
     /// Compare the verdicts, not only whether a packet matches.
     #[arg(long, requires = "compare", help_heading = "Judge")]
     exact: bool,
+    /// Leave packets of fewer bytes out of account: filters that ask for bytes in another order differ on
+    /// packets that are cut off.
+    #[arg(long, value_name = "BYTES", requires = "compare", default_value_t = 0, help_heading = "Judge")]
+    shortest: u32,
     /// The filters are for system calls: list what they allow, or run them with --syscall.
     #[arg(long, conflicts_with_all = ["read", "engine", "ctx", "at"], help_heading = "seccomp")]
     seccomp: bool,

@@ -440,10 +440,12 @@ pub(super) const VLAN: usize = 11;
 
 /// The packets that are looked at: first those whose length on the wire is the captured one, then
 /// those that had more on the wire, then all.
-pub(super) fn packets(table: &mut Table) -> Result<[Bit; 3], Full> {
+pub(super) fn packets(table: &mut Table, shortest: u32) -> Result<[Bit; 3], Full> {
     let (len, wire) = (len(table)?, wire_len(table)?);
     let over = table.less(&constant(MAX_LEN as u32), &len)?;
-    let any = table.not(over)?;
+    let under = table.less(&len, &constant(shortest))?;
+    let neither = table.or(over, under)?;
+    let any = table.not(neither)?;
     let less = table.less(&wire, &len)?;
     let usual = table.ite(less, NO, any)?;
     let same = table.equal(&len, &wire)?;

@@ -32,18 +32,21 @@ use exec::{DEVICE, Meaning, VLAN};
 /// The longest packet that answers speak of: libpcap's longest for most link types.
 pub const MAX_LEN: usize = 262_144;
 
-/// Where the headers of packets are, relative to the data.
+/// Where the headers of packets are, relative to the data, and which packets are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Setting {
     /// The network header.
     pub network: i32,
     /// The link-layer header.
     pub link: Option<i32>,
+    /// The shortest packets that are looked at. A filter ends where a packet does, so that two which ask
+    /// for the same bytes in another order differ on packets that are cut off; an optimiser makes such.
+    pub shortest: u32,
 }
 
 impl Setting {
-    /// Frames of Ethernet as a packet socket sees them.
-    pub const ETHERNET: Self = Self { network: 14, link: Some(0) };
+    /// Frames of Ethernet of any length, as a packet socket sees them.
+    pub const ETHERNET: Self = Self { network: 14, link: Some(0), shortest: 0 };
 }
 
 /// What has to be the same.
@@ -242,14 +245,18 @@ impl Witness {
 /// Compares two packet filters.
 pub fn compare(filters: [&Filter; 2], question: Question, setting: &Setting, limits: &Limits) -> Comparison {
     only(filters, |dialect| dialect != Dialect::Seccomp)
-        .and_then(|()| decide(filters, question, setting, limits, |table| Ok(exec::packets(table)?.to_vec())))
+        .and_then(|()| {
+            decide(filters, question, setting, limits, |table| {
+                Ok(exec::packets(table, setting.shortest)?.to_vec())
+            })
+        })
         .unwrap_or_else(Comparison::Unknown)
 }
 
 /// Compares two seccomp filters by their verdicts. A witness holds `struct seccomp_data` as sixteen
 /// words, most significant byte first, one of `arch` where there is one.
 pub fn compare_seccomp(filters: [&Filter; 2], arch: Arch, limits: &Limits) -> Comparison {
-    let setting = Setting { network: 0, link: None };
+    let setting = Setting { network: 0, link: None, shortest: 0 };
     let calls = |table: &mut Table| Ok(exec::calls(table, arch.audit())?.to_vec());
     only(filters, |dialect| dialect == Dialect::Seccomp)
         .and_then(|()| decide(filters, Question::Verdict, &setting, limits, calls))
@@ -336,7 +343,7 @@ fn count(filter: &Filter, setting: &Setting, limits: &Limits) -> Result<Matches,
     let table = &mut Table::new(limits.nodes, limits.variables);
     let outcome = exec::run(table, filter, setting, limits)?;
     let accepts = table.any(&outcome.verdict)?;
-    let any = exec::packets(table)?[2];
+    let any = exec::packets(table, setting.shortest)?[2];
     let known = table.ite(outcome.unknown, NO, any)?;
     let some = |table: &mut Table, f: Bit| Ok(table.and(f, known)? != NO);
     let refuses = table.ite(accepts, NO, YES)?;

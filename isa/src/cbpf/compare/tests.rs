@@ -74,6 +74,17 @@ fn a_difference_is_shown() {
 }
 
 #[test]
+fn another_order_differs_on_short_packets_only() {
+    let a = "ldb [0]\njeq #1, yes\nldb [9]\njeq #1, yes\nret #0\nyes: ret #1\n";
+    let b = "ldb [9]\njeq #1, yes\nldb [0]\njeq #1, yes\nret #0\nyes: ret #1\n";
+    let Comparison::Differ(w) = answer(a, b, Dialect::Pcap, Question::Match) else { panic!("they differ") };
+    assert_eq!(w.data, [1]);
+    let filters = [&filter(a, Dialect::Pcap), &filter(b, Dialect::Pcap)];
+    let long = Setting { shortest: 10, ..Setting::ETHERNET };
+    assert_eq!(compare(filters, Question::Match, &long, &Limits::default()), Comparison::Equal);
+}
+
+#[test]
 fn lengths_differ_in_meaning() {
     // The length on the wire under libpcap, that of the data under the kernel.
     let program = "ld #len\njge #100, yes\nret #0\nyes: ret #1\n";
