@@ -15,4 +15,5 @@ pub mod libpcap;
 #[cfg(target_os = "linux")]
 pub mod oracle;
 pub mod plugin;
+pub mod random;
 pub mod vectors;

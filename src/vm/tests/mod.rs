@@ -1,6 +1,8 @@
 mod helpers;
 mod hostile;
 mod programs;
+#[cfg(feature = "verifier")]
+mod proven;
 
 use super::*;
 use oxbpf_isa::asm::{Syntax, assemble};
