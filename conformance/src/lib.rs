@@ -11,9 +11,9 @@ pub mod facts;
 pub mod filetest;
 pub mod forms;
 pub mod fuzz;
-pub mod logs;
 #[cfg(target_os = "linux")]
 pub mod libpcap;
+pub mod logs;
 #[cfg(target_os = "linux")]
 pub mod oracle;
 pub mod plugin;

@@ -60,7 +60,7 @@ fn every_expression_in_every_engine() {
                     continue;
                 };
                 filters += 1;
-                let judged = oxbpf_verifier::verify(&program, &model).verdict;
+                let judged = oxbpf_verifier::verify(&program, &oxbpf_verifier::Kernel::new(&model)).verdict;
                 assert_eq!(judged, Verdict::Accept, "{link} {text:?} {optimize}");
                 let raw: Vec<_> = filter.insns().iter().map(|insn| insn.encode()).collect();
                 for packet in common.iter().chain(&aimed(&mut random, &raw, &common, 10)) {
