@@ -9,7 +9,7 @@
 use crate::domain::{Alu, Scalar, Violation, Width};
 use crate::explore::{Judged, Next, Walker};
 use crate::report::Finding;
-use crate::state::{ADD_CONST, ADD_CONST32, ADD_CONST64, Kind, Reg};
+use crate::state::{ADD_CONST, ADD_CONST32, ADD_CONST64, Kind, Mods, Reg};
 use alloc::string::String;
 use oxbpf_isa::insn::{AluOp, EndianOp, Operand, Reg as R, Size, Width as InsnWidth};
 use oxbpf_isa::program::ProgFlags;
