@@ -3,7 +3,7 @@
 //! `OXBPF_KFUNC_PROGRAMS` is how many to draw and `OXBPF_SEED` where to begin; a seed that is not given
 //! is drawn from the time, and printed. The programs are nearly valid: arguments mostly fit the
 //! parameters, and what was started is mostly ended. Those that are unknown for the feature that
-//! `OXBPF_SHOW_UNKNOWN` names are printed.
+//! `OXBPF_SHOW_UNKNOWN` names are printed. With `OXBPF_KFUNC_LOGS` the whole logs are compared too.
 #![cfg(target_os = "linux")]
 
 use std::sync::Arc;
@@ -518,6 +518,7 @@ fn random_programs_are_judged_as_the_kernel_judges_them() {
     };
     let maps = maps();
     let per_shape = number("OXBPF_KFUNC_PROGRAMS").unwrap_or(1400) / SHAPES.len() as u64;
+    let level = if std::env::var_os("OXBPF_KFUNC_LOGS").is_some() { 2 } else { 4 };
     let mut tally = Tally::default();
     for &(prog_type, attach, target) in SHAPES {
         generator.kfuncs = kfuncs(oracle.types(), &names, &model, prog_type);
@@ -532,8 +533,8 @@ fn random_programs_are_judged_as_the_kernel_judges_them() {
             if prog_type == ProgType::Syscall {
                 program.flags = ProgFlags(ProgFlags::SLEEPABLE);
             }
-            let Ok((answer, _)) = oracle.load(&program, 4) else { continue };
-            tally.add(&program, &kernel, &answer);
+            let Ok((answer, _)) = oracle.load(&program, level) else { continue };
+            tally.add(&program, &kernel, &answer, level);
         }
     }
     println!("random: {tally:?}");
@@ -550,6 +551,8 @@ struct Tally {
     counts: u32,
     rejected: u32,
     messages: u32,
+    logs: u32,
+    logs_equal: u32,
     features: std::collections::BTreeMap<&'static str, u32>,
 }
 
@@ -565,9 +568,33 @@ fn text(program: &Program) -> String {
     program.insns.iter().map(line).collect::<Vec<_>>().join(" ")
 }
 
+/// A line with what a wide load loads left out, which is an address of the kernel.
+fn without_address(line: &str) -> String {
+    let Some((before, after)) = line.split_once("(18) r") else { return line.to_owned() };
+    // Behind the instruction stands what it changed, further right the longer the address.
+    let state = after.split_once(';').map_or("", |(_, state)| state);
+    format!("{before}(18) r{}{state}", after.split(' ').next().unwrap_or(""))
+}
+
 impl Tally {
-    fn add(&mut self, program: &Program, kernel: &Kernel<'_>, theirs: &Answer) {
-        let (ours, log) = verify_logged(program, kernel, 4);
+    fn logs(&mut self, ours: &str, theirs: &str, program: &Program) {
+        self.logs += 1;
+        let end = |l: &&str| !l.starts_with("processed") && !l.starts_with("verification time");
+        let (mut a, mut b) = (ours.lines().take_while(end), theirs.lines().take_while(end));
+        loop {
+            match (a.next(), b.next()) {
+                (None, None) => return self.logs_equal += 1,
+                (Some(a), Some(b)) if without_address(a) == without_address(b) => {}
+                (a, b) => return println!("LOG {a:?} for {b:?}: {}", text(program)),
+            }
+        }
+    }
+
+    fn add(&mut self, program: &Program, kernel: &Kernel<'_>, theirs: &Answer, level: u32) {
+        let (ours, log) = verify_logged(program, kernel, level);
+        if level == 2 && !matches!(ours.verdict, Verdict::Unknown(_)) {
+            self.logs(&log, &theirs.log, program);
+        }
         let said = last_line(&theirs.log);
         let of = program.prog_type.map_or("", ProgType::name);
         if let Verdict::Unknown(feature) = ours.verdict {

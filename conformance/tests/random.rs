@@ -68,8 +68,11 @@ struct Judges {
     level: u32,
 }
 
+/// How the two compare, what ours said, and what the kernel said.
+type Judged = (Class, Option<(Judgement, String)>, Answer);
+
 impl Judges {
-    fn judge(&self, program: &Program) -> Option<(Class, Option<(Judgement, String)>, Answer)> {
+    fn judge(&self, program: &Program) -> Option<Judged> {
         let (mut theirs, _) = self.oracle.load(program, 4).ok()?;
         if self.level != 4 {
             // Long logs take long and say the same again and again.

@@ -9,6 +9,8 @@
 //! Left to others: arguments and results of a call (`transfer::kfunc`).
 
 mod special;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use special::Special;
 
