@@ -161,3 +161,62 @@ processed 3 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_stat
 ";
     assert_eq!(log, expected);
 }
+
+/// A program whose map holds values of a number and a lock at 4.
+fn with_lock(text_before: &str, text_after: &str) -> Program {
+    use oxbpf_isa::btf::{BtfBuilder, IntEncoding, Member};
+    use oxbpf_isa::insn::ByteOrder;
+    let mut btf = BtfBuilder::new(ByteOrder::Little);
+    let member = |name, ty, at: u32| Member { name, ty, bit_offset: 8 * at, bit_size: 0 };
+    let int = btf.int("int", 4, IntEncoding(1)).unwrap();
+    let lock = btf.structure("bpf_spin_lock", 4, &[member("val", int, 0)]).unwrap();
+    let value = btf.structure("value", 8, &[member("count", int, 0), member("lock", lock, 4)]).unwrap();
+    let map = MapDef {
+        name: "m".into(),
+        map_type: 2,
+        key_size: 4,
+        value_size: 8,
+        max_entries: 4,
+        key_type: int,
+        value_type: value,
+        btf: Some(alloc::sync::Arc::new(btf.build().unwrap())),
+        ..MapDef::default()
+    };
+    let assembled = |text: &str| assemble(text, Syntax::Kernel).unwrap();
+    let mut insns = assembled("r7 = r1\n*(u32 *)(r10 -4) = 1\nr2 = r10\nr2 += -4");
+    insns.extend([RawInsn::new(0x18, 1, 1, 0, 0), RawInsn::default()]);
+    insns.extend(assembled("call 1\nif r0 != 0x0 goto +1\nexit\nr6 = r0\nr1 = r0\nr1 += 4"));
+    insns.extend(assembled(text_before));
+    insns.extend(assembled(text_after));
+    insns.extend(assembled("r0 = 0\nexit"));
+    Program { insns, maps: vec![alloc::sync::Arc::new(map)], ..program("exit", ProgType::SchedCls) }
+}
+
+#[test]
+fn locks_are_taken_and_given_back_as_in_the_kernel() {
+    const UNLOCK: &str = "r1 = r6\nr1 += 4\ncall 94";
+    let cases: &[(&str, &str, Option<&str>)] = &[
+        ("call 93", UNLOCK, None),
+        ("call 93\nr2 = *(u32 *)(r6 +0)", UNLOCK, None),
+        (
+            "call 93",
+            "r0 = 0",
+            Some("BPF_EXIT instruction in main prog cannot be used inside bpf_spin_lock-ed region"),
+        ),
+        ("r0 = 0", UNLOCK, Some("bpf_spin_unlock without taking a lock")),
+        ("call 93\ncall 5", UNLOCK, Some("function calls are not allowed while holding a lock")),
+        ("r1 += -4\ncall 93", UNLOCK, Some("off 0 doesn't point to 'struct bpf_spin_lock' that is at 4")),
+        ("r2 = *(u32 *)(r6 +4)", "r0 = 0", Some("bpf_spin_lock cannot be accessed directly by load/store")),
+    ];
+    for &(before, after, words) in cases {
+        let (judgement, log) = judge(&with_lock(before, after), 1);
+        match words {
+            None => assert_eq!(judgement.verdict, Verdict::Accept, "{before}\n{log}"),
+            Some(words) => {
+                let lines: Vec<&str> = log.lines().collect();
+                assert!(matches!(judgement.verdict, Verdict::Reject(_)), "{before}\n{log}");
+                assert_eq!(lines[lines.len() - 2], words, "{before}\n{log}");
+            }
+        }
+    }
+}

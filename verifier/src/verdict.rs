@@ -1,12 +1,12 @@
 //! What is said of a program in the end.
 
 use crate::explore::{Function, Stop, Walker};
-use crate::kfunc::{Call, Kfuncs};
+use crate::kfunc::{Call, Kfuncs, Special};
 use crate::log::Log;
 use crate::proof::Recorder;
 use crate::report::{Fault, Finding};
 use crate::state::State;
-use crate::structure::{self, Graph, Structure};
+use crate::structure::{self, Clobbers, Fastcall, Graph, Structure};
 use crate::transfer::{MapFields, Objects};
 use crate::types::{Kernel, Part, Types, symbol, target};
 use crate::witness::Left;
@@ -15,10 +15,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::Cell;
 use core::fmt;
-use oxbpf_isa::btf::{Linkage, Type};
-use oxbpf_isa::insn::{Callee, Imm64, Insn};
+use oxbpf_isa::btf::{Linkage, Type, TypeId};
+use oxbpf_isa::insn::opcode::pseudo;
+use oxbpf_isa::insn::{Callee, Imm64, Insn, RawInsn};
 use oxbpf_isa::kernel::{
-    HelperFlags, KernelModel, KernelVersion, KfuncFlags, MapType, ProgFlags as Of, ProgKind, ProgType,
+    HelperFlags, KernelModel, KernelVersion, KfuncFlags, MapType, ProgFlags as Of, ProgKind, ProgType, RetKind,
 };
 use oxbpf_isa::program::{MapDef, ProgFlags, Program};
 
@@ -295,6 +296,7 @@ fn judge<'a>(
     walker.attach = attach;
     walker.objects = objects;
     walker.has_arena = crate::transfer::has_arena(program, structure);
+    walker.fastcall = fastcall(&walker);
     (walker.cpus, walker.recorder, walker.observer) = (options.cpus, options.recorder, options.observer);
     walker.covers_all = options.left.is_some();
     let walked = walk_all(&mut walker);
@@ -302,6 +304,7 @@ fn judge<'a>(
         *left = Some(walker.leave_behind());
     }
     *stats = walker.stats;
+    walker.drop_fastcall_spills();
     let verdict = match walked {
         Ok(()) => match crate::transfer::check_depth(&walker, bare, stats) {
             Ok(()) => match (walker.absent_kfunc, unseen(&walker)) {
@@ -342,6 +345,28 @@ fn depths(walker: &Walker<'_>, accepted: bool) -> Vec<u32> {
         depth
     };
     functions.filter(alive).map(depth).collect()
+}
+
+/// Calls that the kernel compiles in line, between spills and fills for those that do not.
+fn fastcall(walker: &Walker<'_>) -> Option<Fastcall> {
+    let clobbers = |at: usize, insn: RawInsn| {
+        let (returns, args, inline) = match insn.src {
+            pseudo::CALL_HELPER => {
+                let found = walker.model.helper_for(&walker.kind, insn.imm as u32).ok()?;
+                let inline = found.proto.flags.contains(HelperFlags::FASTCALL);
+                (found.proto.ret.kind != RetKind::Void, found.proto.arity(), inline)
+            }
+            pseudo::CALL_KFUNC => {
+                let Call::Known(kfunc) = walker.kfuncs.at(at as u32) else { return None };
+                let inline = matches!(kfunc.special, Some(Special::CastToKernCtx | Special::RdonlyCast));
+                (kfunc.proto.ret != TypeId::VOID, kfunc.params().len(), inline)
+            }
+            _ => return None,
+        };
+        let regs = ((1u32 << (args + 1)) - 2) as u8 | u8::from(returns);
+        Some(Clobbers { regs, inline })
+    };
+    Fastcall::find(&walker.program.insns, &walker.structure.subprogs, clobbers)
 }
 
 /// The kernel whose walk this is.

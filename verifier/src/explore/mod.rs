@@ -19,7 +19,7 @@ use crate::log::{Log, Subject};
 use crate::proof::Recorder;
 use crate::report::Finding;
 use crate::state::{Access, Differs, Frame, Ids, Kind, Mods, NO_CALLSITE, State, StateId, Step};
-use crate::structure::{Graph, Marks, Slot, Structure};
+use crate::structure::{Fastcall, Graph, Marks, Slot, Structure};
 use crate::transfer::{MapFields, Objects};
 use crate::types::target::Target;
 use crate::types::{Kernel, Types};
@@ -143,6 +143,8 @@ pub(crate) struct Walker<'p> {
     walked: Vec<bool>,
     /// Special fields of each map and of the map inside it.
     pub map_fields: MapFields,
+    /// Spills around calls that the kernel compiles in line.
+    pub fastcall: Option<Fastcall>,
     /// The program uses an arena.
     pub has_arena: bool,
     /// Structures of the program's types with special fields.
@@ -216,6 +218,7 @@ impl<'p> Walker<'p> {
             loops: hashbrown::HashMap::new(),
             walked: vec![false; count],
             map_fields,
+            fastcall: None,
             has_arena: false,
             objects: Objects::default(),
             cpus: 0,

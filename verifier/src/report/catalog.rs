@@ -973,6 +973,9 @@ findings! {
     "E1723" EBUSY SecondArena = "second arena",
         "Only one arena per program",
         "A program uses at most one arena.";
+    "E1725" EACCES StringVariable { reg: u8 } = "string at a variable offset",
+        "R{reg} is not a constant address'",
+        "Which string is meant must be known when the program is judged.";
     "E1730" EINVAL GlobalParams { name: String, count: usize } = "parameters of a global function",
         "Global function {name}() with {count} > 5 args. Buggy compiler.",
         "Functions take at most five arguments.";

@@ -453,6 +453,9 @@ impl Walker<'_> {
         if !readonly {
             return Err(Finding::NotReadonly { reg: number }.into());
         }
+        if !reg.num.is_const() {
+            return Err(Finding::StringVariable { reg: number }.into());
+        }
         let (Some(var), Some(MapType::Array), Some(data)) =
             (reg.num.const_value(), map.kind(), map.data.clone())
         else {

@@ -66,6 +66,18 @@ pub(crate) fn check_depth(
     Ok(())
 }
 
+impl Walker<'_> {
+    /// What the kernel takes out after its walk needs no stack.
+    pub(crate) fn drop_fastcall_spills(&mut self) {
+        let Some(fastcall) = &self.fastcall else { return };
+        for (n, function) in self.functions.iter_mut().enumerate() {
+            if let Some(bytes) = fastcall.reduced(n) {
+                function.stack_depth = bytes;
+            }
+        }
+    }
+}
+
 struct Chain<'a> {
     functions: &'a [Function],
     structure: &'a Structure,

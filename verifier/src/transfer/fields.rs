@@ -380,3 +380,92 @@ fn key_fits(map: &MapDef, btf: &Btf, kind: MapType, value: TypeId) -> bool {
         _ => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use oxbpf_isa::btf::{BtfBuilder, IntEncoding, Member};
+    use oxbpf_isa::insn::ByteOrder;
+
+    struct Types {
+        btf: BtfBuilder,
+        int: TypeId,
+        lock: TypeId,
+    }
+
+    fn member(name: &str, ty: TypeId, at: u32) -> Member<'_> {
+        Member { name, ty, bit_offset: 8 * at, bit_size: 0 }
+    }
+
+    fn types() -> Types {
+        let mut btf = BtfBuilder::new(ByteOrder::Little);
+        let int = btf.int("int", 4, IntEncoding(1)).unwrap();
+        let lock = btf.structure("bpf_spin_lock", 4, &[member("val", int, 0)]).unwrap();
+        Types { btf, int, lock }
+    }
+
+    /// The kinds and offsets of the special fields of a structure of these members.
+    fn found(mut types: Types, size: u32, members: &[Member<'_>]) -> Result<Vec<(FieldKind, u32)>, Broken> {
+        let value = types.btf.structure("value", size, members).unwrap();
+        let btf = types.btf.build().unwrap();
+        let model = KernelModel::latest();
+        let kernel = crate::Kernel::new(&model);
+        let program = Program::from_insns("test", Vec::new());
+        let types = crate::types::Types::new(&program, &kernel);
+        let fields = find(&btf, value, size, (&model, &types), |_| true)?;
+        Ok(fields.all().iter().map(|f| (f.kind, f.off)).collect())
+    }
+
+    #[test]
+    fn a_lock_is_found_where_it_is() {
+        let t = types();
+        let members = [member("count", t.int, 0), member("lock", t.lock, 4)];
+        assert_eq!(found(t, 8, &members), Ok(Vec::from([(FieldKind::SpinLock, 4)])));
+    }
+
+    #[test]
+    fn one_in_a_nested_structure_is_found_and_one_behind_a_typedef_is_not() {
+        let mut t = types();
+        let inner = t.btf.structure("inner", 8, &[member("a", t.int, 0), member("lock", t.lock, 4)]).unwrap();
+        let named = t.btf.typedef("named", inner).unwrap();
+        let members = [member("x", t.int, 0), member("inner", inner, 4)];
+        let hidden = [member("inner", named, 0)];
+        let mut other = types();
+        let inner = other.btf.structure("inner", 8, &[member("lock", other.lock, 4)]).unwrap();
+        let named_again = other.btf.typedef("named", inner).unwrap();
+        assert_eq!(named_again, named);
+        assert_eq!(found(t, 12, &members), Ok(Vec::from([(FieldKind::SpinLock, 8)])));
+        assert_eq!(found(other, 8, &hidden), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn two_locks_break_the_type() {
+        let t = types();
+        let members = [member("a", t.lock, 0), member("b", t.lock, 4)];
+        assert_eq!(found(t, 8, &members), Err(Broken));
+    }
+
+    #[test]
+    fn a_lock_in_an_array_breaks_the_type_and_pointers_in_one_do_not() {
+        let mut t = types();
+        let locks = t.btf.array(t.lock, t.int, 2).unwrap();
+        assert_eq!(found(t, 8, &[member("locks", locks, 0)]), Err(Broken));
+        let mut t = types();
+        let object = t.btf.structure("object", 4, &[member("a", t.int, 0)]).unwrap();
+        let tag = t.btf.type_tag("kptr", object, false).unwrap();
+        let ptr = t.btf.ptr(tag).unwrap();
+        let ptrs = t.btf.array(ptr, t.int, 3).unwrap();
+        let at = |off| (FieldKind::Kptr, off);
+        assert_eq!(found(t, 24, &[member("ptrs", ptrs, 0)]), Ok(Vec::from([at(0), at(8), at(16)])));
+    }
+
+    #[test]
+    fn a_value_has_no_more_than_eleven() {
+        let mut t = types();
+        let object = t.btf.structure("object", 4, &[member("a", t.int, 0)]).unwrap();
+        let tag = t.btf.type_tag("kptr", object, false).unwrap();
+        let ptr = t.btf.ptr(tag).unwrap();
+        let ptrs = t.btf.array(ptr, t.int, 12).unwrap();
+        assert_eq!(found(t, 96, &[member("ptrs", ptrs, 0)]), Err(Broken));
+    }
+}

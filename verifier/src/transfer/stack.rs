@@ -62,6 +62,13 @@ impl Walker<'_> {
         *depth = (*depth).max(8 * slots as u32);
     }
 
+    /// The stack is accessed, which takes patterns of calls apart that expect it to be theirs.
+    fn not_fastcall(&mut self, frame: usize, off: i64) {
+        if let Some(fastcall) = &mut self.fastcall {
+            fastcall.accessed(self.cur.frames[frame].subprog as usize, self.at as usize, off);
+        }
+    }
+
     pub(super) fn stack_write(
         &mut self,
         r: usize,
@@ -84,6 +91,7 @@ impl Walker<'_> {
     fn stack_write_fixed(&mut self, frame: usize, off: i32, size: u32, value: Option<Operand>) -> Judged<()> {
         let byte = (-off - 1) as usize;
         let spi = byte / 8;
+        self.not_fastcall(frame, i64::from(off));
         self.log.scratch_slot(frame == self.cur.curframe(), spi);
         self.stack_live.ensure(&self.cur);
         self.destroy_dynptr(frame, spi)?;
@@ -165,6 +173,7 @@ impl Walker<'_> {
             None => false,
         };
         self.stack_live.ensure(&self.cur);
+        self.not_fastcall(frame, min);
         for i in min..max {
             self.destroy_dynptr(frame, (-i - 1) as usize / 8)?;
         }
@@ -207,11 +216,13 @@ impl Walker<'_> {
             }
             self.stack_range(r, off, i64::from(size), false, Way::Read, false)?;
             let min = reg.num.smin() + i64::from(off);
+            self.not_fastcall(frame, min);
             let max = reg.num.smax() + i64::from(off) + i64::from(size);
             self.set_from_bytes(frame, min, max, dst);
             return Ok(());
         };
         let off = (var as i64 + i64::from(off)) as i32;
+        self.not_fastcall(frame, i64::from(off));
         let byte = (-off - 1) as usize;
         let spi = byte / 8;
         self.log.scratch_slot(frame == self.cur.curframe(), spi);
