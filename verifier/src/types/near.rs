@@ -4,7 +4,7 @@ use super::Types;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
-use oxbpf_isa::btf::{Btf, Kind};
+use oxbpf_isa::btf::{Btf, Kind, TypeId};
 
 /// So many names are offered.
 const MOST: usize = 3;
@@ -12,11 +12,17 @@ const MOST: usize = 3;
 /// The names of this kind nearest to the wanted one, as the end of a message; empty when none is near.
 pub(super) fn names(types: &Types<'_>, wanted: &str, prefix: &str, kind: Kind) -> String {
     let Some(kernel) = types.kernel else { return String::new() };
-    let most = wanted.len() / 3;
+    let most = (wanted.len() / 4).clamp(1, 4);
+    let letters = letters(wanted);
     let mut found: Vec<(usize, &str)> = Vec::new();
     let take = |btf: &Btf| -> Vec<(usize, String)> {
-        let own = btf.types().filter(|(_, t)| t.kind() == kind);
-        let named = own.filter_map(|(_, t)| t.name().strip_prefix(prefix));
+        let ids = (btf.first_id().0..btf.type_count()).map(TypeId);
+        let own = ids.filter(|&id| btf.kind(id) == Some(kind)).filter_map(|id| btf.ty(id));
+        let named = own.filter_map(|t| t.name().strip_prefix(prefix));
+        // A change takes one letter away and brings one, at most.
+        let may_be =
+            |n: &&str| (self::letters(n) ^ letters).count_ones() as usize <= 2 * most || contains(n, wanted);
+        let named = named.filter(may_be);
         named
             .filter_map(|n| Some((distance(n.as_bytes(), wanted.as_bytes(), most)?, String::from(n))))
             .collect()
@@ -35,11 +41,23 @@ pub(super) fn names(types: &Types<'_>, wanted: &str, prefix: &str, kind: Kind) -
     alloc::format!("; near it: {}", names.join(", "))
 }
 
+/// Which letters and digits a name is made of, as bits.
+fn letters(name: &str) -> u64 {
+    name.bytes().fold(0, |all, b| all | 1 << (b & 63))
+}
+
+fn extends(long: &[u8], short: &[u8]) -> bool {
+    short.len() >= 4 && (long.starts_with(short) || long.ends_with(short))
+}
+
+fn contains(a: &str, b: &str) -> bool {
+    extends(a.as_bytes(), b.as_bytes()) || extends(b.as_bytes(), a.as_bytes())
+}
+
 /// How many insertions, deletions and changes lead from one to the other; none above `most`. A name
 /// that only something is put before or after is nearer than that says.
 fn distance(a: &[u8], b: &[u8], most: usize) -> Option<usize> {
-    let contains = |a: &[u8], b: &[u8]| b.len() >= 4 && (a.starts_with(b) || a.ends_with(b));
-    if contains(a, b) || contains(b, a) && a.len() >= 6 {
+    if extends(a, b) || extends(b, a) && a.len() >= 6 {
         return Some(a.len().abs_diff(b.len()).clamp(1, 2));
     }
     if a.len().abs_diff(b.len()) > most {
