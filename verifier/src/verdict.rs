@@ -276,6 +276,7 @@ fn judge<'a>(
     walker.attach = attach;
     (walker.cpus, walker.recorder, walker.observer) = (options.cpus, options.recorder, options.observer);
     let walked = walk_all(&mut walker);
+    walker.settle_depths(walked.is_ok());
     *stats = walker.stats;
     let verdict = match walked {
         Ok(()) => match crate::transfer::check_depth(&walker.functions, structure, prog, stats) {
@@ -305,7 +306,7 @@ fn depths(walker: &Walker<'_>, accepted: bool) -> Vec<u32> {
         n == 0 || !accepted || walker.is_walked(subprog.start)
     };
     let depth = |(_, (subprog, function)): (usize, (&structure::Subprog, &Function))| {
-        let mut depth = function.stack_depth;
+        let mut depth = function.kept_depth;
         if accepted {
             let mut insns = (subprog.start..subprog.end).filter(|&at| walker.is_walked(at));
             let is_inlined = |at| walker.loops.get(&(at as u32)).is_some_and(Option::is_some);

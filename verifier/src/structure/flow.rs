@@ -201,7 +201,9 @@ fn mark(at: usize, insn: RawInsn, marks: &mut [Marks]) {
         jmp::CALL | jmp::EXIT | jmp::JA => {}
         op => {
             marks[at].add(Marks::PRUNE);
-            if op == jmp::JCOND {
+            // Only where it is whole: one that uses other fields is refused when the walk comes to it.
+            if insn == RawInsn::new(class::JMP | jmp::JCOND, 0, 0, insn.off, 0) {
+                debug_assert_eq!(op, jmp::JCOND);
                 marks[at].add(Marks::FORCE);
             }
         }

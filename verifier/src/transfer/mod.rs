@@ -10,6 +10,7 @@ mod call;
 mod dangling;
 mod depth;
 mod dynptr;
+mod fastcall;
 mod fields;
 mod format;
 mod iter;
@@ -29,6 +30,7 @@ mod typed;
 
 pub(crate) use dangling::dangling;
 pub(crate) use depth::check_depth;
+pub(crate) use fastcall::Fastcalls;
 pub(crate) use fields::MapFields;
 pub(crate) use maps::{index_of, is_inner, unknown_map, unusable};
 
