@@ -52,6 +52,29 @@ const ACCEPTED: &[(&str, ProgType, u64, u64)] = &[
     ),
     // A spilled pointer comes back as one.
     ("*(u64 *)(r10 -8) = r1\nr2 = *(u64 *)(r10 -8)\nr0 = *(u32 *)(r2 +16)\nexit", ProgType::Xdp, 4, 0),
+    // The second time round a slot holds what was not there the first time, and that counts.
+    (
+        "r0 = 0\n*(u32 *)(r10 -64) = 0\nmay_goto +2\n*(u64 *)(r10 -16) = 0\nif r0 s>= 0xffffffdd goto -3\nexit",
+        ProgType::Xdp,
+        11,
+        2,
+    ),
+    // A number whose bytes stay where they are stays linked to its copy.
+    (
+        "call 7\nr6 = r0\nr0 = le64 r0\nif r0 > 0x7 goto +4\nr1 = r10\nr1 += -16\nr1 += r6\n\
+         *(u8 *)(r1 +0) = 1\nr0 = 0\nexit",
+        ProgType::Xdp,
+        11,
+        1,
+    ),
+    // A packet load takes everything as read, so the two states before the second differ.
+    (
+        "r6 = r1\nr0 = *(u16 *)skb[10]\nif r0 != 0x5 goto +1\n*(u64 *)(r10 -8) = r0\n\
+         r0 = *(u16 *)skb[12]\nr0 = 0\nexit",
+        ProgType::SchedCls,
+        10,
+        1,
+    ),
 ];
 
 #[test]
@@ -89,7 +112,43 @@ const REJECTED: &[(&str, ProgType, i32, &str)] = &[
         "At program exit the register R0 has smin=5 smax=5 should have been in [0, 1]",
     ),
     ("call 999\nexit", ProgType::Xdp, 22, "invalid func unknown#999"),
+    ("call 0\nexit", ProgType::Xdp, 22, "program of this type cannot use helper bpf_unspec#0"),
+    ("r1 s/= 3\nr0 = 0\nexit", ProgType::Xdp, 13, "R1 pointer arithmetic with /= operator prohibited"),
+    (
+        "r3 = 0\nstore_release((u64 *)(r10 -12), r3)\nr0 = 0\nexit",
+        ProgType::Xdp,
+        13,
+        "misaligned stack access off 0+0+-12 size 8",
+    ),
+    (
+        "call pc+1\nexit\nr6 = r1\nr0 = *(u16 *)skb[10]\nexit",
+        ProgType::SchedCls,
+        22,
+        "LD_ABS is not allowed in subprogs without BTF",
+    ),
 ];
+
+/// Slots that hold no instruction, and the last words.
+const MALFORMED: &[(RawInsn, &str)] = &[
+    // A jump looks at its register before it looks at the fields it does not use.
+    (RawInsn::new(0x75, 7, 6, 0, 0), "R7 !read_ok"),
+    (RawInsn::new(0x75, 1, 6, 0, 0), "BPF_JMP/JMP32 uses reserved fields"),
+    (RawInsn::new(0xe5, 1, 0, 0, 0), "invalid may_goto imm 0"),
+    (RawInsn::new(0xd3, 10, 1, -8, 0x40), "invalid atomic operand size"),
+    (RawInsn::new(0xdb, 10, 1, -8, 0x42), "BPF_ATOMIC uses invalid atomic opcode 42"),
+    (RawInsn::new(0xbf, 11, 12, 0, 0), "R12 is invalid"),
+];
+
+#[test]
+fn slots_that_hold_no_instruction_are_refused_for_what_is_seen_first() {
+    for &(insn, words) in MALFORMED {
+        let mut insns = Vec::from([insn]);
+        insns.extend(assemble("r0 = 0\nexit", Syntax::Kernel).unwrap());
+        let (judgement, log) = judge(&Program { insns, ..program("exit", ProgType::Xdp) }, 1);
+        assert!(matches!(judgement.verdict, Verdict::Reject(_)), "{insn:?}");
+        assert!(log.lines().any(|line| line == words), "{insn:?}: {words}\n{log}");
+    }
+}
 
 #[test]
 fn refused_programs_are_refused_in_the_kernels_words() {
@@ -219,4 +278,35 @@ fn locks_are_taken_and_given_back_as_in_the_kernel() {
             }
         }
     }
+}
+
+#[test]
+fn the_walk_back_and_the_stack_stand_in_the_log() {
+    let text = "call 7\nr9 = r0\n*(u64 *)(r10 -32) = 5\nr9 = atomic64_fetch_and((u64 *)(r10 -32), r9)\n\
+        r9 &= 7\nr3 = r10\nr3 += r9\nr0 = 0\nexit";
+    let (_, log) = judge(&program(text, ProgType::Xdp), 2);
+    let expected = "\
+6: (0f) r3 += r9
+mark_precise: frame0: last_idx 6 first_idx 0 subseq_idx -1 
+mark_precise: frame0: regs=r9 stack= before 5: (bf) r3 = r10
+mark_precise: frame0: regs=r9 stack= before 4: (57) r9 &= 7
+mark_precise: frame0: regs=r9 stack= before 3: (db) r9 = atomic64_fetch_and((u64 *)(r10 -32), r9)
+mark_precise: frame0: regs=r9 stack= before 2: (7a) *(u64 *)(r10 -32) = 5
+mark_precise: frame0: regs=r9 stack= before 1: (bf) r9 = r0
+mark_precise: frame0: regs=r0 stack= before 0: (85) call bpf_get_prandom_u32#7
+7: R3=fp5 R9=5
+7: (b7) r0 = 0                        ; R0=0
+8: (95) exit
+(0) frame 0 insn 3 +live -32 
+(0) frame 0 insn 3 +written -32 
+(0) frame 0 insn 2 +written -32 
+(0) frame 0 insn 1 +written -32 
+(0) frame 0 insn 0 +written -32 
+(0) live stack update done in 2 iterations
+processed 9 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0
+";
+    assert!(log.ends_with(expected), "{log}");
+    // At the lowest level what led to an accept is forgotten; the statistics have a level of their own.
+    let (_, log) = judge(&program(text, ProgType::Xdp), 4);
+    assert_eq!(log.lines().next(), Some("stack depth 32"));
 }

@@ -1,12 +1,12 @@
 //! What is said of a program in the end.
 
 use crate::explore::{Function, Stop, Walker};
-use crate::kfunc::{Call, Kfuncs, Special};
+use crate::kfunc::{Call, Kfuncs};
 use crate::log::Log;
 use crate::proof::Recorder;
 use crate::report::{Fault, Finding};
 use crate::state::State;
-use crate::structure::{self, Clobbers, Fastcall, Graph, Structure};
+use crate::structure::{self, Graph, Structure};
 use crate::transfer::{MapFields, Objects};
 use crate::types::{Kernel, Part, Types, symbol, target};
 use crate::witness::Left;
@@ -15,11 +15,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::Cell;
 use core::fmt;
-use oxbpf_isa::btf::{Linkage, Type, TypeId};
-use oxbpf_isa::insn::opcode::pseudo;
-use oxbpf_isa::insn::{Callee, Imm64, Insn, RawInsn};
+use oxbpf_isa::btf::{Linkage, Type};
+use oxbpf_isa::insn::{Callee, Imm64, Insn};
 use oxbpf_isa::kernel::{
-    HelperFlags, KernelModel, KernelVersion, KfuncFlags, MapType, ProgFlags as Of, ProgKind, ProgType, RetKind,
+    HelperFlags, KernelModel, KernelVersion, KfuncFlags, MapType, ProgFlags as Of, ProgKind, ProgType,
 };
 use oxbpf_isa::program::{MapDef, ProgFlags, Program};
 
@@ -296,15 +295,14 @@ fn judge<'a>(
     walker.attach = attach;
     walker.objects = objects;
     walker.has_arena = crate::transfer::has_arena(program, structure);
-    walker.fastcall = fastcall(&walker);
     (walker.cpus, walker.recorder, walker.observer) = (options.cpus, options.recorder, options.observer);
     walker.covers_all = options.left.is_some();
     let walked = walk_all(&mut walker);
     if let Some(left) = options.left {
         *left = Some(walker.leave_behind());
     }
+    walker.settle_depths(walked.is_ok());
     *stats = walker.stats;
-    walker.drop_fastcall_spills();
     let verdict = match walked {
         Ok(()) => match crate::transfer::check_depth(&walker, bare, stats) {
             Ok(()) => match (walker.absent_kfunc, unseen(&walker)) {
@@ -333,7 +331,7 @@ fn depths(walker: &Walker<'_>, accepted: bool) -> Vec<u32> {
         n == 0 || !accepted || walker.is_walked(subprog.start)
     };
     let depth = |(_, (subprog, function)): (usize, (&structure::Subprog, &Function))| {
-        let mut depth = function.stack_depth;
+        let mut depth = function.kept_depth;
         if accepted {
             let mut insns = (subprog.start..subprog.end).filter(|&at| walker.is_walked(at));
             let is_inlined = |at| walker.loops.get(&(at as u32)).is_some_and(Option::is_some);
@@ -345,28 +343,6 @@ fn depths(walker: &Walker<'_>, accepted: bool) -> Vec<u32> {
         depth
     };
     functions.filter(alive).map(depth).collect()
-}
-
-/// Calls that the kernel compiles in line, between spills and fills for those that do not.
-fn fastcall(walker: &Walker<'_>) -> Option<Fastcall> {
-    let clobbers = |at: usize, insn: RawInsn| {
-        let (returns, args, inline) = match insn.src {
-            pseudo::CALL_HELPER => {
-                let found = walker.model.helper_for(&walker.kind, insn.imm as u32).ok()?;
-                let inline = found.proto.flags.contains(HelperFlags::FASTCALL);
-                (found.proto.ret.kind != RetKind::Void, found.proto.arity(), inline)
-            }
-            pseudo::CALL_KFUNC => {
-                let Call::Known(kfunc) = walker.kfuncs.at(at as u32) else { return None };
-                let inline = matches!(kfunc.special, Some(Special::CastToKernCtx | Special::RdonlyCast));
-                (kfunc.proto.ret != TypeId::VOID, kfunc.params().len(), inline)
-            }
-            _ => return None,
-        };
-        let regs = ((1u32 << (args + 1)) - 2) as u8 | u8::from(returns);
-        Some(Clobbers { regs, inline })
-    };
-    Fastcall::find(&walker.program.insns, &walker.structure.subprogs, clobbers)
 }
 
 /// The kernel whose walk this is.

@@ -19,8 +19,8 @@ use crate::log::{Log, Subject};
 use crate::proof::Recorder;
 use crate::report::Finding;
 use crate::state::{Access, Differs, Frame, Ids, Kind, Mods, NO_CALLSITE, State, StateId, Step};
-use crate::structure::{Fastcall, Graph, Marks, Slot, Structure};
-use crate::transfer::{MapFields, Objects};
+use crate::structure::{Graph, Marks, Slot, Structure};
+use crate::transfer::{Fastcalls, MapFields, Objects};
 use crate::types::target::Target;
 use crate::types::{Kernel, Types};
 use crate::verdict::{Feature, Stats};
@@ -91,6 +91,8 @@ struct Pending {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Function {
     pub stack_depth: u32,
+    /// Of it what the kernel keeps, once it has taken out spills that nobody needs.
+    pub kept_depth: u32,
     /// Judged by its prototype alone, rather than at each call.
     pub global: bool,
     /// By its types, where there are any.
@@ -139,12 +141,11 @@ pub(crate) struct Walker<'p> {
     pub pointer_kinds: Vec<Option<(Kind, Mods)>>,
     /// The callback of each loop that may be put in place of its call; none once it may not.
     pub loops: hashbrown::HashMap<u32, Option<u32>>,
+    pub fastcalls: Fastcalls,
     /// Instructions that some path led to.
     walked: Vec<bool>,
     /// Special fields of each map and of the map inside it.
     pub map_fields: MapFields,
-    /// Spills around calls that the kernel compiles in line.
-    pub fastcall: Option<Fastcall>,
     /// The program uses an arena.
     pub has_arena: bool,
     /// Structures of the program's types with special fields.
@@ -192,6 +193,7 @@ impl<'p> Walker<'p> {
         log: Log,
     ) -> Walker<'p> {
         let count = program.insns.len();
+        let fastcalls = Fastcalls::new(&program.insns, structure, kernel.model, &kind, &kfuncs);
         let types = Types::new(program, kernel);
         Walker {
             program,
@@ -216,9 +218,9 @@ impl<'p> Walker<'p> {
             log,
             pointer_kinds: vec![None; count],
             loops: hashbrown::HashMap::new(),
+            fastcalls,
             walked: vec![false; count],
             map_fields,
-            fastcall: None,
             has_arena: false,
             objects: Objects::default(),
             cpus: 0,

@@ -136,9 +136,8 @@ impl Log {
     /// What an instruction touched, behind it if nothing was written since.
     fn touched(&mut self, state: &State, subject: Subject<'_>) {
         if self.text.len() == self.line_end && self.line_len > 0 {
-            if self.text.ends_with('\n') {
-                self.text.pop();
-            }
+            // The end of the line goes, or what stands there since a path was given up.
+            self.text.pop();
             let width = (self.line_len + TAB / 2).max(COLUMN).next_multiple_of(TAB) - self.line_len - 1;
             self.line(format_args!("{:width$};", ""));
         } else {

@@ -42,6 +42,9 @@ const SYNC_CALLBACK_HELPERS: [i32; 4] = [164, 180, 181, 209];
 /// Helpers that have a function of the program called later: timer_set_callback.
 const ASYNC_CALLBACK_HELPERS: [i32; 1] = [170];
 
+/// The source field of the conditional jump that is `may_goto`.
+const MAY_GOTO: u8 = 0;
+
 /// How far the walk is with a slot.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Progress {
@@ -199,9 +202,9 @@ fn mark(at: usize, insn: RawInsn, marks: &mut [Marks]) {
             }
         }
         jmp::CALL | jmp::EXIT | jmp::JA => {}
-        op => {
+        _ => {
             marks[at].add(Marks::PRUNE);
-            if op == jmp::JCOND {
+            if insn.code == class::JMP | jmp::JCOND && insn.src == MAY_GOTO {
                 marks[at].add(Marks::FORCE);
             }
         }

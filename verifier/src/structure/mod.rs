@@ -9,14 +9,12 @@
 //! Faults of single instructions beyond that (unused fields, registers, helpers) are the walk's: the
 //! kernel sees them only on paths it takes.
 
-mod fastcall;
 mod flow;
 mod functions;
 mod graph;
 mod references;
 mod types;
 
-pub(crate) use fastcall::{Clobbers, Fastcall};
 pub use flow::Marks;
 pub use functions::Subprog;
 pub use graph::{Graph, Successors};

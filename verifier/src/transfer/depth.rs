@@ -59,23 +59,11 @@ pub(crate) fn check_depth(
     for (n, f) in functions.iter().enumerate().rev() {
         if n == 0 || f.is_async_callback {
             chain.tail_call = false;
-            chain.visit(n, 0, n == 0 && private)?;
+            chain.visit(n, (0, 0), n == 0 && private)?;
         }
     }
     stats.stack_depth = chain.deepest;
     Ok(())
-}
-
-impl Walker<'_> {
-    /// What the kernel takes out after its walk needs no stack.
-    pub(crate) fn drop_fastcall_spills(&mut self) {
-        let Some(fastcall) = &self.fastcall else { return };
-        for (n, function) in self.functions.iter_mut().enumerate() {
-            if let Some(bytes) = fastcall.reduced(n) {
-                function.stack_depth = bytes;
-            }
-        }
-    }
 }
 
 struct Chain<'a> {
@@ -96,7 +84,14 @@ impl Chain<'_> {
         self.functions[subprog].is_callback || self.frames.iter().any(|&f| self.functions[f].is_callback)
     }
 
-    fn visit(&mut self, subprog: usize, before: u32, private: bool) -> Result<(), (Stop, usize)> {
+    /// `before` is what the frames below take by the kernel's count, and `real` what the program as it
+    /// stands takes.
+    fn visit(
+        &mut self,
+        subprog: usize,
+        (before, real): (u32, u32),
+        private: bool,
+    ) -> Result<(), (Stop, usize)> {
         self.steps += 1;
         if self.steps > 1 << 20 {
             return Err((Stop::Unknown(Feature::Internal), 0));
@@ -111,13 +106,15 @@ impl Chain<'_> {
         if subprog > 0 && s.has_tail_call && before >= MAX_BEFORE_TAIL_CALL {
             return Err((Finding::TailCallStack { bytes: before }.into(), s.start));
         }
-        let own = self.functions[subprog].stack_depth.next_multiple_of(16);
+        let own = self.functions[subprog].kept_depth.next_multiple_of(16);
+        let real_own = self.functions[subprog].stack_depth.next_multiple_of(16);
         if private && self.places[subprog] == Place::Undecided && own >= PRIVATE_MIN {
             self.places[subprog] = Place::Private;
         }
         let on_kernel = self.places[subprog] != Place::Private;
         let depth = if on_kernel { before + own } else { own };
-        self.deepest = self.deepest.max(depth);
+        let real_depth = if on_kernel { real + real_own } else { real_own };
+        self.deepest = self.deepest.max(real_depth);
         if depth > MAX_STACK {
             let finding = match on_kernel {
                 true => Finding::CombinedStack { frames: self.frames.len() + 1, bytes: depth },
@@ -125,7 +122,7 @@ impl Chain<'_> {
             };
             return Err((finding.into(), s.start));
         }
-        let below = if on_kernel { depth } else { before };
+        let below = if on_kernel { (depth, real_depth) } else { (before, real) };
         for at in s.start..s.end {
             let (off, is_call) = match self.structure.insns[at] {
                 Slot::Insn(Insn::Call(Callee::Subprog(off))) => (off, true),

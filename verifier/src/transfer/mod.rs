@@ -11,6 +11,7 @@ mod call;
 mod dangling;
 mod depth;
 mod dynptr;
+mod fastcall;
 mod fields;
 mod format;
 mod graph;
@@ -36,6 +37,7 @@ mod typed;
 
 pub(crate) use dangling::dangling;
 pub(crate) use depth::check_depth;
+pub(crate) use fastcall::Fastcalls;
 pub(crate) use fields::MapFields;
 pub(crate) use maps::{has_arena, index_of, is_inner, unknown_map, unusable};
 pub(crate) use objects::Objects;

@@ -62,13 +62,6 @@ impl Walker<'_> {
         *depth = (*depth).max(8 * slots as u32);
     }
 
-    /// The stack is accessed, which takes patterns of calls apart that expect it to be theirs.
-    fn not_fastcall(&mut self, frame: usize, off: i64) {
-        if let Some(fastcall) = &mut self.fastcall {
-            fastcall.accessed(self.cur.frames[frame].subprog as usize, self.at as usize, off);
-        }
-    }
-
     pub(super) fn stack_write(
         &mut self,
         r: usize,
@@ -91,7 +84,7 @@ impl Walker<'_> {
     fn stack_write_fixed(&mut self, frame: usize, off: i32, size: u32, value: Option<Operand>) -> Judged<()> {
         let byte = (-off - 1) as usize;
         let spi = byte / 8;
-        self.not_fastcall(frame, i64::from(off));
+        self.uses_stack(frame, i64::from(off));
         self.log.scratch_slot(frame == self.cur.curframe(), spi);
         self.stack_live.ensure(&self.cur);
         self.destroy_dynptr(frame, spi)?;
@@ -120,6 +113,7 @@ impl Walker<'_> {
             Some(Operand::Reg(src)) if self.cur.reg(src.index()).is_pointer() => {
                 let reg = *self.cur.reg(src.index());
                 if size != 8 {
+                    self.log_source(self.at);
                     return Err(Finding::SpillSize.into());
                 }
                 if frame != self.cur.curframe() && reg.kind == Kind::Stack {
@@ -173,10 +167,10 @@ impl Walker<'_> {
             None => false,
         };
         self.stack_live.ensure(&self.cur);
-        self.not_fastcall(frame, min);
         for i in min..max {
             self.destroy_dynptr(frame, (-i - 1) as usize / 8)?;
         }
+        self.uses_stack(frame, min);
         let mut zero_used = false;
         let is_cur = frame == self.cur.curframe();
         for i in min..max {
@@ -216,15 +210,15 @@ impl Walker<'_> {
             }
             self.stack_range(r, off, i64::from(size), false, Way::Read, false)?;
             let min = reg.num.smin() + i64::from(off);
-            self.not_fastcall(frame, min);
             let max = reg.num.smax() + i64::from(off) + i64::from(size);
             self.set_from_bytes(frame, min, max, dst);
+            self.uses_stack(frame, min);
             return Ok(());
         };
         let off = (var as i64 + i64::from(off)) as i32;
-        self.not_fastcall(frame, i64::from(off));
         let byte = (-off - 1) as usize;
         let spi = byte / 8;
+        self.uses_stack(frame, i64::from(off));
         self.log.scratch_slot(frame == self.cur.curframe(), spi);
         self.stack_live.ensure(&self.cur);
         self.stack_live.read(frame, 1 << spi);
@@ -238,6 +232,7 @@ impl Walker<'_> {
         let mut is_fill = true;
         if size != 8 || spill_size != 8 {
             if !slot.reg.is_scalar() {
+                self.log_source(self.at);
                 return Err(Finding::FillSize.into());
             }
             let Some(dst) = dst else { return Ok(()) };
