@@ -174,6 +174,8 @@ pub(crate) struct Walker<'p> {
     backedge_count: u64,
     ids: Ids,
     pub backtrack: Backtrack,
+    /// What a walk back has to look at each instruction for.
+    touches: Vec<u16>,
     pub stack_live: StackLiveness,
     cycles: Cycles,
 }
@@ -241,6 +243,7 @@ impl<'p> Walker<'p> {
             backedge_count: 0,
             ids: Ids::default(),
             backtrack: Backtrack::default(),
+            touches: precision::touches(&structure.insns),
             stack_live: StackLiveness::new(structure, &graph),
             cycles: Cycles::default(),
             graph,

@@ -9,9 +9,10 @@
 use super::{Judged, Stop, Walker};
 use crate::report::Finding;
 use crate::state::{Access, State, StateId, Step};
-use crate::structure::Marks;
+use crate::structure::{Marks, Slot};
 use crate::verdict::Feature;
-use oxbpf_isa::insn::{Callee, Insn, Operand, Reg as R};
+use alloc::vec::Vec;
+use oxbpf_isa::insn::{AtomicOp, Callee, Insn, Operand, Reg as R};
 use smallvec::SmallVec;
 
 /// R1 to R5.
@@ -23,6 +24,38 @@ const LINKED_BITS: u32 = 10;
 pub(crate) const MAX_LINKED: usize = 6;
 /// Linked registers and slots.
 pub(crate) type LinkedRegs = SmallVec<[Linked; MAX_LINKED]>;
+
+/// Set in an entry of [`touches`] for instructions that must always be looked at.
+const ALWAYS: u16 = 1 << 15;
+/// Set for those that must be looked at while any stack slot is looked for.
+const STORES: u16 = 1 << 14;
+
+/// For each instruction the registers that it does something about on the way back: most do nothing
+/// about most.
+pub(super) fn touches(slots: &[Slot]) -> Vec<u16> {
+    let bit = |r: R| 1u16 << r.index();
+    let of = |slot: &Slot| match *slot {
+        Slot::Second | Slot::Bad(_) => 0,
+        Slot::Insn(insn) => match insn {
+            Insn::Alu { dst, .. }
+            | Insn::Mov { dst, .. }
+            | Insn::MovSx { dst, .. }
+            | Insn::AddrSpaceCast { dst, .. }
+            | Insn::Load { dst, .. }
+            | Insn::LoadAcquire { dst, .. }
+            | Insn::LdImm64 { dst, .. } => bit(dst),
+            Insn::Jump { dst, src: Operand::Reg(src), .. } => bit(dst) | bit(src),
+            Insn::Neg { .. }
+            | Insn::Endian { .. }
+            | Insn::Jump { .. }
+            | Insn::Goto { .. }
+            | Insn::MayGoto { .. } => 0,
+            Insn::Store { base, .. } | Insn::StoreRelease { base, .. } => STORES | bit(base),
+            Insn::Atomic { .. } | Insn::Call(_) | Insn::Exit | Insn::Packet { .. } => ALWAYS,
+        },
+    };
+    slots.iter().map(of).collect()
+}
 
 /// What is looked for on the way back.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +69,12 @@ impl Backtrack {
     #[inline]
     fn is_empty(&self) -> bool {
         self.regs == [0; 8] && self.slots == [0; 8]
+    }
+
+    /// Whether an instruction with this entry of [`touches`] does anything to what is looked for.
+    #[inline]
+    fn is_touched(&self, by: u16) -> bool {
+        (self.regs[self.frame] | ALWAYS) & by != 0 || by & STORES != 0 && self.slots != [0; 8]
     }
 
     fn has(&self, reg: usize) -> bool {
@@ -220,39 +259,15 @@ impl Walker<'_> {
                 return self.at_entry(state, start, bt).map(|new| (Trail::Goes, changed | new));
             }
             // Steps are read where they are kept; nothing of the walk back changes them.
-            let mut left = match state {
-                None => history.len(),
-                Some(id) => self.state(id).history.len(),
-            };
-            let mut i = last as u32;
-            loop {
-                if skip {
-                    skip = false;
-                } else {
-                    let steps: &[Step] = match state {
-                        None => history,
-                        Some(id) => &self.state(id).history,
-                    };
-                    let step = left.checked_sub(1).map(|n| steps[n]).filter(|s| s.at == i);
-                    if let Trail::Lost = self.back_over(i, subsequent, step, bt)? {
-                        return Ok((Trail::Lost, changed));
-                    }
-                }
-                if bt.is_empty() {
-                    return Ok((Trail::Goes, changed));
-                }
-                subsequent = i64::from(i);
-                let steps: &[Step] = match state {
-                    None => history,
-                    Some(id) => &self.state(id).history,
-                };
-                match previous(steps, first, i, &mut left) {
-                    Some(to) => i = to,
-                    None => break,
-                }
-                if i as usize >= self.program.insns.len() {
-                    return Err(Stop::Unknown(Feature::Internal));
-                }
+            let kept = state.map(|id| core::mem::take(&mut self.state_mut(id).history));
+            let steps = kept.as_deref().unwrap_or(history);
+            let passed = self.back_through(steps, first, last as u32, &mut subsequent, skip, bt);
+            if let (Some(id), Some(kept)) = (state, kept) {
+                self.state_mut(id).history = kept;
+            }
+            skip = false;
+            if let Some(trail) = passed? {
+                return Ok((trail, changed));
             }
             let parent = match state {
                 None => start.parent,
@@ -269,6 +284,48 @@ impl Walker<'_> {
             first = self.state(parent).first_insn;
         }
         Ok((Trail::Lost, changed))
+    }
+
+    /// Walks back from `last` to `first`, where a state was kept, or until nothing is looked for; then the
+    /// trail ends there. The instruction at `last` is left out with `skip`.
+    fn back_through(
+        &mut self,
+        steps: &[Step],
+        first: u32,
+        last: u32,
+        subsequent: &mut i64,
+        skip: bool,
+        bt: &mut Backtrack,
+    ) -> Judged<Option<Trail>> {
+        let (mut i, mut left, mut skip) = (last, steps.len(), skip);
+        let verbose = self.log.verbose();
+        loop {
+            let step = left.checked_sub(1).map(|n| steps[n]).filter(|s| s.at == i);
+            if skip {
+                skip = false;
+                if bt.is_empty() {
+                    return Ok(Some(Trail::Goes));
+                }
+            } else if verbose
+                || step.is_some_and(|s| s.linked != 0)
+                || bt.is_touched(self.touches[i as usize])
+            {
+                if let Trail::Lost = self.back_over(i, *subsequent, step, bt)? {
+                    return Ok(Some(Trail::Lost));
+                }
+                if bt.is_empty() {
+                    return Ok(Some(Trail::Goes));
+                }
+            }
+            *subsequent = i64::from(i);
+            match previous(steps, first, i, &mut left) {
+                Some(to) => i = to,
+                None => return Ok(None),
+            }
+            if i as usize >= self.touches.len() {
+                return Err(Stop::Unknown(Feature::Internal));
+            }
+        }
     }
 
     /// The walk back has come to the entry of a function that is judged alone: its arguments.
