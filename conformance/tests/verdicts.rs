@@ -60,6 +60,9 @@ impl Tally {
     }
 }
 
+/// The table's kernel is 6.18.44.
+const ANSWERED_BY: u8 = 44;
+
 #[test]
 fn verdicts_equal_the_kernels() {
     let (Some(objects), Some(rows), Some(target)) =
@@ -126,9 +129,14 @@ fn judge(
             continue;
         }
         let Some((entry, _)) = object.programs().find(|(_, f)| f.name == *program) else { continue };
-        let Ok(Loaded { program: mut loaded, unresolved }) =
-            object.load(entry, &LoadOptions { target: Some(target), ..LoadOptions::default() })
-        else {
+        // The kernel that answered, for objects that ask which it is.
+        let options = LoadOptions {
+            target: Some(target),
+            kernel: Some(model),
+            patch: ANSWERED_BY,
+            ..LoadOptions::default()
+        };
+        let Ok(Loaded { program: mut loaded, unresolved }) = object.load(entry, &options) else {
             continue;
         };
         loaded.prog_type = prog_type.parse().ok().and_then(ProgType::from_number);
