@@ -368,6 +368,21 @@ pub fn packets(random: &mut Random, link: LinkType, count: usize) -> Vec<Packet>
         .collect()
 }
 
+/// The packets of a capture file in little-endian order.
+pub fn captured(file: &[u8]) -> Vec<Packet> {
+    let word = |at: usize| file.get(at..at + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+    assert_eq!(word(0), Some(0xa1b2_c3d4));
+    let mut out = Vec::new();
+    let mut at = 24;
+    while let (Some(captured), Some(length)) = (word(at + 8), word(at + 12)) {
+        let end = at + 16 + captured as usize;
+        out.push(Packet { data: file[at + 16..end].to_vec(), length });
+        at = end;
+    }
+    assert!(!out.is_empty());
+    out
+}
+
 fn damage(random: &mut Random, data: &mut Vec<u8>) {
     match random.below(8) {
         0 | 1 => data.truncate(random.below(data.len() + 1)),

@@ -283,6 +283,8 @@ fn vlan_tags_are_found_beside_the_packet_and_in_it() {
         ("vlan 100 and vlan 200 and ip", &twice, None, true),
         ("vlan 100 and vlan 200 and ip", &tagged, None, false),
         ("vlan and (ip or arp)", &plain, beside(5), true),
+        ("1 = 1 and ip[8] = 64 and vlan 100 and ip", &plain, beside(100), true),
+        ("(ip[8] = 64 or 2 = 2) and vlan 100 and ip[8] = 64", &tagged, None, true),
         ("not vlan", &tagged, None, false),
         ("not vlan", &plain, None, true),
     ];
@@ -405,10 +407,15 @@ proptest! {
         let dialect = if tag.is_some() { Dialect::Socket } else { Dialect::Pcap };
         (packet.vlan, options.vlan_beside) = (tag.map(|tci| Vlan { tci, tpid: 0x8100 }), tag.is_some());
         options.optimize = false;
-        let plain = Filter::check(&compile(&text, &options).unwrap(), dialect).unwrap().run(&packet);
+        let program = compile(&text, &options).unwrap();
+        let checked = Filter::check(&program, dialect).map_err(|e| TestCaseError::fail(format!("{text}: {e}")));
+        let plain = checked?.run(&packet);
         options.optimize = true;
         let optimised = match compile(&text, &options) {
-            Ok(program) => Filter::check(&program, dialect).unwrap().run(&packet),
+            Ok(program) => {
+                let checked = Filter::check(&program, dialect);
+                checked.map_err(|e| TestCaseError::fail(format!("{text}, optimised: {e}")))?.run(&packet)
+            }
             Err(error) => {
                 prop_assert_eq!(error.kind, ErrorKind::RejectsAll, "{}", text);
                 0

@@ -37,8 +37,8 @@ impl Generator<'_> {
         let header = self.layers.header;
         let outermost = self.layers.tags == 0 && header.register.is_none() && header.constant == 0;
         self.layers.tags += 1;
-        if outermost && self.options.vlan_beside {
-            return self.vlan_beside(identifier);
+        if let Some(words) = self.varying.filter(|_| outermost) {
+            return self.vlan_beside(identifier, words);
         }
         let (tagged, identified) = self.tag(identifier)?;
         self.layers.payload.constant = self.layers.payload.constant.wrapping_add(TAG);
@@ -62,21 +62,18 @@ impl Generator<'_> {
 
     /// A tag that the kernel may have taken out of the packet. Where the headers after it start is
     /// known when the filter runs: a word of scratch memory has 0 or the length of a tag.
-    fn vlan_beside(&mut self, identifier: Option<u32>) -> Result<TestId, Error> {
+    fn vlan_beside(&mut self, identifier: Option<u32>, words: [u32; 2]) -> Result<TestId, Error> {
         let present = self.beside(Ancillary::VlanPresent, u32::MAX, 1);
         let absent = self.beside(Ancillary::VlanPresent, u32::MAX, 1);
         let absent = self.formula.not(absent);
         let (tagged, identified) = self.tag(identifier)?;
-        for start in 0..2 {
-            let word = self.allocate()?;
-            self.zeros.push(word);
+        for word in words {
             let moved =
                 [Insn::LoadMem(word), Insn::Alu { op: Alu::Add, by: Operand::K(TAG) }, Insn::Store(word)];
             let stmts = moved.map(|insn| self.stmt(insn));
             self.formula.prepend(tagged, stmts);
-            let start = if start == 0 { &mut self.layers.payload } else { &mut self.layers.kind };
-            start.register = Some(word);
         }
+        [self.layers.payload.register, self.layers.kind.register] = words.map(Some);
         let mut inside = self.formula.and(absent, tagged);
         let mut beside = present;
         if let (Some(identifier), Some(identified)) = (identifier, identified) {

@@ -13,7 +13,7 @@ mod protocol;
 mod value;
 
 use super::Options;
-use super::ast::{Node, NodeKind};
+use super::ast::{Node, NodeKind, Primitive};
 use super::error::{Error, ErrorKind, Span};
 use super::formula::{Formula, Stmt, TestId};
 use super::link::{Layers, LinkType};
@@ -43,8 +43,9 @@ struct Generator<'a> {
     scratch: Scratch,
     formula: Formula,
     jumps: bool,
-    /// Words of scratch memory that are zero at the start.
-    zeros: Vec<u32>,
+    /// Two words of scratch memory that are zero at the start, for the offsets that a VLAN tag beside
+    /// the packet makes vary.
+    varying: Option<[u32; 2]>,
     /// The words being translated.
     span: Span,
     /// Where the qualifiers before them start.
@@ -65,10 +66,15 @@ pub(super) fn generate(nodes: &[Node<'_>], options: &Options<'_>) -> Result<Gene
         scratch: Scratch::default(),
         formula: Formula::default(),
         jumps: false,
-        zeros: Vec::new(),
+        varying: None,
         span: Span::default(),
         lead: 0,
     };
+    let is_vlan = |node: &Node<'_>| matches!(node.kind, NodeKind::Primitive(Primitive::Vlan(_)));
+    if options.vlan_beside && nodes.iter().any(is_vlan) {
+        // Nothing else may have been in them.
+        generator.varying = Some([generator.allocate()?, generator.allocate()?]);
+    }
     let mut meanings = Meanings(Vec::with_capacity(nodes.len()));
     for node in nodes {
         generator.span = node.span;
@@ -77,10 +83,10 @@ pub(super) fn generate(nodes: &[Node<'_>], options: &Options<'_>) -> Result<Gene
         meanings.0.push(Some(meaning));
     }
     let root = meanings.test(nodes.len().saturating_sub(1));
-    let Generator { mut formula, jumps, zeros, .. } = generator;
-    if !zeros.is_empty() {
-        let stores = core::iter::once(Insn::LoadImm(0)).chain(zeros.into_iter().map(Insn::Store));
-        formula.prepend(root, stores.map(|insn| Stmt { insn, span: Span::default() }));
+    let Generator { mut formula, jumps, varying, .. } = generator;
+    if let Some([one, other]) = varying {
+        let zero = [Insn::LoadImm(0), Insn::Store(one), Insn::Store(other)];
+        formula.prepend(root, zero.map(|insn| Stmt { insn, span: Span::default() }));
     }
     Ok(Generated { formula, root, jumps })
 }

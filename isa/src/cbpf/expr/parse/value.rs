@@ -6,6 +6,7 @@ use crate::cbpf::expr::error::Error;
 use crate::cbpf::expr::lex::Token;
 use crate::cbpf::expr::words::Word;
 use crate::cbpf::{Alu, Cond};
+use alloc::vec::Vec;
 
 impl Parser<'_> {
     /// The right side of a comparison whose left side is `left`.
@@ -75,22 +76,34 @@ impl Parser<'_> {
     }
 
     /// The operators ranking above `above` that follow the value `left`, and their right sides.
-    pub(super) fn operators(&mut self, mut left: NodeId, above: u32) -> Result<NodeId, Error> {
-        while let Some((op, rank)) = self.operator() {
-            let right = match rank {
-                Some(rank) if rank <= above => break,
-                Some(rank) => {
-                    self.advance()?;
-                    self.value(rank)?
+    pub(super) fn operators(&mut self, left: NodeId, above: u32) -> Result<NodeId, Error> {
+        // Left sides with operators that wait for the end of their right side.
+        let mut waiting: Vec<(NodeId, Alu, Option<u32>)> = Vec::new();
+        let mut value = left;
+        loop {
+            let next = self.operator();
+            let rank = next.map(|(_, rank)| rank);
+            while let Some(&(left, op, of)) = waiting.last() {
+                let complete = match (of, rank) {
+                    (_, None) => true,
+                    (Some(of), Some(Some(rank))) => of >= rank,
+                    _ => false,
+                };
+                if !complete {
+                    break;
                 }
-                None => {
+                waiting.pop();
+                value = self.node(NodeKind::Arithmetic { op, left, right: value }, self.start(left));
+            }
+            match next {
+                Some((op, rank)) if !waiting.is_empty() || rank.is_none_or(|rank| rank > above) => {
                     self.advance()?;
-                    self.nested(|p| p.value(0))?
+                    waiting.push((value, op, rank));
+                    value = self.nested(Self::operand)?;
                 }
-            };
-            left = self.node(NodeKind::Arithmetic { op, left, right }, self.start(left));
+                _ => return Ok(value),
+            }
         }
-        Ok(left)
     }
 
     fn operand(&mut self) -> Result<NodeId, Error> {
