@@ -10,7 +10,7 @@ use oxbpf::isa::kernel::{KernelModel, ProgType};
 use oxbpf::isa::program::Program;
 use oxbpf_conformance::classic::{Random, damage, program};
 use oxbpf_conformance::oracle::Oracle;
-use oxbpf_verifier::Verdict;
+use oxbpf_verifier::{Kernel, Verdict};
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -221,7 +221,7 @@ fn converted_filters_are_verified_and_do_the_same() {
             panic!("the verifier refuses {dialect:?}\n{words}{}", answer.log);
         }
         loaded += 1;
-        match oxbpf_verifier::verify(&ebpf, &oxbpf_verifier::Kernel::new(&KernelModel::latest())).verdict {
+        match oxbpf_verifier::verify(&ebpf, &Kernel::new(&KernelModel::latest())).verdict {
             Verdict::Accept => proven += 1,
             other => panic!("our verifier: {other:?} {dialect:?}\n{words}"),
         }

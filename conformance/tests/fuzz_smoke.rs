@@ -1,4 +1,6 @@
 //! The fuzz targets on damaged seeds: a fixed walk that every run repeats. Searching is for `fuzz/`.
+//! `OXBPF_FUZZ_SECONDS` makes the walk go on for so long, from a start that it says, for each target or
+//! for those that `OXBPF_FUZZ_TARGETS` names.
 
 use oxbpf_conformance::fuzz::TARGETS;
 use std::fs;
@@ -89,6 +91,29 @@ fn damage(bytes: &mut Vec<u8>, random: &mut Random) {
     }
 }
 
+/// Goes on damaging seeds for as long as that is asked for; how many there were.
+fn longer(name: &str, target: &dyn Fn(&[u8]), seeds: &[Vec<u8>]) -> usize {
+    let seconds = std::env::var("OXBPF_FUZZ_SECONDS").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
+    let named = std::env::var("OXBPF_FUZZ_TARGETS").map_or(true, |names| names.split(',').any(|n| n == name));
+    if seconds == 0 || !named {
+        return 0;
+    }
+    let start = std::time::Instant::now();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let seed = now.map_or(1, |now| now.as_nanos() as u64) | 1;
+    println!("from {seed}");
+    let (mut random, mut inputs) = (Random(seed), 0);
+    while start.elapsed().as_secs() < seconds {
+        let mut bytes = seeds[random.below(seeds.len())].clone();
+        for _ in 0..1 + random.below(3) {
+            damage(&mut bytes, &mut random);
+        }
+        target(&bytes);
+        inputs += 1;
+    }
+    inputs
+}
+
 #[test]
 fn damaged_seeds_do_no_harm() {
     let seeds = seeds();
@@ -102,7 +127,7 @@ fn damaged_seeds_do_no_harm() {
                 target(&bytes);
             }
         }
-        println!("{name}: {} inputs", seeds.len() * 61);
+        println!("{name}: {} inputs", seeds.len() * 61 + longer(name, target, &seeds));
     }
 }
 
