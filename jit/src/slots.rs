@@ -80,7 +80,7 @@ fn look(ops: &[Op], func: &Func) -> Found {
             continue;
         };
         let start = byte(place.0);
-        for at in start..start + place.1.bytes() {
+        for at in start..start + place.1.bytes() as usize {
             if owner[at].is_some_and(|o| o != place) {
                 add(&mut shared, at);
             }
@@ -93,7 +93,7 @@ fn look(ops: &[Op], func: &Func) -> Found {
     let unwritten = unwritten(ops, func);
     let alone = |place: &Place| {
         let start = byte(place.0);
-        (start..start + place.1.bytes()).all(|at| !has(&shared, at))
+        (start..start + place.1.bytes() as usize).all(|at| !has(&shared, at))
     };
     let mut places: Vec<Place> = all.into_iter().filter(alone).collect();
     places.retain(|p| !has(&unwritten, byte(p.0)));
@@ -115,7 +115,8 @@ fn unwritten(ops: &[Op], func: &Func) -> Bytes {
         let block = func.blocks[index];
         for op in &ops[block.start as usize..block.end as usize] {
             if let Some((place, true)) = plain(op) {
-                (byte(place.0)..byte(place.0) + place.1.bytes()).for_each(|at| add(&mut written, at));
+                (byte(place.0)..byte(place.0) + place.1.bytes() as usize)
+                    .for_each(|at| add(&mut written, at));
             }
         }
         let (falls, jumps) = successors(&ops[block.end as usize - 1]);
@@ -137,10 +138,11 @@ fn unwritten(ops: &[Op], func: &Func) -> Bytes {
         for op in &ops[block.start as usize..block.end as usize] {
             match plain(op) {
                 Some((place, true)) => {
-                    (byte(place.0)..byte(place.0) + place.1.bytes()).for_each(|at| add(&mut written, at));
+                    (byte(place.0)..byte(place.0) + place.1.bytes() as usize)
+                        .for_each(|at| add(&mut written, at));
                 }
                 Some((place, false)) => {
-                    let mut bytes = byte(place.0)..byte(place.0) + place.1.bytes();
+                    let mut bytes = byte(place.0)..byte(place.0) + place.1.bytes() as usize;
                     if bytes.any(|at| !has(&written, at)) {
                         add(&mut unwritten, byte(place.0));
                     }

@@ -10,6 +10,8 @@ mod dis;
 mod dump;
 mod explain;
 mod input;
+#[cfg(feature = "jit")]
+mod jit;
 mod kernels;
 mod load;
 mod run;
@@ -45,6 +47,8 @@ enum Command {
     Explain(explain::Args),
     Kernels(kernels::Args),
     Run(run::Args),
+    #[cfg(feature = "jit")]
+    Jit(jit::Args),
 }
 
 /// How instructions are written.
@@ -113,6 +117,8 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::run(args, &mut out),
         Command::Kernels(args) => kernels::run(args, &mut out),
         Command::Run(args) => run::run(args, &mut out),
+        #[cfg(feature = "jit")]
+        Command::Jit(args) => jit::run(args, &mut out),
     };
     let result = result.and_then(|status| Ok(out.flush().map(|()| status)?));
     match result {
