@@ -11,6 +11,8 @@ mod dump;
 mod explain;
 mod filter;
 mod input;
+#[cfg(feature = "jit")]
+mod jit;
 mod kernels;
 mod load;
 mod run;
@@ -47,6 +49,8 @@ enum Command {
     Kernels(kernels::Args),
     Run(run::Args),
     Filter(Box<filter::Args>),
+    #[cfg(feature = "jit")]
+    Jit(jit::Args),
 }
 
 /// How instructions are written.
@@ -116,6 +120,8 @@ pub fn main() -> ExitCode {
         Command::Kernels(args) => kernels::run(args, &mut out),
         Command::Run(args) => run::run(args, &mut out),
         Command::Filter(args) => filter::run(args, &mut out),
+        #[cfg(feature = "jit")]
+        Command::Jit(args) => jit::run(args, &mut out),
     };
     let result = result.and_then(|status| Ok(out.flush().map(|()| status)?));
     match result {

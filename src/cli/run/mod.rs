@@ -9,7 +9,10 @@ use super::load::LoadArgs;
 use super::style::Format;
 use super::{CliError, Status, input};
 use crate::object::{Input as Code, LoadOptions, Object};
-use crate::vm::{Config, Engine, Input, Instance, Linker, ManualClock, Seeded, TraceBuffer, Trap, Unknown};
+use crate::vm::{
+    Config, Engine, Input, Instance, Linker, ManualClock, Seeded, Strategy, TraceBuffer, Trap, Unknown,
+};
+use clap::ValueEnum;
 use inputs::{Case, Kind};
 use oxbpf_isa::kernel::KernelModel;
 use oxbpf_isa::program::Program;
@@ -55,6 +58,9 @@ pub(super) struct Args {
     /// The most instructions that one run may take.
     #[arg(long, value_name = "N")]
     budget: Option<u64>,
+    /// How to run programs.
+    #[arg(long, value_enum, default_value = "interp")]
+    engine: EngineArg,
     /// The number of CPUs that the program sees.
     #[arg(long, value_name = "N", default_value_t = 4)]
     cpus: u32,
@@ -75,6 +81,25 @@ pub(super) struct Args {
     /// How to write the results.
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum EngineArg {
+    /// By the interpreter.
+    Interp,
+    /// As machine code.
+    #[cfg(feature = "jit")]
+    Jit,
+}
+
+impl EngineArg {
+    fn strategy(self) -> Strategy {
+        match self {
+            EngineArg::Interp => Strategy::Interpret,
+            #[cfg(feature = "jit")]
+            EngineArg::Jit => Strategy::Compile,
+        }
+    }
 }
 
 /// A program that is ready.
@@ -123,6 +148,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> std::result::Result<Statu
         .random(Arc::new(Seeded::new(args.seed)))
         .trace(trace.clone())
         .unknown(Unknown::TrapAtCall)
+        .strategy(args.engine.strategy())
         .cpus(args.cpus.max(1));
     if let Some(budget) = args.budget {
         config = config.budget(budget);

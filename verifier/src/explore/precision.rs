@@ -12,7 +12,7 @@ use crate::state::{Access, State, StateId, Step};
 use crate::structure::{Marks, Slot};
 use crate::verdict::Feature;
 use alloc::vec::Vec;
-use oxbpf_isa::insn::{AtomicOp, Callee, Insn, Operand, Reg as R};
+use oxbpf_isa::insn::{Callee, Insn, Operand, Reg as R};
 use smallvec::SmallVec;
 
 /// R1 to R5.
