@@ -48,11 +48,11 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 /// The most bytes that judging a program had in use at once.
-fn peak_of(program: &Program, model: &KernelModel) -> usize {
+fn peak_of(program: &Program, kernel: &Kernel<'_>) -> usize {
     IN_USE.store(0, Ordering::Relaxed);
     PEAK.store(0, Ordering::Relaxed);
     COUNTS.store(true, Ordering::Relaxed);
-    drop(verify(program, &Kernel::new(model)));
+    drop(verify(program, kernel));
     COUNTS.store(false, Ordering::Relaxed);
     PEAK.load(Ordering::Relaxed)
 }
@@ -69,14 +69,14 @@ struct Measured {
 fn measure(
     name: String,
     program: &Program,
-    model: &KernelModel,
+    kernel: &Kernel<'_>,
     oracle: &Oracle,
     tries: u32,
 ) -> Option<Measured> {
-    let (mut ours, mut kernel, mut insns) = (f64::MAX, f64::MAX, 0);
+    let (mut ours, mut theirs, mut insns) = (f64::MAX, f64::MAX, 0);
     for _ in 0..tries {
         let start = Instant::now();
-        let judgement = verify(program, &Kernel::new(model));
+        let judgement = verify(program, kernel);
         ours = ours.min(start.elapsed().as_secs_f64());
         if judgement.verdict != Verdict::Accept {
             return None;
@@ -87,9 +87,9 @@ fn measure(
             return None;
         }
         let micros = answer.log.split("verification time ").nth(1)?.split(' ').next()?;
-        kernel = kernel.min(micros.parse::<f64>().ok()? / 1e6);
+        theirs = theirs.min(micros.parse::<f64>().ok()? / 1e6);
     }
-    Some(Measured { name, insns, ours, kernel, peak: peak_of(program, model) })
+    Some(Measured { name, insns, ours, kernel: theirs, peak: peak_of(program, kernel) })
 }
 
 fn main() {
@@ -110,6 +110,7 @@ fn main() {
     let tries = number("OXBPF_SPEED_TRIES").unwrap_or(3) as u32;
     let only = std::env::var("OXBPF_ONLY").unwrap_or_default();
     let model = KernelModel::measured(KernelVersion::new(6, 18)).unwrap();
+    let kernel = Kernel::new(&model).with_types(Some(&target));
     let mut rows: Vec<_> = rows.iter().filter(|r| r[6] == "0" && r[5] == "0").collect();
     rows.sort_by_key(|r| std::cmp::Reverse(r[7].parse::<u64>().unwrap_or(0)));
     let mut measured = Vec::new();
@@ -129,7 +130,7 @@ fn main() {
         program.prog_type = row[3].parse().ok().and_then(ProgType::from_number);
         program.expected_attach_type = row[4].parse().ok().and_then(AttachType::from_number);
         program.flags = ProgFlags(0);
-        measured.extend(measure(name, &program, &model, &oracle, tries));
+        measured.extend(measure(name, &program, &kernel, &oracle, tries));
     }
     report(&measured);
 }

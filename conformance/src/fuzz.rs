@@ -27,6 +27,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("object", object),
     ("cbpf", classic),
     ("verify", verify),
+    ("programs", programs),
 ];
 
 fn slots(bytes: &[u8]) -> Vec<RawInsn> {
@@ -116,9 +117,114 @@ pub fn classic(bytes: &[u8]) {
     }
 }
 
-/// Any instructions, judged.
+/// Any instructions, judged; the first byte says as what.
 pub fn verify(bytes: &[u8]) {
+    use oxbpf::isa::kernel::ProgType;
+    const TYPES: [ProgType; 4] =
+        [ProgType::SocketFilter, ProgType::Xdp, ProgType::SchedCls, ProgType::Kprobe];
+    let Some((&kind, bytes)) = bytes.split_first() else { return };
     let mut program = Program::from_insns("fuzz", slots(bytes));
-    program.prog_type = Some(oxbpf::isa::kernel::ProgType::SocketFilter);
-    let _ = oxbpf_verifier::verify(&program, &oxbpf_verifier::Kernel::new(&KernelModel::latest()));
+    program.prog_type = Some(TYPES[usize::from(kind) % TYPES.len()]);
+    judge(&program);
+}
+
+/// Instructions that are nearly valid: four bytes give one, and registers begin with something in them.
+pub fn programs(bytes: &[u8]) {
+    use oxbpf::isa::kernel::{MapType, ProgType};
+    use oxbpf::isa::program::MapDef;
+    // Moves, sums, loads, stores, jumps, and a helper.
+    const CODES: [u8; 20] = [
+        0xbf, 0xb7, 0x0f, 0x07, 0x57, 0x67, 0x77, 0x1f, 0x0c, 0x79, 0x61, 0x71, 0x7b, 0x63, 0x7a, 0x15, 0x25,
+        0x2d, 0x6d, 0x85,
+    ];
+    const MOST: usize = 4 * 200;
+    let raw = RawInsn::new;
+    // R0 and R4 are a map's value, R2 is the stack, R6 the context, R7 and R3 32 bytes of packet, R8 its
+    // end, the others numbers.
+    let mut insns = vec![
+        raw(0xbf, 6, 1, 0, 0),
+        raw(0x61, 7, 6, 0, 0),
+        raw(0x61, 8, 6, 4, 0),
+        raw(0x61, 9, 6, 12, 0),
+        raw(0x7a, 10, 0, -8, 1),
+        raw(0xbf, 2, 10, 0, 0),
+        raw(0x07, 2, 0, 0, -8),
+        raw(0x18, 1, 1, 0, 0),
+        raw(0, 0, 0, 0, 0),
+        raw(0x85, 0, 0, 0, 1),
+        raw(0xbf, 1, 7, 0, 0),
+        raw(0x07, 1, 0, 0, 32),
+        raw(0x2d, 1, 8, 1, 0),
+        raw(0x55, 0, 0, 2, 0),
+        raw(0xb7, 0, 0, 0, 0),
+        raw(0x95, 0, 0, 0, 0),
+        raw(0xb7, 1, 0, 0, 4),
+        raw(0xbf, 2, 10, 0, 0),
+        raw(0xbf, 3, 7, 0, 0),
+        raw(0xbf, 4, 0, 0, 0),
+        raw(0x71, 5, 7, 1, 0),
+    ];
+    let (chunks, _) = bytes[..bytes.len().min(MOST)].as_chunks::<4>();
+    for &[code, regs, off, imm] in chunks {
+        let code = CODES[usize::from(code) % CODES.len()];
+        let (dst, src) = ((regs & 15) % 11, (regs >> 4) % 11);
+        let (off, imm) = (i16::from(off as i8) / 4 & !7, i32::from(imm as i8));
+        insns.push(match code {
+            0x85 => raw(code, 0, 0, 0, [1, 2, 3, 5, 7, 8, 44][usize::from(imm as u8) % 7]),
+            // Jumps go forward, so that what is random still ends.
+            0x15 | 0x25 => raw(code, dst, 0, off >> 3 & 7, imm),
+            0x2d | 0x6d => raw(code, dst, src, off >> 3 & 7, 0),
+            0x7a => raw(code, dst, 0, off, imm),
+            _ if code & 7 == 7 && code & 8 == 0 => raw(code, dst % 10, 0, 0, imm & 31),
+            _ if code & 4 != 0 => raw(code, dst % 10, src, 0, 0),
+            0x63 | 0x7b => raw(code, dst, src, off, 0),
+            _ => raw(code, dst % 10, src, off, 0),
+        });
+    }
+    insns.extend([raw(0xb7, 0, 0, 0, 0); 8]);
+    insns.push(raw(0x95, 0, 0, 0, 0));
+    let mut program = Program::from_insns("fuzz", insns);
+    program.prog_type = Some(ProgType::Xdp);
+    program.maps = vec![std::sync::Arc::new(MapDef {
+        name: "m".to_owned(),
+        map_type: MapType::Array.number(),
+        key_size: 4,
+        value_size: 48,
+        max_entries: 2,
+        ..MapDef::default()
+    })];
+    judge(&program);
+}
+
+/// Judges a program, and runs it without checks where it has a proof.
+fn judge(program: &Program) {
+    use oxbpf::vm::{Config, Context, ContextLayout, Engine, Input, Linker, TrapKind, Unknown};
+    let model = KernelModel::latest();
+    let verified = match oxbpf_verifier::prove(program, &model, 2) {
+        Ok(verified) => verified,
+        Err(_) => {
+            return drop(oxbpf_verifier::verify_logged(program, &oxbpf_verifier::Kernel::new(&model), 2));
+        }
+    };
+    let config = || Engine::new(Config::new().cpus(2).budget(1 << 16).unknown(Unknown::TrapAtCall));
+    let (mut proven, mut checked) = (Linker::<()>::new(&config()), Linker::<()>::new(&config()));
+    let Ok(proven) = proven.instantiate_verified(&verified) else { return };
+    let checked = checked.instantiate(program).expect("what is linked proven is linked checked");
+    let run = |instance: &oxbpf::vm::Instance<()>, len: usize| {
+        let mut context = Context::new(ContextLayout::xdp_md());
+        let mut packet = oxbpf::vm::Packet::new(&vec![len as u8; len]);
+        let input = Input::context(&mut context).packet(&mut packet);
+        if !instance.accepts(&input) {
+            return None;
+        }
+        Some(instance.run(&mut (), input).map(|o| o.insns).map_err(|t| t.kind().clone()))
+    };
+    for len in [0, 1, 14, 64] {
+        let (a, b) = (run(&checked, len), run(&proven, len));
+        let Some(b) = b else { return };
+        // Addresses and times differ between the two, and so may what is made of them; that each
+        // access is good does not.
+        let good = |r: &Result<u64, TrapKind>| !matches!(r, Err(TrapKind::Access { .. }));
+        assert!(a.as_ref().is_none_or(good) && good(&b), "{a:?} {b:?}");
+    }
 }

@@ -82,3 +82,23 @@ fn damaged_seeds_do_no_harm() {
         println!("{name}: {} inputs", seeds.len() * 61);
     }
 }
+
+#[test]
+fn random_programs_are_judged_in_time_and_run_on_their_proofs() {
+    use oxbpf_conformance::fuzz::{programs, verify};
+    let mut random = Random(0x2545_f491_4f6c_dd1d);
+    let mut bytes = [0; 4 * 60];
+    for n in 0..4000 {
+        let most = [8, 60][n / 4 % 2];
+        let len = 4 * (1 + random.below(most));
+        bytes[..len].iter_mut().for_each(|b| *b = (random.next() >> 32) as u8);
+        let start = std::time::Instant::now();
+        if n % 4 == 0 {
+            verify(&bytes[..len])
+        } else {
+            programs(&bytes[..len])
+        }
+        // A million instructions are the most that are looked at.
+        assert!(start.elapsed().as_secs() < 60, "{:?}", &bytes[..len]);
+    }
+}

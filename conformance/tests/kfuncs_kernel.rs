@@ -2,14 +2,15 @@
 //!
 //! `OXBPF_KFUNC_PROGRAMS` is how many to draw and `OXBPF_SEED` where to begin; a seed that is not given
 //! is drawn from the time, and printed. The programs are nearly valid: arguments mostly fit the
-//! parameters, and what was started is mostly ended.
+//! parameters, and what was started is mostly ended. Those that are unknown for the feature that
+//! `OXBPF_SHOW_UNKNOWN` names are printed.
 #![cfg(target_os = "linux")]
 
 use std::sync::Arc;
 
 use oxbpf::isa::btf::{Btf, Param, Type, TypeId};
 use oxbpf::isa::insn::RawInsn;
-use oxbpf::isa::kernel::{KernelModel, KernelVersion, MapCreateFlags, MapType, ProgType};
+use oxbpf::isa::kernel::{AttachType, KernelModel, KernelVersion, MapCreateFlags, MapType, ProgType};
 use oxbpf::isa::program::{MapDef, ProgFlags, Program};
 use oxbpf_conformance::oracle::{Answer, Oracle};
 use oxbpf_verifier::{Kernel, Verdict, verify_logged};
@@ -37,15 +38,41 @@ impl Random {
     }
 }
 
-const TYPES: &[ProgType] = &[
-    ProgType::SchedCls,
-    ProgType::Xdp,
-    ProgType::SocketFilter,
-    ProgType::Syscall,
-    ProgType::CgroupSkb,
-    ProgType::RawTracepoint,
-    ProgType::PerfEvent,
-    ProgType::SkSkb,
+/// A kind of program, and what it attaches to with the offset in the context of a pointer to an object.
+type Shape = (ProgType, AttachType, Option<(&'static str, i16)>);
+
+const NONE: AttachType = AttachType::CgroupInetIngress;
+const SHAPES: &[Shape] = &[
+    (ProgType::SchedCls, NONE, None),
+    (ProgType::Xdp, NONE, None),
+    (ProgType::SocketFilter, NONE, None),
+    (ProgType::Syscall, NONE, None),
+    (ProgType::CgroupSkb, NONE, None),
+    (ProgType::RawTracepoint, NONE, None),
+    (ProgType::PerfEvent, NONE, None),
+    (ProgType::SkSkb, NONE, None),
+    (ProgType::CgroupSockAddr, AttachType::CgroupInet4Connect, None),
+    (ProgType::Tracing, AttachType::TraceRawTp, Some(("task_newtask", 0))),
+    (ProgType::Tracing, AttachType::TraceRawTp, Some(("cgroup_mkdir", 0))),
+    (ProgType::Tracing, AttachType::TraceRawTp, Some(("netif_rx", 0))),
+    (ProgType::Tracing, AttachType::TraceIter, Some(("task", 8))),
+    (ProgType::Tracing, AttachType::TraceIter, Some(("cgroup", 8))),
+];
+
+/// Functions that acquire, and those that release what they gave.
+const PAIRS: &[(&str, &str)] = &[
+    ("bpf_task_acquire", "bpf_task_release"),
+    ("bpf_task_from_pid", "bpf_task_release"),
+    ("bpf_task_from_vpid", "bpf_task_release"),
+    ("bpf_cgroup_acquire", "bpf_cgroup_release"),
+    ("bpf_cgroup_ancestor", "bpf_cgroup_release"),
+    ("bpf_cgroup_from_id", "bpf_cgroup_release"),
+    ("bpf_task_get_cgroup1", "bpf_cgroup_release"),
+    ("bpf_cpumask_create", "bpf_cpumask_release"),
+    ("bpf_cpumask_acquire", "bpf_cpumask_release"),
+    ("bpf_get_task_exe_file", "bpf_put_file"),
+    ("bpf_xdp_ct_lookup", "bpf_ct_release"),
+    ("bpf_skb_ct_lookup", "bpf_ct_release"),
 ];
 
 /// A kernel function that programs may be able to call.
@@ -67,6 +94,8 @@ struct Generator<'k> {
     btf: &'k Btf,
     kfuncs: Vec<Kfunc<'k>>,
     insns: Vec<RawInsn>,
+    /// Where in the context a pointer to an object is.
+    object: Option<i16>,
     starts: Vec<usize>,
     open: Vec<Open>,
 }
@@ -189,6 +218,41 @@ impl<'k> Generator<'k> {
         self.after_call();
     }
 
+    /// Acquires something, does something with it, and mostly releases it.
+    fn acquire(&mut self) {
+        let (acquire, release) = self.random.of(PAIRS);
+        let find = |g: &Self, name: &str| g.kfuncs.iter().position(|k| k.name == name);
+        let (Some(acquire), Some(release)) = (find(self, acquire), find(self, release)) else { return };
+        let params = self.kfuncs[acquire].params.clone();
+        for (i, param) in params.into_iter().enumerate().take(5) {
+            self.argument(i as u8 + 1, param, -64);
+        }
+        self.call_kfunc(self.kfuncs[acquire].id);
+        self.copy(9, 0);
+        let check = self.random.percent(90).then_some(self.insns.len());
+        if check.is_some() {
+            self.put(0x15, 9, 0, 0, 0);
+        }
+        for _ in 0..self.random.below(3) {
+            match self.random.below(4) {
+                0 => {
+                    let size = self.random.of(&[0x61, 0x71, 0x79]);
+                    let off = self.random.below(100) as i16 * 8;
+                    self.put(size, 0, 9, off, 0);
+                }
+                1 => self.put(0x7b, 10, 9, -136, 0),
+                _ => self.step_kfunc(),
+            }
+        }
+        if self.random.percent(92) {
+            self.copy(1, 9);
+            self.call_kfunc(self.kfuncs[release].id);
+        }
+        if let Some(check) = check {
+            self.insns[check].off = (self.insns.len() - check - 1) as i16;
+        }
+    }
+
     /// What is made of R0.
     fn after_call(&mut self) {
         match self.random.below(8) {
@@ -270,7 +334,7 @@ impl<'k> Generator<'k> {
     fn step(&mut self) {
         self.starts.push(self.insns.len());
         match self.random.below(20) {
-            0..=10 => self.step_kfunc(),
+            0..=7 => self.step_kfunc(),
             11..=14 => self.step_helper(),
             15 => {
                 let off = -(self.random.below(17) as i16 + 1) * 8;
@@ -290,6 +354,7 @@ impl<'k> Generator<'k> {
                 self.put(code, reg, 0, off as i16, 0);
             }
             18 => self.loop_over_numbers(),
+            8..=10 => self.acquire(),
             _ => {
                 self.put(0x85, 0, 0, 0, 7);
                 self.copy(7, 0);
@@ -361,7 +426,15 @@ impl<'k> Generator<'k> {
         self.put(0x85, 0, 0, 0, 7);
         self.copy(7, 0);
         self.map_value(8, 0, 0);
-        self.set(9, 0);
+        match self.object {
+            Some(off) => self.put(0x79, 9, 6, off, 0),
+            None => self.set(9, 0),
+        }
+        if self.object.is_some() && self.random.percent(50) {
+            self.put(0x55, 9, 0, 2, 0);
+            self.set(0, 0);
+            self.put(0x95, 0, 0, 0, 0);
+        }
         if self.random.percent(50) {
             for off in [-136, -128, -120, -112, -104, -96] {
                 self.put(0x7a, 10, 0, off, 0);
@@ -439,18 +512,22 @@ fn random_programs_are_judged_as_the_kernel_judges_them() {
         btf: oracle.types(),
         kfuncs: Vec::new(),
         insns: Vec::new(),
+        object: None,
         starts: Vec::new(),
         open: Vec::new(),
     };
     let maps = maps();
-    let per_type = number("OXBPF_KFUNC_PROGRAMS").unwrap_or(1600) / TYPES.len() as u64;
+    let per_shape = number("OXBPF_KFUNC_PROGRAMS").unwrap_or(1400) / SHAPES.len() as u64;
     let mut tally = Tally::default();
-    for &prog_type in TYPES {
+    for &(prog_type, attach, target) in SHAPES {
         generator.kfuncs = kfuncs(oracle.types(), &names, &model, prog_type);
-        for _ in 0..per_type {
+        generator.object = target.map(|(_, off)| off);
+        for _ in 0..per_shape {
             let mut program = Program::from_insns("random", generator.program());
             program.prog_type = Some(prog_type);
             program.maps = maps.clone();
+            program.expected_attach_type = Some(attach);
+            program.attach_target = target.map(|(name, _)| name.to_owned());
             program.license = "GPL".into();
             if prog_type == ProgType::Syscall {
                 program.flags = ProgFlags(ProgFlags::SLEEPABLE);
@@ -473,6 +550,7 @@ struct Tally {
     counts: u32,
     rejected: u32,
     messages: u32,
+    features: std::collections::BTreeMap<&'static str, u32>,
 }
 
 fn last_line(log: &str) -> &str {
@@ -492,6 +570,12 @@ impl Tally {
         let (ours, log) = verify_logged(program, kernel, 4);
         let said = last_line(&theirs.log);
         let of = program.prog_type.map_or("", ProgType::name);
+        if let Verdict::Unknown(feature) = ours.verdict {
+            *self.features.entry(feature.name()).or_default() += 1;
+            if std::env::var("OXBPF_SHOW_UNKNOWN").is_ok_and(|f| f == feature.name()) {
+                println!("UNKNOWN {said:?}: {of} {}", text(program));
+            }
+        }
         match (&ours.verdict, theirs.errno) {
             (Verdict::Unknown(_), _) => self.unknown += 1,
             (Verdict::Accept, 0) => {

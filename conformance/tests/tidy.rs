@@ -102,7 +102,7 @@ fn foreign_crates_stay_behind_their_boundary() {
 fn files_do_not_become_rooms_for_everything() {
     for (name, text) in sources("rs") {
         let lines = text.lines().count();
-        let table = name.contains("/generated") || name.ends_with("/ops.rs");
+        let table = name.contains("/generated") || name.ends_with("/ops.rs") || name.ends_with("/catalog.rs");
         assert!(table || lines <= 1000, "{name} has {lines} lines, over 1000");
     }
 }

@@ -2,6 +2,7 @@
 
 use super::events::TraceSink;
 use super::maps::Settings;
+use super::observe::Observer;
 use super::run::Parts;
 use super::task::{Clock, Random, Seeded, SystemClock, Task};
 use std::fmt;
@@ -26,6 +27,7 @@ pub struct Config {
     pub(crate) task: Task,
     pub(crate) trace: Option<Arc<dyn TraceSink>>,
     pub(crate) unknown: Unknown,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) maps: Settings,
 }
 
@@ -43,6 +45,7 @@ impl Config {
             task: Task::default(),
             trace: None,
             unknown: Unknown::Refuse,
+            observer: None,
             maps: Settings {
                 cpus: 1,
                 memory_limit: Settings::DEFAULT_MEMORY_LIMIT,
@@ -82,6 +85,13 @@ impl Config {
     #[must_use]
     pub fn trace(mut self, sink: Arc<dyn TraceSink>) -> Config {
         self.trace = Some(sink);
+        self
+    }
+
+    /// Shows every instruction of programs that are linked from now on.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Config {
+        self.observer = Some(observer);
         self
     }
 

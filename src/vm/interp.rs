@@ -339,6 +339,7 @@ fn exec<A: Access>(run: &mut Run<'_>, entry: u32, args: [u64; 5]) -> Result<u64,
                             }
                         }
                     }
+                    Code::Observe => run.observe(op.imm as u32, &r),
                     Code::Trap => tri!(Err(match op.aux {
                         0 => TrapKind::UnknownHelper { id: op.imm as i32 },
                         _ => TrapKind::UnknownKfunc { id: op.imm as i32 },

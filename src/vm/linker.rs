@@ -317,6 +317,7 @@ impl<T: 'static> Linker<T> {
             maps: &maps,
             table: &self.table,
             unknown: self.engine.config().unknown,
+            observed: self.engine.config().observer.is_some(),
             context: context.map(|(layout, accesses)| (layout, accesses.as_slice())),
         };
         let code = Lowered::lower(program, &binding)?;
@@ -399,6 +400,7 @@ struct Binding<'a> {
     maps: &'a [Arc<dyn Map>],
     table: &'a Table,
     unknown: Unknown,
+    observed: bool,
     context: Option<(&'a ContextLayout, &'a [u32])>,
 }
 
@@ -426,6 +428,10 @@ impl Resolve for Binding<'_> {
 
     fn trap_unknown(&self) -> bool {
         self.unknown == Unknown::TrapAtCall
+    }
+
+    fn observed(&self) -> bool {
+        self.observed
     }
 
     fn proven_context(&self) -> Option<(&ContextLayout, &[u32])> {

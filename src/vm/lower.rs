@@ -170,6 +170,9 @@ pub(crate) trait Resolve {
     fn kfunc(&self, name: &str) -> Option<u32>;
     /// Whether calls of unknown functions trap at run time.
     fn trap_unknown(&self) -> bool;
+    /// Whether somebody watches runs instruction by instruction.
+    fn observed(&self) -> bool;
+
     /// The context, when proven accesses to it are to be lowered.
     fn proven_context(&self) -> Option<(&ContextLayout, &[u32])>;
 }
@@ -213,12 +216,15 @@ impl Lowered {
         if slots.is_empty() || slots.len() > Self::MAX_SLOTS {
             return Err(LinkError::Length { insns: slots.len() });
         }
+        // Where somebody watches, an operation that shows the machine goes before each instruction.
+        let observed = resolve.observed();
+        let steps = if observed { 2 } else { 1 };
         let mut insns = Vec::with_capacity(slots.len());
         let mut op_of = vec![u32::MAX; slots.len()];
         for (slot, insn) in Insn::decode_all(slots) {
             let slot32 = slot as u32;
             let insn = insn.map_err(|error| LinkError::Decode { insn: slot32, error })?;
-            op_of[slot] = insns.len() as u32;
+            op_of[slot] = (insns.len() * steps) as u32;
             insns.push((slot32, insn));
         }
         let mut lowering = Lowering { program, resolve, op_of, entries: vec![0] };
@@ -226,6 +232,9 @@ impl Lowered {
         for &(slot, insn) in &insns {
             if insn.def() == Some(Reg::R10) {
                 return Err(LinkError::FramePointer { insn: slot });
+            }
+            if observed {
+                ops.push(Op { imm: slot as i64, ..op(Code::Observe) });
             }
             ops.push(lowering.insn(slot, ops.len(), insn)?);
         }
@@ -239,7 +248,7 @@ impl Lowered {
         entries.dedup();
         Ok(Lowered {
             ops: ops.into(),
-            slots: insns.iter().map(|&(slot, _)| slot).collect(),
+            slots: insns.iter().flat_map(|&(slot, _)| std::iter::repeat_n(slot, steps)).collect(),
             entries: entries.into(),
         })
     }

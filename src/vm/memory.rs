@@ -109,6 +109,11 @@ impl Memory {
         (MAX_FRAMES - 1 - frame) * FRAME_STRIDE
     }
 
+    /// The frame pointer of a frame.
+    pub fn frame_pointer(&self, frame: usize) -> u64 {
+        self.stack_base + (Self::frame_offset(frame) + STACK_SIZE) as u64
+    }
+
     fn zero_frame(&mut self, frame: usize) {
         let offset = Self::frame_offset(frame);
         // SAFETY: the frame lies inside the stack, to which only this run's program has pointers,

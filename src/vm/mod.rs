@@ -46,6 +46,7 @@ mod linker;
 mod lower;
 pub mod maps;
 mod memory;
+mod observe;
 mod op;
 #[cfg(feature = "verifier")]
 mod proven;
@@ -65,6 +66,7 @@ pub use input::{Cancel, Context, HEADROOM, Input, Packet};
 pub use instance::{Instance, NotInserted};
 pub use linker::{Linker, Vouched};
 pub use lower::{LinkError, Lowered, ProofGap, STACK_SIZE};
+pub use observe::{Observed, Observer};
 pub use op::{Code, Op};
 pub use task::{Clock, ManualClock, Namespace, Random, Seeded, SystemClock, Task};
 pub use trap::{AccessKind, Near, Place, RegionKind, Trap, TrapKind};

@@ -76,6 +76,8 @@ macro_rules! define_codes {
             CallReg,
             /// Throws away the current program (helper 12).
             TailCall,
+            /// Shows the machine, before the instruction in slot `imm`.
+            Observe,
             /// Something that traps when it is reached, by index.
             Trap,
             Exit,

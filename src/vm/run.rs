@@ -345,6 +345,20 @@ impl<'a> Run<'a> {
         known.filter_map(|m| Some((m, m.value_span(at)?))).next()
     }
 
+    /// The map value that an address lies in.
+    pub fn value_span(&self, addr: u64) -> Option<ValueSpan> {
+        self.value_at(addr).map(|(_, span)| span)
+    }
+
+    /// Shows the machine to the engine's observer.
+    #[cold]
+    #[inline(never)]
+    pub fn observe(&self, slot: u32, regs: &[u64; 11]) {
+        if let Some(observer) = &self.engine.config().observer {
+            observer.insn(&super::observe::Observed { run: self, slot, depth: self.depth, regs });
+        }
+    }
+
     /// The part of a map value that an address lies in: all of it, or what is between members that
     /// only helpers may touch (locks, timers).
     #[cold]

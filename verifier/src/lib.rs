@@ -18,7 +18,9 @@ mod tests;
 mod transfer;
 mod types;
 mod verdict;
+mod witness;
 
 pub use proof::{NoProof, Outside, Verified, prove};
 pub use types::Kernel;
 pub use verdict::{Feature, Judgement, Stats, Verdict, verify, verify_logged};
+pub use witness::{Machine, Outlier, Witness, witness};

@@ -7,15 +7,19 @@ use crate::proof::Recorder;
 use crate::report::{Fault, Finding};
 use crate::state::State;
 use crate::structure::{self, Graph, Structure};
-use crate::transfer::MapFields;
+use crate::transfer::{MapFields, Objects};
 use crate::types::{Kernel, Part, Types, symbol, target};
+use crate::witness::Left;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cell::Cell;
 use core::fmt;
 use oxbpf_isa::btf::{Linkage, Type};
 use oxbpf_isa::insn::{Callee, Imm64, Insn};
-use oxbpf_isa::kernel::{HelperFlags, KernelModel, KernelVersion, KfuncFlags, ProgFlags as Of, ProgKind};
+use oxbpf_isa::kernel::{
+    HelperFlags, KernelModel, KernelVersion, KfuncFlags, MapType, ProgFlags as Of, ProgKind,
+};
 use oxbpf_isa::program::{MapDef, ProgFlags, Program};
 
 /// Whether a kernel would take a program.
@@ -167,11 +171,13 @@ pub(crate) struct Options<'a> {
     pub recorder: Option<&'a mut Recorder>,
     /// Shown every state that an instruction is looked at in.
     pub observer: Option<&'a dyn Fn(&State)>,
+    /// Paths end only where a kept state covers all that is still read; takes what the walk knew then.
+    pub left: Option<&'a mut Option<Left>>,
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Options { level: 0, cpus: MEASURED_CPUS, recorder: None, observer: None }
+        Options { level: 0, cpus: MEASURED_CPUS, recorder: None, observer: None, left: None }
     }
 }
 
@@ -187,12 +193,17 @@ pub(crate) fn verify_with(
     let mut log = Log::new(options.level);
     let prog = program.prog_type.and_then(|of| Some((of, kernel.model.prog(of)?)));
     let kind = prog.map(|(of, prog)| kind_of(program, of, prog));
-    let types = Types::new(program, kernel).btf(Part::VMLINUX);
-    let kfuncs = Kfuncs::new(program, kernel.model, kind.as_ref(), types.map(|btf| &**btf));
-    let map_fields = MapFields::new(program, kernel.model);
+    let types = Types::new(program, kernel);
+    let vmlinux = types.btf(Part::VMLINUX);
+    let kfuncs = Kfuncs::new(program, kernel.model, kind.as_ref(), vmlinux.map(|btf| &**btf));
+    let map_fields = MapFields::new(program, kernel.model, &types);
+    let arena = Cell::new(None);
     let unusable = |index: usize, map: &MapDef| {
         let fields = map_fields.of(index, false).cloned().unwrap_or_default();
-        crate::transfer::unusable(map, kernel.model, kind.as_ref()?, &fields)
+        let found = crate::transfer::unusable(map, kernel.model, kind.as_ref()?, &fields);
+        let is_arena = map.kind() == Some(MapType::Arena);
+        let is_second = is_arena && arena.replace(Some(index)).is_some_and(|first| first != index);
+        found.or(is_second.then_some(Finding::SecondArena))
     };
     let tell = |subprogs: &[structure::Subprog]| log.functions(subprogs);
     let structure = structure::analyze_with(program, kernel.model, &kfuncs, tell, &unusable);
@@ -230,14 +241,15 @@ fn judge<'a>(
     if model.version() != REFERENCE {
         return Verdict::Unknown(Feature::KernelVersion);
     }
-    if structure.exception_callback.is_some() {
-        return Verdict::Unknown(Feature::Exceptions);
-    }
     let kind = kind_of(program, prog_type, prog);
+    let types = Types::new(program, kernel);
+    // Without its types, a loader tries the program anew; that it would be judged so is rare.
+    let Ok(objects) = Objects::new(program, model, &types) else {
+        return Verdict::Unknown(Feature::OwnedObjects);
+    };
     if let Some(feature) = crate::transfer::unknown_map(program, structure) {
         return Verdict::Unknown(feature);
     }
-    let types = Types::new(program, kernel);
     if let Err(verdict) = symbols(structure, &types, model) {
         return verdict;
     }
@@ -274,12 +286,18 @@ fn judge<'a>(
     );
     walker.log_live_registers();
     walker.attach = attach;
+    walker.objects = objects;
+    walker.has_arena = crate::transfer::has_arena(program, structure);
     (walker.cpus, walker.recorder, walker.observer) = (options.cpus, options.recorder, options.observer);
+    walker.covers_all = options.left.is_some();
     let walked = walk_all(&mut walker);
     walker.settle_depths(walked.is_ok());
+    if let Some(left) = options.left {
+        *left = Some(walker.leave_behind());
+    }
     *stats = walker.stats;
     let verdict = match walked {
-        Ok(()) => match crate::transfer::check_depth(&walker.functions, structure, prog, stats) {
+        Ok(()) => match crate::transfer::check_depth(&walker, prog, stats) {
             Ok(()) => match (walker.absent_kfunc, unseen(&walker)) {
                 (Some(at), _) => Verdict::Reject(Fault::at(at as usize, Finding::KfuncAbsent)),
                 (None, Some(feature)) => Verdict::Unknown(feature),
@@ -419,6 +437,12 @@ fn functions(
         });
         functions[n].linkage = linkage;
         functions[n].global = n > 0 && linkage == Some(Linkage::Global);
+        // An exception may be thrown at any time.
+        if structure.exception_callback == Some(subprog.start) {
+            let f = &mut functions[n];
+            (f.called, f.is_callback, f.is_async_callback, f.is_exception_callback) =
+                (true, true, true, true);
+        }
     }
     // What a function calls moves packets, or sleeps, for its callers too.
     let mut changed = true;

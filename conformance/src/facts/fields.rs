@@ -13,6 +13,17 @@ const FILE: &str = "fields.toml";
 #[serde(deny_unknown_fields)]
 struct File {
     field: Vec<Field>,
+    destructor: Vec<Destructor>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Destructor {
+    of: String,
+    since: String,
+    until: Option<String>,
+    #[serde(default)]
+    rcu: bool,
 }
 
 #[derive(Deserialize)]
@@ -60,6 +71,15 @@ pub(super) fn render(text: &str) -> Result<String, FactError> {
             "    FieldRecord {{ kind: FieldKind::{kind:?}, sign: {sign}, span: {span}, size: {size}, \
              align: {align}, once: {once}, repeats: {repeats}, map: {map} }},"
         );
+    }
+    out.push_str(
+        "];\n\n/// What can be held by a kernel pointer in a map, and whether RCU protects it.\n\
+         pub(crate) const DESTRUCTORS: &[(&str, bool, Span)] = &[\n",
+    );
+    for Destructor { of, since, until, rcu } in &file.destructor {
+        let place = Place { file: FILE, record: of };
+        let span = code::span(&place, Some(since), until.as_deref(), "0.0")?;
+        let _ = writeln!(out, "    ({of:?}, {rcu}, {span}),");
     }
     out.push_str("];\n");
     Ok(out)

@@ -240,6 +240,22 @@ impl KernelModel {
         generated::fields::FIELDS.iter().filter(|record| record.span.contains(self.0.version))
     }
 
+    /// Whether a kernel object of this structure may be held in a map.
+    pub fn has_destructor(&self, name: &str) -> bool {
+        self.destructor(name).is_some()
+    }
+
+    /// Whether a reader of RCU data may use such an object without holding it.
+    pub fn is_rcu_protected(&self, name: &str) -> bool {
+        self.destructor(name) == Some(true)
+    }
+
+    fn destructor(&self, name: &str) -> Option<bool> {
+        let all = generated::fields::DESTRUCTORS.iter();
+        let mut known = all.filter(|(of, _, span)| *of == name && span.contains(self.0.version));
+        known.next().map(|(_, rcu, _)| *rcu)
+    }
+
     /// The record of a map type, if this kernel knows it.
     pub fn map(&self, map_type: MapType) -> Option<&'static MapRecord> {
         self.0.map(map_type).map(|entry| entry.record)

@@ -6,7 +6,10 @@
 //! path too. The promises are kept until the loop is left, and then honoured until nothing changes.
 
 use super::{Judged, Walker};
+use crate::report::Finding;
 use crate::state::{State, StateId};
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use hashbrown::HashMap;
 
@@ -74,6 +77,21 @@ impl Walker<'_> {
         }
         self.backedge_count += 1;
         self.update_peak();
+    }
+
+    /// A path that is left inside a loop where no state was kept, as by an exception, is what the
+    /// kernel takes for an error of its own.
+    pub(super) fn end_in_cycle(&self) -> Judged<()> {
+        let Some(chain) = self.chain(&self.cur) else { return Ok(()) };
+        if self.cycles.visits.contains_key(&chain) {
+            return Ok(());
+        }
+        let mut text = String::from("(");
+        for callsite in &chain.callsites {
+            text.push_str(&format!("{callsite},"));
+        }
+        text.push_str(&format!("{})", chain.scc));
+        Err(Finding::CycleNotEntered { chain: text }.into())
     }
 
     pub(super) fn exit_cycle(&mut self, id: StateId) -> Judged<()> {

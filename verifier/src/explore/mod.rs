@@ -20,17 +20,18 @@ use crate::proof::Recorder;
 use crate::report::Finding;
 use crate::state::{Access, Differs, Frame, Ids, Kind, Mods, NO_CALLSITE, State, StateId, Step};
 use crate::structure::{Graph, Marks, Slot, Structure};
-use crate::transfer::{Fastcalls, MapFields};
+use crate::transfer::{Fastcalls, MapFields, Objects};
 use crate::types::target::Target;
 use crate::types::{Kernel, Types};
 use crate::verdict::{Feature, Stats};
+use crate::witness::Left;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec;
 use alloc::vec::Vec;
 pub(crate) use cycles::Chain;
 use cycles::Cycles;
-use liveness::StackLiveness;
+pub(crate) use liveness::StackLiveness;
 use oxbpf_isa::btf::Linkage;
 use oxbpf_isa::insn::Insn;
 use oxbpf_isa::kernel::{KernelModel, ProgKind, ProgRecord};
@@ -100,6 +101,7 @@ pub(crate) struct Function {
     pub verified: bool,
     pub is_callback: bool,
     pub is_async_callback: bool,
+    pub is_exception_callback: bool,
     pub changes_pkt: bool,
     pub might_sleep: bool,
     /// Its types do not say what it is called with.
@@ -140,12 +142,18 @@ pub(crate) struct Walker<'p> {
     walked: Vec<bool>,
     /// Special fields of each map and of the map inside it.
     pub map_fields: MapFields,
+    /// The program uses an arena.
+    pub has_arena: bool,
+    /// Structures of the program's types with special fields.
+    pub objects: Objects,
     /// How many processors the machine is taken to have.
     pub cpus: u32,
     /// Writes facts down for a proof.
     pub recorder: Option<&'p mut Recorder>,
     /// Shown every state that an instruction is looked at in.
     pub observer: Option<&'p dyn Fn(&State)>,
+    /// A kept state ends a path only if it covers all that is still read, mattered it or not.
+    pub covers_all: bool,
     pub jumps: u64,
     /// The program reads or writes packets in subprograms that it leaves by LD_ABS.
     pub stats: Stats,
@@ -207,9 +215,12 @@ impl<'p> Walker<'p> {
             fastcalls,
             walked: vec![false; count],
             map_fields,
+            has_arena: false,
+            objects: Objects::default(),
             cpus: 0,
             recorder: None,
             observer: None,
+            covers_all: false,
             jumps: 0,
             stats: Stats::default(),
             kept: Vec::new(),
@@ -390,6 +401,16 @@ impl<'p> Walker<'p> {
     #[inline]
     fn state_mut(&mut self, id: StateId) -> &mut State {
         &mut self.kept[id as usize].as_mut().expect("a kept state lives as long as it is referred to").state
+    }
+
+    /// What is known at the end that a witness needs.
+    pub fn leave_behind(&mut self) -> Left {
+        let none = StackLiveness::new(self.structure, &self.graph);
+        Left {
+            live: self.graph.live.clone(),
+            stack_live: core::mem::replace(&mut self.stack_live, none),
+            marks: self.structure.marks.clone(),
+        }
     }
 
     /// Shows the current state to those who asked for it.

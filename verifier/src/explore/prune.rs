@@ -74,7 +74,7 @@ impl Walker<'_> {
     fn compare(&mut self, id: StateId, at: u32, marks: Marks, unfinished: &mut bool) -> Judged<Compared> {
         if self.state(id).branches == 0 {
             *unfinished = self.is_cycle_unfinished(id);
-            let exact = if *unfinished { Exact::RangeWithin } else { Exact::Not };
+            let exact = if *unfinished || self.covers_all { Exact::RangeWithin } else { Exact::Not };
             return Ok(match self.covers(id, exact) {
                 true => Compared::Covers { unfinished: *unfinished },
                 false => Compared::Differs,
@@ -305,6 +305,7 @@ impl Walker<'_> {
         if self.cur.branches > 0 {
             return Ok(());
         }
+        self.end_in_cycle()?;
         let mut next = self.cur.parent;
         while let Some(id) = next {
             let state = self.state_mut(id);

@@ -111,6 +111,33 @@ const NAMES: &[(&str, Special)] = &[
 ];
 
 impl Special {
+    /// Whether it works on lists, trees or shared objects.
+    pub fn is_graph(self) -> bool {
+        use Special::*;
+        matches!(
+            self,
+            ListPushFront
+                | ListPushBack
+                | ListPopFront
+                | ListPopBack
+                | ListFront
+                | ListBack
+                | RbtreeRemove
+                | RbtreeAdd
+                | RbtreeFirst
+                | RbtreeRoot
+                | RbtreeLeft
+                | RbtreeRight
+                | RefcountAcquire
+        )
+    }
+
+    /// Whether it takes or gives back a resilient lock.
+    pub fn is_lock(self) -> bool {
+        use Special::*;
+        matches!(self, ResSpinLock | ResSpinUnlock | ResSpinLockIrqsave | ResSpinUnlockIrqrestore)
+    }
+
     /// The one with this name.
     pub fn named(name: &str) -> Option<Special> {
         let found = NAMES.binary_search_by_key(&name, |(n, _)| *n).ok()?;

@@ -84,6 +84,11 @@ impl Log {
         self.last_source = None;
     }
 
+    /// Another finding follows after all; whether the last one stands in the log.
+    pub fn goes_on(&mut self) -> bool {
+        core::mem::take(&mut self.said)
+    }
+
     pub fn has_said(&self) -> bool {
         self.said
     }

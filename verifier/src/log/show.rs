@@ -85,6 +85,7 @@ impl Log {
                     Byte::Zero => '0',
                     Byte::Dynptr => 'd',
                     Byte::Iter => 'i',
+                    Byte::Irq => 'f',
                 })
                 .collect();
             if slot.bytes.iter().all(|b| *b == Byte::Invalid) {
@@ -182,6 +183,9 @@ fn reg_text(reg: &Reg, frame: usize, subject: Subject<'_>) -> String {
     if reg.kind == Kind::BtfId {
         out.push_str(subject.types.name_of(reg));
     }
+    if reg.kind == Kind::Arena {
+        return out;
+    }
     if reg.kind == Kind::Stack {
         if reg.frame as usize != frame {
             let _ = write!(out, "[{}]", reg.frame);
@@ -206,6 +210,9 @@ fn reg_text(reg: &Reg, frame: usize, subject: Subject<'_>) -> String {
     }
     if reg.ref_id != 0 {
         field(&mut out, &format!("ref_obj_id={}", reg.ref_id));
+    }
+    if reg.kind == Kind::BtfId && reg.mods.has(Mods::ALLOC.with(Mods::NON_OWN_REF)) {
+        field(&mut out, "non_own_ref");
     }
     if reg.mods.has(Mods::ALLOC) && reg.mods.has(Mods::NON_OWN_REF) {
         field(&mut out, "non_own_ref");

@@ -4,6 +4,7 @@
 //! (which are the last line of its log), a title, and our explanation. Logs, JSON, SARIF rules and
 //! `oxbpf explain` are all rendered from it.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
@@ -19,6 +20,7 @@ pub enum Errno {
     EACCES = 13,
     EFAULT = 14,
     EBUSY = 16,
+    EEXIST = 17,
     EINVAL = 22,
     ENOSPC = 28,
     EOPNOTSUPP = 95,
@@ -528,14 +530,14 @@ findings! {
     "E0902" EACCES CallbackNotScalar = "callback returns a pointer",
         "R0 not a scalar value",
         "Callbacks return numbers.";
-    "E0903" EINVAL ReturnRange { place: &'static str, has: String, min: i32, max: i32 } = "value returned",
-        "{place} the register R0 has {has} should have been in [{min}, {max}]",
+    "E0903" EINVAL ReturnRange { place: &'static str, reg: u8, has: String, min: i32, max: i32 } = "value returned",
+        "{place} the register R{reg} has {has} should have been in [{min}, {max}]",
         "Programs of this type return only values in this range.";
-    "E0904" EINVAL ReturnNotKnown { place: &'static str, ty: String } = "pointer returned",
-        "{place} the register R0 is not a known value ({ty})",
+    "E0904" EINVAL ReturnNotKnown { place: &'static str, reg: u8, ty: String } = "pointer returned",
+        "{place} the register R{reg} is not a known value ({ty})",
         "Programs of this type return a number.";
-    "E0905" EINVAL SubprogNotScalar { ty: String } = "global function returns a pointer",
-        "At subprogram exit the register R0 is not a scalar value ({ty})",
+    "E0905" EINVAL SubprogNotScalar { reg: u8, ty: String } = "global function returns a pointer",
+        "At subprogram exit the register R{reg} is not a scalar value ({ty})",
         "Global functions return numbers.";
     "E0906" EINVAL GlobalArgs { subprog: usize, name: String } = "arguments of a global function",
         "Caller passes invalid args into func#{subprog} ('{name}')",
@@ -650,8 +652,8 @@ findings! {
     "E1226" EINVAL SliceWrite = "packet is read-only here",
         "the prog does not allow writes to packet data",
         "Programs of this type only read packets: use bpf_dynptr_slice().";
-    "E1227" EINVAL KfuncObject { func: String, n: usize, kind: &'static str, name: String, reg: usize, has_kind: &'static str, has: String } = "argument is another object",
-        "kernel function {func} args#{n} expected pointer to {kind} {name} but R{reg} has a pointer to {has_kind} {has}",
+    "E1227" EINVAL KfuncObject { func: String, n: usize, wanted: String, reg: usize, has: String } = "argument is another object",
+        "kernel function {func} args#{n} expected pointer to {wanted} but R{reg} has a pointer to {has}",
         "The kernel function takes an object of another type.";
     "E1228" EINVAL KfuncUnsafe { n: usize, ty: String, expected: String } = "argument not safe",
         "arg#{n} is {ty} expected {expected} or socket",
@@ -659,6 +661,9 @@ findings! {
     "E1229" EINVAL CastContext { id: u32 } = "context without a structure",
         "kern ctx type id {id} is not a struct",
         "The kernel has no structure for the context of such programs.";
+    "E1230" EFAULT CycleNotEntered { chain: String } = "exception in a loop",
+        "verifier bug: scc exit: no visit info for call chain {chain}",
+        "Linux 6.18 refuses exceptions that are thrown early in a loop. Throw them outside of it.";
     "E1301" EINVAL SlotVariable { what: &'static str } = "object at an unknown place",
         "{what} has to be at a constant offset",
         "The verifier has to know where on the stack the object is.";
@@ -899,6 +904,106 @@ findings! {
     "E1709" EINVAL FormatValues = "values of a format",
         "",
         "The values are an array of 8 bytes each, and their size is no multiple of that.";
+    "E1710" EEXIST ExceptionCallbacks = "several exception callbacks",
+        "multiple exception callback tags for main subprog",
+        "A program has at most one exception callback.";
+    "E1711" ENOENT ExceptionCallbackMissing { name: String } = "exception callback that does not exist",
+        "exception callback '{name}' could not be found in BTF",
+        "The tag on the program names a function that it does not have.";
+    "E1712" EINVAL ExceptionCallbackLocal { name: String } = "exception callback is static",
+        "exception callback '{name}' must have global linkage",
+        "Exception callbacks are global functions.";
+    "E1713" EINVAL ExceptionCallbackNoFunc = "exception callback without code",
+        "exception callback type id not found in func_info",
+        "Nothing says where the exception callback begins.";
+    "E1714" EINVAL ExceptionCallbackMain = "exception callback is the program",
+        "invalid exception callback insn_off in func_info: 0",
+        "The program cannot be its own exception callback.";
+    "E1715" EINVAL ExceptionCallbackArgs = "arguments of an exception callback",
+        "exception cb only supports single integer argument",
+        "An exception callback takes the value that was thrown, and nothing else.";
+    "E1716" EINVAL ExceptionCall { insn: usize } = "exception callback called",
+        "insn {insn} cannot call exception cb directly",
+        "Exception callbacks are only called when an exception is thrown.";
+    "E1717" EINVAL ThrowInCallback { insn: usize, subprog: usize } = "exception in a callback",
+        "bpf_throw kfunc (insn {insn}) cannot be called from callback subprog {subprog}",
+        "Callbacks are called by the kernel, through which an exception cannot unwind.";
+    "E1718" EINVAL TailCallInException = "tail call in an exception callback",
+        "cannot tail call within exception cb",
+        "An exception callback ends the program and cannot go on with another.";
+    "E1719" EINVAL WorkNotValue { n: usize } = "work outside a map",
+        "arg#{n} doesn't point to a map value",
+        "Work queues and task work lie in values of maps.";
+    "E1720" EINVAL WorkMap { what: &'static str, uid: u32, with: u32, map: u32 } = "work of another map",
+        "{what} map_uid={uid} doesn't match map pointer in R{with} map_uid={map}",
+        "The work is given with the map that it lies in.";
+    "E1721" EINVAL CallbackFailed { name: String, id: u32 } = "callback of a kernel function",
+        "kfunc {name}#{id} failed callback verification",
+        "The function that is to be called back cannot be.";
+    "E1722" EINVAL CastWithoutArena = "cast without an arena",
+        "addr_space_cast insn can only be used in a program that has an associated arena",
+        "The program names no arena.";
+    "E1723" EBUSY SecondArena = "second arena",
+        "Only one arena per program",
+        "A program uses at most one arena.";
+    "E1730" EINVAL GlobalParams { name: String, count: usize } = "parameters of a global function",
+        "Global function {name}() with {count} > 5 args. Buggy compiler.",
+        "Functions take at most five arguments.";
+    "E1731" EINVAL GlobalParam { n: usize, kind: &'static str, name: String } = "parameter of a global function",
+        "Arg#{n} type {kind} in {name}() is not supported yet.",
+        "Parameters of global functions are numbers and pointers.";
+    "E1732" EINVAL TagNoPointer { n: usize } = "tag on a number",
+        "arg#{n} has pointer tag, but is not a pointer type",
+        "Tags say what a pointer is.";
+    "E1733" EINVAL TagCombination { n: usize } = "tags on a parameter",
+        "arg#{n} has invalid combination of tags",
+        "These tags contradict each other, or do not go with the type of the parameter.";
+    "E1734" EOPNOTSUPP TagUnknown { n: usize } = "tag on a parameter",
+        "arg#{n} has unsupported set of tags",
+        "This kernel does not know the tag.";
+    "E1735" EINVAL TagAlone { n: usize, tag: &'static str } = "tags on a parameter",
+        "arg#{n} {tag} cannot be combined with any other tags",
+        "This tag stands alone.";
+    "E1736" EINVAL ParamSize { n: usize, what: String } = "pointer to something of unknown size",
+        "arg#{n} reference type('{what}') size cannot be determined: -22",
+        "A global function is judged with memory of the parameter's size. Define the structure, or pass a \
+        number.";
+    "E1737" EINVAL UntrustedType { n: usize, kind: &'static str, name: String } = "type of an untrusted parameter",
+        "arg#{n} has type {kind} '{name}', but only struct or primitive types are allowed",
+        "Untrusted parameters point to structures of the kernel, numbers, or nothing in particular.";
+    "E1738" ENOENT ParamNoMatch { n: usize, what: String } = "kernel type that does not exist",
+        "arg#{n} reference type('{what}') has no matches",
+        "The kernel has no structure of this name.";
+    "E1739" ESRCH ParamAmbiguous { n: usize, what: String } = "several kernel types",
+        "arg#{n} reference type('{what}') is ambiguous",
+        "The kernel has several structures of this name.";
+    "E1740" EOPNOTSUPP ParamOfModule { n: usize, what: String } = "kernel type of a module",
+        "arg#{n} reference type('{what}') points to kernel module type (unsupported)",
+        "Only structures of the kernel itself can be passed.";
+    "E1741" EINVAL CtxUnnamed { n: usize } = "type of the context",
+        "arg#{n} type doesn't have a name",
+        "The context is declared as a pointer to its structure, or to void.";
+    "E1742" EINVAL CtxVoid { n: usize } = "type of the context",
+        "arg#{n} should be void pointer",
+        "Programs of this type have no structure for their context.";
+    "E1743" EINVAL CtxStruct { n: usize, name: &'static str } = "type of the context",
+        "arg#{n} should be `struct {name} *`",
+        "The context is declared as a pointer to its structure, or to void.";
+    "E1744" EINVAL GlobalNotScalar { reg: u8 } = "argument of a global function",
+        "R{reg} is not a scalar",
+        "The function takes a number here.";
+    "E1745" EINVAL GlobalNotCtx { n: usize } = "argument of a global function",
+        "arg#{n} expects pointer to ctx",
+        "The function takes the program's context here.";
+    "E1746" EINVAL GlobalMaybeNull { n: usize } = "argument of a global function",
+        "arg#{n} is expected to be non-NULL",
+        "The function does not take null here. Compare the pointer with null first.";
+    "E1747" EINVAL GlobalNotArena { reg: u8 } = "argument of a global function",
+        "R{reg} is not a pointer to arena or scalar.",
+        "The function takes an address in an arena here.";
+    "E1748" EACCES GlobalObject { reg: u8, ty: String, expected: String } = "argument of a global function",
+        "R{reg} is of type {ty} but {expected} is expected",
+        "The function takes another object of the kernel here.";
     "E1801" EINVAL LockOffsetVariable { reg: u8, lock: &'static str } = "lock at a variable offset",
         "R{reg} doesn't have constant offset. {lock}_lock has to be at the constant offset",
         "Which lock is meant must be known when the program is judged.";
@@ -934,6 +1039,138 @@ findings! {
     "E1811" EINVAL LeftInSection { what: &'static str, section: &'static str } = "end with something held",
         "{what} cannot be used inside {section}-ed region",
         "The program can end here, and what was entered was not left on this path.";
+    "E1812" EINVAL LockNotValue { n: usize } = "lock outside a value or object",
+        "arg#{n} doesn't point to map value or allocated object",
+        "Locks lie in values of maps and in objects that programs allocate.";
+    "E1813" EACCES LockInLess = "lock while a tree compares",
+        "can't spin_{{lock,unlock}} in rbtree cb",
+        "The tree is locked while its nodes are compared.";
+    "E1814" EACCES RcuInLess = "RCU section while a tree compares",
+        "Calling bpf_rcu_read_{{lock,unlock}} in unnecessary rbtree callback",
+        "The tree is locked while its nodes are compared.";
+    "E1815" EINVAL RcuNested { name: String } = "RCU section in another",
+        "nested rcu read lock (kernel function {name})",
+        "RCU sections do not nest.";
+    "E1816" EINVAL RcuUnmatched { name: String } = "no RCU section to leave",
+        "unmatched rcu read unlock (kernel function {name})",
+        "On this path no RCU section was entered.";
+    "E1817" EACCES SleepsIn { name: String, section: &'static str } = "kernel function that may sleep in a section",
+        "kernel func {name} is sleepable within {section} region",
+        "Nothing may sleep before the section is left.";
+    "E1818" EINVAL PreemptUnmatched { name: String } = "preemption is not off",
+        "unmatched attempt to enable preemption (kernel function {name})",
+        "On this path preemption was not switched off.";
+    "E1819" EINVAL HelperSleepsIn { name: String, id: i32, section: &'static str } = "helper that may sleep in a section",
+        "sleepable helper {name}#{id} in {section} region",
+        "Nothing may sleep before the section is left.";
+    "E1820" EINVAL IrqNotStack { n: usize } = "interrupts' state not on the stack",
+        "arg#{n} doesn't point to an irq flag on stack",
+        "The interrupts' state is kept in a variable of the program.";
+    "E1821" EINVAL IrqInUse { n: usize } = "interrupts' state in use",
+        "expected uninitialized irq flag as arg#{n}",
+        "The variable holds a state that was not given back.";
+    "E1822" EINVAL IrqNotSaved { n: usize } = "no interrupts' state",
+        "expected an initialized irq flag as arg#{n}",
+        "The variable holds no state that was saved.";
+    "E1823" EINVAL IrqKind { saved: &'static str, by: &'static str } = "interrupts' state of another kind",
+        "irq flag acquired by {saved} kfuncs cannot be restored with {by} kfuncs",
+        "What a lock saved is given back with that lock.";
+    "E1824" EACCES IrqOrder { id: u32, insn: u32 } = "interrupts' states out of order",
+        "cannot restore irq state out of order, expected id={id} acquired at insn_idx={insn}",
+        "States are given back in the opposite order in which they were saved.";
+    "E1901" EACCES ObjectField { name: &'static str } = "special field of an object touched",
+        "direct access to {name} is disallowed",
+        "Only helpers and kernel functions may touch this field.";
+    "E1902" EINVAL ObjectFor { n: usize, name: &'static str } = "object of another kind",
+        "arg#{n} expected for {name}()",
+        "Objects that each processor has are given up with bpf_percpu_obj_drop(), others with bpf_obj_drop().";
+    "E1903" EINVAL NotObject { n: usize } = "no allocated object",
+        "arg#{n} expected pointer to allocated object",
+        "The argument is an object that the program allocated and still owns.";
+    "E1904" EINVAL ObjectNotOwned = "object not owned",
+        "allocated object must be referenced",
+        "The object belongs to something else by now.";
+    "E1905" EINVAL NotShared { n: usize } = "no object",
+        "arg#{n} is neither owning or non-owning ref",
+        "The argument is an object that the program allocated.";
+    "E1906" EINVAL NoRefcount { n: usize } = "object with one owner",
+        "arg#{n} doesn't point to a type with bpf_refcount field",
+        "Only objects with a bpf_refcount may have several owners.";
+    "E1907" EINVAL ObjectTypeRange = "type of an object",
+        "local type ID argument must be in range [0, U32_MAX]",
+        "The argument is the number of a type of the program's.";
+    "E1908" EINVAL ObjectNoTypes = "object without types",
+        "bpf_obj_new/bpf_percpu_obj_new requires prog BTF",
+        "Load the program with its types.";
+    "E1909" EINVAL ObjectNoStruct = "object that is no structure",
+        "bpf_obj_new/bpf_percpu_obj_new type ID argument must be of a struct",
+        "Objects are structures of the program's.";
+    "E1910" EINVAL PercpuSize { size: u32, limit: u32 } = "large object for each processor",
+        "bpf_percpu_obj_new type size ({size}) is greater than {limit}",
+        "Objects that each processor has are small.";
+    "E1911" EINVAL PercpuNotNumbers = "object for each processor with pointers",
+        "bpf_percpu_obj_new type ID argument must be of a struct of scalars",
+        "Objects that each processor has hold numbers only.";
+    "E1912" EINVAL PercpuFields = "object for each processor with special fields",
+        "bpf_percpu_obj_new type ID argument must not contain special fields",
+        "Objects that each processor has hold numbers only.";
+    "E1913" EINVAL NotValueOrObject { n: usize } = "no place of a list or tree",
+        "arg#{n} expected pointer to map value or allocated object",
+        "Lists and trees lie in values of maps and in objects that programs allocate.";
+    "E1914" EINVAL FieldNotAt { name: &'static str, off: u32 } = "no such field there",
+        "{name} not found at offset={off}",
+        "The pointer does not lead to a field of this kind.";
+    "E1915" EINVAL RootNotLocked { off: i32, name: &'static str } = "list or tree not locked",
+        "bpf_spin_lock at off={off} must be held for {name}",
+        "Lists and trees are only touched while the lock beside them is held.";
+    "E1916" EINVAL NodeNotHeld { name: String } = "node not held",
+        "{name} can only take non-owning or refcounted bpf_rb_node pointer",
+        "The argument is a node of the tree, lent to the program or held by it.";
+    "E1917" EINVAL NotInLess { name: String } = "tree changed while it compares",
+        "{name} not allowed in rbtree cb",
+        "The tree is locked while its nodes are compared.";
+    "E1918" EINVAL NodeOfOther { root: &'static str, node: &'static str, at: u32, expected: String, off: u32, has: String } = "node of another structure",
+        "operation on {root} expects arg#1 {node} at offset={at} in struct {expected}, but arg is at offset={off} in struct {has}",
+        "The list or tree is made of other objects.";
+    "E1919" EINVAL OtherNode { off: u32, node: &'static str, at: u32, expected: String } = "another node of the structure",
+        "arg#1 offset={off}, but expected {node} at offset={at} in struct {expected}",
+        "The list or tree goes through another node of these objects.";
+    "E1920" EACCES KptrByHelper { name: &'static str } = "kernel pointer given to a helper",
+        "{name} cannot be accessed indirectly by helper",
+        "Helpers may not read or write pointers that a value holds.";
+    "E1921" EACCES KptrVariable { name: &'static str } = "kernel pointer at a variable offset",
+        "{name} access cannot have variable offset",
+        "Which pointer is meant must be known when the program is judged.";
+    "E1922" EACCES KptrMisaligned { name: &'static str, expected: u32, off: i64 } = "part of a kernel pointer",
+        "{name} access misaligned expected={expected} off={off}",
+        "Pointers that a value holds are read and written whole.";
+    "E1923" EACCES KptrSize { name: &'static str } = "part of a kernel pointer",
+        "{name} access size must be BPF_DW",
+        "Pointers that a value holds are read and written whole.";
+    "E1924" EACCES KptrMode = "kernel pointer changed atomically",
+        "kptr in map can only be accessed using BPF_MEM instruction mode",
+        "Pointers that a value holds are only loaded and stored.";
+    "E1925" EACCES KptrHeldStore = "held kernel pointer stored",
+        "store to referenced kptr disallowed",
+        "What is to be held is exchanged with bpf_kptr_xchg().";
+    "E1926" EACCES UptrStore = "user pointer stored",
+        "store to uptr disallowed",
+        "User space sets this pointer.";
+    "E1927" EACCES KptrImmediate { off: u32 } = "number stored as a kernel pointer",
+        "BPF_ST imm must be 0 when storing to kptr at off={off}",
+        "A pointer that a value holds is set to a pointer or to null.";
+    "E1928" EACCES KptrType { reg: u8, ty: Box<str>, has: Box<str>, wants: Box<str>, or: Box<str> } = "kernel pointer of another type",
+        "invalid kptr access, R{reg} type={ty}{has} expected=ptr_{wants}{or}",
+        "The field holds pointers to another structure, or this pointer is not one that can be held.";
+    "E1929" EINVAL KptrNone { reg: u8 } = "no kernel pointer here",
+        "R{reg} has no valid kptr",
+        "The type of the value has no pointers to kernel objects.";
+    "E1930" EACCES KptrNotAt { off: i32 } = "no kernel pointer there",
+        "off={off} doesn't point to kptr",
+        "The pointer does not lead to a field that holds one.";
+    "E1931" EACCES KptrNotHeld { off: i32 } = "kernel pointer that is not held",
+        "off={off} kptr isn't referenced kptr",
+        "Only pointers to what is held are exchanged.";
 }
 
 impl Finding {
@@ -942,6 +1179,7 @@ impl Finding {
         !matches!(
             self,
             Finding::TailCallMap
+                | Finding::ExceptionCall { .. }
                 | Finding::FirstFuncInfo { .. }
                 | Finding::FuncInfoOrder { .. }
                 | Finding::FuncInfoType { .. }

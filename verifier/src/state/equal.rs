@@ -112,6 +112,7 @@ fn reg_safe(old: &Reg, cur: &Reg, ids: &mut Ids, exact: Exact) -> bool {
                 && ids.check(old.id, cur.id)
                 && cur.num.is_within(&old.num)
         }
+        Kind::Arena => true,
         Kind::Stack => regs_exact(old, cur, ids) && old.frame == cur.frame,
         _ => regs_exact(old, cur, ids),
     }
@@ -165,6 +166,7 @@ fn content_safe(o: &Slot, c: &Slot, ids: &mut Ids, exact: Exact) -> bool {
     match o.bytes[7] {
         Byte::Spill => reg_safe(old, cur, ids, exact),
         Byte::Dynptr => old.a == cur.a && old.b == cur.b && ids.check(old.ref_id, cur.ref_id),
+        Byte::Irq => old.b == cur.b && ids.check(old.ref_id, cur.ref_id),
         // How often an iterator was advanced does not count, or loops would not converge.
         Byte::Iter => {
             old.a == cur.a

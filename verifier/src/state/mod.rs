@@ -35,6 +35,8 @@ pub enum Byte {
     Dynptr,
     /// Part of an iterator.
     Iter,
+    /// The interrupts' state before they were switched off.
+    Irq,
 }
 
 /// Eight bytes of stack.
@@ -58,7 +60,7 @@ impl Slot {
 
     /// Holds something that a store of other data destroys as a whole.
     pub fn is_special(&self) -> bool {
-        matches!(self.bytes[7], Byte::Spill | Byte::Dynptr | Byte::Iter)
+        matches!(self.bytes[7], Byte::Spill | Byte::Dynptr | Byte::Iter | Byte::Irq)
     }
 
     #[inline]

@@ -34,6 +34,8 @@ pub enum Kind {
     Mem,
     Buf,
     Func,
+    /// Into an arena.
+    Arena,
     /// A dynptr that the kernel lends, and the slots of those on the stack.
     Dynptr,
 }
@@ -261,6 +263,7 @@ pub fn type_name(kind: Kind, mods: Mods) -> String {
         Kind::Mem => "mem",
         Kind::Buf => "buf",
         Kind::Func => "func",
+        Kind::Arena => "arena",
         Kind::Dynptr => "dynptr_ptr",
     };
     let mut text = String::new();

@@ -2,8 +2,9 @@
 //! `check_subprogs`).
 
 use crate::report::{Fault, Finding};
+use alloc::string::ToString;
 use alloc::vec::Vec;
-use oxbpf_isa::btf::Type;
+use oxbpf_isa::btf::{Kind, Linkage, Type};
 use oxbpf_isa::insn::RawInsn;
 use oxbpf_isa::insn::opcode::{class, jmp, mode, pseudo};
 use oxbpf_isa::kernel::KernelModel;
@@ -43,6 +44,7 @@ pub(super) fn is_func_ref(insn: RawInsn) -> bool {
 pub(super) fn find(program: &Program, model: &KernelModel) -> Result<(Vec<Subprog>, Option<usize>), Fault> {
     let raw = &program.insns;
     let limit = model.limits().subprogs as usize;
+    let callback = exception_callback(program)?;
     let mut starts = Vec::from([0usize]);
     let mut add = |from: usize, target: i64| -> Result<(), Fault> {
         let start = usize::try_from(target).ok().filter(|&t| t < raw.len());
@@ -60,7 +62,6 @@ pub(super) fn find(program: &Program, model: &KernelModel) -> Result<(Vec<Subpro
             add(at, at as i64 + insn.imm as i64 + 1)?;
         }
     }
-    let callback = exception_callback(program);
     if let Some(start) = callback {
         add(0, start as i64)?;
     }
@@ -70,13 +71,30 @@ pub(super) fn find(program: &Program, model: &KernelModel) -> Result<(Vec<Subpro
     Ok((subprogs, callback))
 }
 
-/// Where the function begins that a tag on the program names as its exception callback.
-fn exception_callback(program: &Program) -> Option<usize> {
-    let btf = program.btf.as_ref()?;
-    let main = program.funcs.iter().find(|f| f.insn == 0)?.type_id;
-    let name = btf.decl_tags(main).find_map(|(tag, _)| tag.strip_prefix("exception_callback:"))?;
-    let named = |f: &&oxbpf_isa::program::FuncInfo| matches!(btf.ty(f.type_id), Some(Type::Func { name: n, .. }) if n == name);
-    program.funcs.iter().find(named).map(|f| f.insn as usize)
+/// Where the function begins that a tag on the program names as its exception callback (Linux
+/// `bpf_find_exception_callback_insn_off`).
+fn exception_callback(program: &Program) -> Result<Option<usize>, Fault> {
+    let (Some(btf), Some(main)) = (&program.btf, program.funcs.first()) else { return Ok(None) };
+    let mut names = btf
+        .decl_tags(main.type_id)
+        .filter(|(_, component)| component.is_none())
+        .filter_map(|(tag, _)| tag.strip_prefix("exception_callback:"));
+    let Some(name) = names.next() else { return Ok(None) };
+    let refuse = |finding| Err(Fault::of(finding));
+    if names.next().is_some() {
+        return refuse(Finding::ExceptionCallbacks);
+    }
+    let Some(id) = btf.find(name, Kind::Func) else {
+        return refuse(Finding::ExceptionCallbackMissing { name: name.to_string() });
+    };
+    if !matches!(btf.ty(id), Some(Type::Func { linkage: Linkage::Global, .. })) {
+        return refuse(Finding::ExceptionCallbackLocal { name: name.to_string() });
+    }
+    match program.funcs.iter().rfind(|f| f.type_id == id) {
+        None => refuse(Finding::ExceptionCallbackNoFunc),
+        Some(func) if func.insn == 0 => refuse(Finding::ExceptionCallbackMain),
+        Some(func) => Ok(Some(func.insn as usize)),
+    }
 }
 
 /// Holds jumps inside their functions and the last instruction of each to one that does not run on.

@@ -7,6 +7,9 @@ use oxbpf_isa::insn::{DecodeError, Insn, RawInsn};
 use oxbpf_isa::kernel::MapType;
 use oxbpf_isa::program::{MapDef, Program, descriptor_of};
 
+/// Bytes of a page.
+const PAGE: u64 = 4096;
+
 /// Offsets into values end here (Linux `BPF_MAX_VAR_OFF`).
 const MAX_OFFSET: u32 = 1 << 29;
 
@@ -86,6 +89,10 @@ fn map_value(map: &MapDef, off: u32) -> Result<(), Finding> {
     }
     match map.kind() {
         Some(MapType::Array) if map.max_entries != 1 || off >= map.value_size => {
+            Err(Finding::DirectValueRange { value_size: map.value_size, off })
+        }
+        // An arena has so many pages.
+        Some(MapType::Arena) if u64::from(off) > u64::from(map.max_entries) * PAGE => {
             Err(Finding::DirectValueRange { value_size: map.value_size, off })
         }
         Some(MapType::Array | MapType::Arena) => Ok(()),

@@ -9,7 +9,7 @@
 use crate::domain::{Alu, Scalar, Violation, Width};
 use crate::explore::{Judged, Next, Walker};
 use crate::report::Finding;
-use crate::state::{ADD_CONST, ADD_CONST32, ADD_CONST64, Kind, Reg};
+use crate::state::{ADD_CONST, ADD_CONST32, ADD_CONST64, Kind, Mods, Reg};
 use alloc::string::String;
 use oxbpf_isa::insn::{AluOp, EndianOp, Operand, Reg as R, Size, Width as InsnWidth};
 use oxbpf_isa::program::ProgFlags;
@@ -197,6 +197,12 @@ impl Walker<'_> {
             Operand::Reg(src) => *self.cur.reg(src.index()),
             Operand::Imm(imm) => Reg::known(imm as i64 as u64),
         };
+        if a.kind == Kind::Arena || b.kind == Kind::Arena {
+            if a.kind != Kind::Arena {
+                *self.cur.reg_mut(dst.index()) = b;
+            }
+            return Ok(Next::Straight);
+        }
         if a.is_pointer() && b.is_pointer() {
             if op == AluOp::Sub {
                 *self.cur.reg_mut(dst.index()) = Reg::unknown();
@@ -296,6 +302,11 @@ impl Walker<'_> {
         }
         if ptr.maybe_null() {
             return Err(Finding::ArithmeticOnMaybeNull { reg, ty: ptr.type_name() }.into());
+        }
+        // What is read through these may fail at any address, so the kernel keeps no account of the
+        // offset, and leaves the destination as it was even where that is the number.
+        if ptr.kind == Kind::Mem && ptr.mods.has(Mods::UNTRUSTED) {
+            return Ok(Next::Straight);
         }
         let allowed = match ptr.kind {
             Kind::Ctx

@@ -7,8 +7,9 @@
 
 use super::alu::MAX_OFFSET;
 use super::dynptr::{Given, Wanted};
+use super::kptr::XCHG;
 use super::locks::SPIN_LOCK;
-use super::memory::Way;
+use super::memory::{Value, Way};
 use crate::explore::{Judged, Stop, Walker};
 use crate::report::Finding;
 use crate::state::{Byte, Kind, LockKind, Mods, Reg, type_name};
@@ -16,7 +17,7 @@ use crate::verdict::Feature;
 use alloc::string::String;
 use oxbpf_isa::insn::Reg as R;
 use oxbpf_isa::kernel::{
-    Arg, ArgFlags, ArgKind, FieldKind, HelperFlags, HelperProto, MapCreateFlags, MapType,
+    Arg, ArgFlags, ArgKind, FieldKind, HelperFlags, HelperProto, MapCreateFlags, MapType, ProgType,
 };
 
 /// A map, and which of the maps inside another it is.
@@ -40,6 +41,10 @@ pub(super) struct Seen {
     pub dynptr: Option<Given>,
     /// The type of a per-CPU object: whose types, and which.
     pub object: Option<(u32, u32)>,
+    /// RCU protects that object, which the program allocated.
+    pub object_rcu: bool,
+    /// Where a pointer is exchanged.
+    pub kptr: Option<super::fields::Field>,
 }
 
 const MEMORY: &[(Kind, Mods)] = &[
@@ -95,6 +100,7 @@ fn accepted(kind: ArgKind) -> Option<&'static [(Kind, Mods)]> {
         ArgKind::Func => &[(Kind::Func, Mods::NONE)],
         ArgKind::Stack => &[(Kind::Stack, Mods::NONE)],
         ArgKind::ConstStr => &[(Kind::MapValue, Mods::NONE)],
+        ArgKind::KptrXchgDest => &[(Kind::MapValue, Mods::NONE), (Kind::BtfId, Mods::ALLOC)],
         ArgKind::Timer => &[(Kind::MapValue, Mods::NONE)],
         ArgKind::SpinLock => &[(Kind::MapValue, Mods::NONE), (Kind::BtfId, Mods::ALLOC)],
         ArgKind::Dynptr => &[(Kind::Stack, Mods::NONE), (Kind::Dynptr, Mods::NONE)],
@@ -112,6 +118,25 @@ const MOVABLE: &[Mods] = &[
     Mods::ALLOC.with(Mods::NON_OWN_REF),
     Mods::ALLOC.with(Mods::NON_OWN_REF).with(Mods::RCU),
 ];
+
+/// Whether accesses of the context are left as they are, rather than rewritten (no
+/// `convert_ctx_access`).
+fn has_plain_context(prog_type: ProgType) -> bool {
+    matches!(
+        prog_type,
+        ProgType::Kprobe
+            | ProgType::Tracepoint
+            | ProgType::RawTracepoint
+            | ProgType::RawTracepointWritable
+            | ProgType::Tracing
+            | ProgType::Lsm
+            | ProgType::StructOps
+            | ProgType::Syscall
+            | ProgType::Netfilter
+            | ProgType::CgroupDevice
+            | ProgType::LircMode2
+    )
+}
 
 impl Walker<'_> {
     /// Judges argument `n`, counted from 0.
@@ -134,7 +159,7 @@ impl Walker<'_> {
         let arg = self.resolve_value_arg(arg, id, seen);
         let nullable = arg.flags.contains(ArgFlags::NULLABLE);
         if !(reg.is_null() && nullable) {
-            self.argument_type(&reg, r, &arg, id)?;
+            self.argument_type(&reg, r, &arg, seen)?;
             self.argument_offset(&reg, r, &arg)?;
         }
         if arg.flags.contains(ArgFlags::RELEASE) {
@@ -145,7 +170,7 @@ impl Walker<'_> {
             }
             seen.release = Some(r);
         }
-        if reg.ref_id != 0 {
+        if reg.ref_id != 0 && arg.kind != ArgKind::KptrXchgDest {
             if seen.ref_id != 0 {
                 return Err(Stop::Unknown(Feature::Internal));
             }
@@ -213,12 +238,17 @@ impl Walker<'_> {
                 self.mark_precise(r)?;
             }
             ArgKind::Func => seen.subprog = Some(reg.a),
-            ArgKind::PercpuBtfId => seen.object = Some((reg.b, reg.a)),
+            ArgKind::PercpuBtfId => {
+                seen.object = Some((reg.b, reg.a));
+                seen.object_rcu = reg.mods.has(Mods::RCU);
+            }
             ArgKind::ConstStr => self.constant_string(reg, r)?,
+            ArgKind::KptrXchgDest => self.kptr_dest(reg, r, seen)?,
             ArgKind::Timer => {
                 self.later_field(r, reg, FieldKind::Timer)?;
                 seen.map = Some((reg.a, reg.b));
             }
+            ArgKind::SpinLock if self.in_less() => return Err(Finding::LockInLess.into()),
             ArgKind::SpinLock => self.lock(r, reg, LockKind::Spin, seen.id == SPIN_LOCK)?,
             ArgKind::Dynptr => seen.dynptr = self.dynptr_argument(r, Wanted::of(arg))?,
             _ => {}
@@ -244,10 +274,9 @@ impl Walker<'_> {
         }
     }
 
-    fn argument_type(&mut self, reg: &Reg, r: usize, arg: &Arg, id: i32) -> Judged<()> {
+    fn argument_type(&mut self, reg: &Reg, r: usize, arg: &Arg, seen: &Seen) -> Judged<()> {
         let Some(accepted) = accepted(arg.kind) else {
             return Err(Stop::Unknown(match arg.kind {
-                ArgKind::KptrXchgDest => Feature::KernelPointers,
                 ArgKind::Arena => Feature::Arena,
                 _ => Feature::KernelTypes,
             }));
@@ -262,8 +291,11 @@ impl Walker<'_> {
         if arg.kind == ArgKind::Mem {
             mods = mods.without(Mods::DYNPTR);
         }
+        if seen.id == XCHG && arg.kind == ArgKind::BtfId && mods.has(Mods::ALLOC) {
+            mods = mods.without(Mods::ALLOC.with(Mods::PERCPU));
+        }
         if accepted.contains(&(reg.kind, mods)) {
-            return if reg.kind == Kind::BtfId { self.object_argument(reg, r, arg, id) } else { Ok(()) };
+            return if reg.kind == Kind::BtfId { self.object_argument(reg, r, arg, seen) } else { Ok(()) };
         }
         let mut expected = String::new();
         for (i, &(kind, mods)) in accepted.iter().enumerate() {
@@ -350,7 +382,7 @@ impl Walker<'_> {
             }
             Kind::MapValue => {
                 self.map_value(r, reg.off, size, way, zero_ok)?;
-                self.not_special(&reg, reg.off, size as u32)
+                self.not_special(&reg, reg.off, size as u32, true)
             }
             Kind::Mem => {
                 if way == Way::Write && reg.mods.has(Mods::RDONLY) {
@@ -375,8 +407,13 @@ impl Walker<'_> {
                 let name = if is_readonly { "rdonly" } else { "rdwr" };
                 self.buffer_offset(r, &reg, name, reg.off, size as u32)
             }
-            Kind::Ctx if self.prog.prog_type == oxbpf_isa::kernel::ProgType::Syscall => {
-                Err(Stop::Unknown(Feature::Context))
+            // A context that is what the kernel itself sees is read up to its last byte.
+            Kind::Ctx if has_plain_context(self.prog.prog_type) => {
+                if size > 0 {
+                    let last = i32::try_from(size - 1).map_err(|_| Stop::Unknown(Feature::Context))?;
+                    return self.access(r, last, 1, way, Value::None, false, false);
+                }
+                if zero_ok { Ok(()) } else { Err(Stop::Unknown(Feature::Context)) }
             }
             _ => {
                 if zero_ok && size == 0 && reg.is_null() {

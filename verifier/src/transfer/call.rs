@@ -5,6 +5,7 @@
 //! against the state. The few helpers with rules of their own are named by number.
 
 use super::args::Seen;
+use super::kptr::XCHG;
 use super::later::Later;
 use super::memory::{Value, Way};
 use crate::domain::Scalar;
@@ -38,9 +39,9 @@ const DYNPTR_WRITE: i32 = 202;
 const DYNPTR_DATA: i32 = 203;
 pub(super) const USER_RINGBUF_DRAIN: i32 = 209;
 /// Helpers whose rules beyond the signature have no model yet.
-const UNMODELLED: &[(i32, Feature)] = &[(194, Feature::KernelPointers)];
+const UNMODELLED: &[(i32, Feature)] = &[];
 /// Results that are errors are not below this (Linux `MAX_ERRNO`).
-const MAX_ERRNO: i32 = 4095;
+pub(super) const MAX_ERRNO: i32 = 4095;
 
 /// A helper's name as messages write it.
 pub(super) fn helper_name(name: &str) -> String {
@@ -63,6 +64,10 @@ impl Walker<'_> {
         }
         if proto.flags.contains(HelperFlags::MIGHT_SLEEP) && !self.cur.in_sleepable {
             return Err(Finding::HelperSleeps.into());
+        }
+        if let (true, Some(section)) = (proto.flags.contains(HelperFlags::MIGHT_SLEEP), self.atomic_section())
+        {
+            return Err(Finding::HelperSleepsIn { name: helper_name(found.name), id, section }.into());
         }
         if let Some(&(_, feature)) = UNMODELLED.iter().find(|(n, _)| *n == id) {
             return Err(Stop::Unknown(feature));
@@ -175,7 +180,11 @@ impl Walker<'_> {
         if self.cur.refs.len() == before {
             return Err(Finding::NotAcquired { name: helper_name(found.name), id }.into());
         }
-        self.cur.for_each_reg(|reg| reg.ref_id == ref_id, |reg| *reg = Reg::unknown());
+        if id == XCHG {
+            self.give_to_value(ref_id);
+        } else {
+            self.cur.for_each_reg(|reg| reg.ref_id == ref_id, |reg| *reg = Reg::unknown());
+        }
         Ok(())
     }
 
@@ -261,9 +270,7 @@ impl Walker<'_> {
             RetKind::SockCommon => Reg::pointer(Kind::SockCommon, mods),
             RetKind::Mem => Reg { a: seen.alloc_size as u32, ..Reg::pointer(Kind::Mem, mods) },
             // Which type the object has follows from an argument.
-            RetKind::BtfId if ret.flags.contains(RetFlags::BTF_BY_ARG) => {
-                return Err(Stop::Unknown(Feature::KernelPointers));
-            }
+            RetKind::BtfId if ret.flags.contains(RetFlags::BTF_BY_ARG) => self.taken_kptr(seen, mods)?,
             RetKind::BtfId => {
                 let id = self.types.find(ret.btf, oxbpf_isa::btf::Kind::Struct);
                 Reg::typed(Part::VMLINUX, id.ok_or(Stop::Unknown(Feature::KernelTypes))?, mods)

@@ -5,7 +5,8 @@
 //! tail-call leaves at most 256 below it. Functions of tracing programs may get stacks of their own,
 //! unless something that runs on its own calls them too.
 
-use crate::explore::{Function, Stop};
+use crate::explore::{Function, Stop, Walker};
+use crate::kfunc::{Call, Special};
 use crate::report::Finding;
 use crate::structure::{Slot, Structure};
 use crate::verdict::{Feature, Stats};
@@ -31,19 +32,33 @@ enum Place {
 
 /// Holds every chain of calls against the limits.
 pub(crate) fn check_depth(
-    functions: &[Function],
-    structure: &Structure,
+    walker: &Walker<'_>,
     prog: &ProgRecord,
     stats: &mut Stats,
 ) -> Result<(), (Stop, usize)> {
+    let (functions, structure) = (&walker.functions, walker.structure);
     let has_tail_call = structure.subprogs.iter().any(|s| s.has_tail_call);
     let private = prog.flags.contains(ProgFlags::PRIVATE_STACK) && !has_tail_call;
     let places = vec![Place::Undecided; functions.len()];
-    let mut chain = Chain { functions, structure, places, deepest: 0, frames: Vec::new(), steps: 0 };
+    let is_throw = |at: usize| {
+        let call = walker.kfuncs.at(at as u32);
+        matches!(call, Call::Known(k) if k.special == Some(Special::Throw))
+    };
+    let mut chain = Chain {
+        functions,
+        structure,
+        is_throw: &is_throw,
+        places,
+        deepest: 0,
+        frames: Vec::new(),
+        tail_call: false,
+        steps: 0,
+    };
     // Callbacks that run on their own first: what they call stays on the kernel's stack for the
     // program too.
     for (n, f) in functions.iter().enumerate().rev() {
         if n == 0 || f.is_async_callback {
+            chain.tail_call = false;
             chain.visit(n, (0, 0), n == 0 && private)?;
         }
     }
@@ -54,9 +69,12 @@ pub(crate) fn check_depth(
 struct Chain<'a> {
     functions: &'a [Function],
     structure: &'a Structure,
+    is_throw: &'a dyn Fn(usize) -> bool,
     places: Vec<Place>,
     deepest: u32,
     frames: Vec<usize>,
+    /// A function that was called on the way may tail-call.
+    tail_call: bool,
     steps: u64,
 }
 
@@ -109,6 +127,12 @@ impl Chain<'_> {
             let (off, is_call) = match self.structure.insns[at] {
                 Slot::Insn(Insn::Call(Callee::Subprog(off))) => (off, true),
                 Slot::Insn(Insn::LdImm64 { imm: Imm64::Func(off), .. }) => (off, false),
+                Slot::Insn(Insn::Call(Callee::Kfunc { .. })) if (self.is_throw)(at) => {
+                    if self.in_callback(subprog) {
+                        return Err((Finding::ThrowInCallback { insn: at, subprog }.into(), at));
+                    }
+                    continue;
+                }
                 _ => continue,
             };
             let to = (at as i64 + 1 + i64::from(off)) as usize;
@@ -117,12 +141,25 @@ impl Chain<'_> {
             if self.functions[callee].is_async_callback && !is_call {
                 continue;
             }
+            if self.functions[callee].is_async_callback {
+                if self.structure.subprogs[callee].has_tail_call {
+                    return Err((Stop::Unknown(Feature::Internal), at));
+                }
+                if self.functions[callee].is_exception_callback {
+                    return Err((Finding::ExceptionCall { insn: at }.into(), at));
+                }
+            }
+            self.tail_call |= self.structure.subprogs[callee].has_tail_call;
             if self.frames.len() + 1 >= MAX_FRAMES {
                 return Err((Finding::CallDepth { frames: MAX_FRAMES }.into(), at));
             }
             self.frames.push(subprog);
             self.visit(callee, below, private)?;
             self.frames.pop();
+        }
+        let in_exception = self.frames.iter().any(|&f| self.functions[f].is_exception_callback);
+        if self.tail_call && in_exception {
+            return Err((Finding::TailCallInException.into(), s.start));
         }
         Ok(())
     }

@@ -135,7 +135,9 @@ impl Walker<'_> {
 
     /// Writes a finding to the log that another one follows.
     pub(super) fn say(&mut self, stop: &Stop) {
-        if let Stop::Reject(finding) = stop {
+        if let Stop::Reject(finding) = stop
+            && !self.log.goes_on()
+        {
             self.log.line(format_args!("{finding}\n"));
         }
     }

@@ -5,6 +5,7 @@
 //! ([`KernelModel::fields`]). A type that breaks a rule has no special fields at all: the kernel then
 //! keeps the map without its types.
 
+use crate::types::{Part, Types};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use oxbpf_isa::btf::{Btf, Kind, Type, TypeId};
@@ -20,8 +21,9 @@ pub(crate) struct Field {
     pub kind: FieldKind,
     pub off: u32,
     pub size: u32,
-    /// What a pointer points to, or what a list or tree is made of.
+    /// What a pointer points to, or what a list or tree is made of, and whose type that is.
     pub target: TypeId,
+    pub part: Part,
     /// Where the node is in what a list or tree is made of.
     pub node_off: u32,
 }
@@ -75,13 +77,13 @@ pub(crate) fn find(
     btf: &Btf,
     ty: TypeId,
     size: u32,
-    model: &KernelModel,
+    (model, types): (&KernelModel, &Types<'_>),
     wanted: impl Fn(&FieldRecord) -> bool,
 ) -> Result<Fields, Broken> {
     let records = model.fields().filter(|r| wanted(r)).collect();
     let limit = model.limits().special_fields as usize;
     let mut search = Search { btf, records, limit, once: Vec::new() };
-    let found = match btf.ty(ty) {
+    let mut found = match btf.ty(ty) {
         Some(Type::Struct(_)) => search.members(ty, 0)?,
         Some(Type::Datasec(d)) => {
             let mut found = Vec::new();
@@ -95,11 +97,14 @@ pub(crate) fn find(
         _ => return Err(Broken),
     };
     let mut next = 0;
-    for f in &found {
+    for f in &mut found {
         if f.off < next || u64::from(f.off) + u64::from(f.size) > u64::from(size) {
             return Err(Broken);
         }
         next = f.off + f.size;
+        if f.kind.is_pointer() {
+            resolve(btf, f, model, types)?;
+        }
     }
     let fields = Fields(found);
     let root = fields.all().iter().any(|f| f.kind.is_root());
@@ -179,7 +184,9 @@ impl Search<'_> {
             }
             self.once.push(record.kind);
         }
-        if expected != 0 && Some(expected) != record.size.checked_mul(count) || off % record.align != 0 {
+        if expected != 0 && Some(expected) != record.size.checked_mul(count)
+            || !off.is_multiple_of(record.align)
+        {
             return Ok(Vec::new());
         }
         match resolved {
@@ -190,7 +197,8 @@ impl Search<'_> {
             true => self.contained(tagged, record.kind)?,
             false => (TypeId::VOID, 0),
         };
-        let field = Field { kind: record.kind, off, size: record.size, target, node_off };
+        let field =
+            Field { kind: record.kind, off, size: record.size, target, part: Part::PROGRAM, node_off };
         self.repeat(Vec::from([field]), count, record.size)
     }
 
@@ -230,7 +238,9 @@ impl Search<'_> {
     fn pointer(&self, ty: TypeId, off: u32, expected: u32, count: u32) -> Result<Vec<Field>, Broken> {
         let is_tag = |r: &&&FieldRecord| matches!(r.sign, FieldSign::Tag(_));
         let Some(first) = self.records.iter().find(is_tag) else { return Ok(Vec::new()) };
-        if expected != 0 && Some(expected) != first.size.checked_mul(count) || off % first.align != 0 {
+        if expected != 0 && Some(expected) != first.size.checked_mul(count)
+            || !off.is_multiple_of(first.align)
+        {
             return Ok(Vec::new());
         }
         let mut ty = ty;
@@ -251,7 +261,8 @@ impl Search<'_> {
         if !matches!(self.btf.ty(target), Some(Type::Struct(_))) {
             return Err(Broken);
         }
-        let field = Field { kind: record.kind, off, size: record.size, target, node_off: 0 };
+        let field =
+            Field { kind: record.kind, off, size: record.size, target, part: Part::PROGRAM, node_off: 0 };
         self.repeat(Vec::from([field]), count, record.size)
     }
 
@@ -274,6 +285,18 @@ fn tag_of(name: &str) -> &'static str {
     ["kptr_untrusted", "kptr", "percpu_kptr", "uptr"].into_iter().find(|t| *t == name).unwrap_or("")
 }
 
+/// What a kernel pointer points to: a structure of the kernel if it has one of that name, which must
+/// be one that can be given up when it is to be held, and otherwise one of the program.
+fn resolve(btf: &Btf, field: &mut Field, model: &KernelModel, types: &Types<'_>) -> Result<(), Broken> {
+    let name = btf.ty(field.target).map_or("", |t| t.name());
+    let Some((part, id)) = types.find_struct(name) else { return Ok(()) };
+    if field.kind == FieldKind::Kptr && !model.has_destructor(name) || field.kind == FieldKind::Uptr {
+        return Err(Broken);
+    }
+    (field.part, field.target) = (part, id);
+    Ok(())
+}
+
 /// The special fields of every map of a program, and of the maps inside them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MapFields(Vec<MapTypes>);
@@ -287,12 +310,12 @@ struct MapTypes {
 }
 
 impl MapFields {
-    pub fn new(program: &Program, model: &KernelModel) -> MapFields {
+    pub fn new(program: &Program, model: &KernelModel, types: &Types<'_>) -> MapFields {
         let none = MapTypes::default();
         let mut all = Vec::with_capacity(program.maps.len() * 2);
         for map in &program.maps {
             for map in [Some(&**map), map.inner.as_deref()] {
-                all.push(match map.and_then(|m| fields_of_map(m, model)) {
+                all.push(match map.and_then(|m| fields_of_map(m, model, types)) {
                     Some(fields) if fields.all().is_empty() => MapTypes { typed: true, ..none.clone() },
                     Some(fields) => MapTypes { fields: Rc::new(fields), typed: true },
                     None => none.clone(),
@@ -315,7 +338,7 @@ impl MapFields {
 
 /// The special fields of a map's values; none if the map has no types. A loader tries a map that is
 /// refused with its types without them.
-fn fields_of_map(map: &MapDef, model: &KernelModel) -> Option<Fields> {
+fn fields_of_map(map: &MapDef, model: &KernelModel, types: &Types<'_>) -> Option<Fields> {
     let btf = map.btf.as_deref()?;
     let kind = map.kind()?;
     let flags = model.map(kind)?.flags;
@@ -327,7 +350,9 @@ fn fields_of_map(map: &MapDef, model: &KernelModel) -> Option<Fields> {
         return None;
     }
     let in_maps = |r: &FieldRecord| r.map != MapFlags::NONE;
-    let Ok(fields) = find(btf, value, map.value_size, model, in_maps) else { return Some(Fields::default()) };
+    let Ok(fields) = find(btf, value, map.value_size, (model, types), in_maps) else {
+        return Some(Fields::default());
+    };
     let allowed = |f: &Field| {
         let record = model.fields().find(|r| r.kind == f.kind);
         record.is_some_and(|r| flags.contains(r.map))

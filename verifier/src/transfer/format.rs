@@ -15,7 +15,7 @@ impl Walker<'_> {
     /// The arguments of snprintf, once each was found to be right by itself.
     pub(super) fn snprintf(&self) -> Judged<()> {
         let bytes = self.cur.reg(5).num.tnum().value();
-        if bytes % VALUE != 0 {
+        if !bytes.is_multiple_of(VALUE) {
             return Err(Finding::FormatValues.into());
         }
         let reg = self.cur.reg(3);

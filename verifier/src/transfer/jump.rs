@@ -7,11 +7,10 @@
 //! how far the packet can be read.
 
 use super::alu::width;
-use super::fields::{Fields, MapFields};
+use super::fields::MapFields;
 use crate::domain::{Alu, Cond as Test, Width};
 use crate::explore::{Judged, Linked, LinkedRegs, MAX_LINKED, Next, Walker, pack};
 use crate::state::{ADD_CONST, ADD_CONST32, Access, Kind, Mods, Reg, State};
-use alloc::rc::Rc;
 use oxbpf_isa::insn::{Cond, Operand, Reg as R, Width as InsnWidth};
 
 /// Packets are read up to here at most (Linux `MAX_PACKET_OFF`).
@@ -241,7 +240,7 @@ impl Walker<'_> {
     /// All copies of a pointer that may be null become null, or cease to be possibly so.
     fn settle_null(&mut self, of: &Reg, is_null: bool, other: Option<&mut State>) {
         let (id, ref_id) = (of.id, of.ref_id);
-        let (maps, fields) = (&self.program.maps, &self.map_fields);
+        let (maps, fields, objects) = (&self.program.maps, &self.map_fields, &self.objects);
         let state = match other {
             Some(other) => other,
             None => &mut self.cur,
@@ -259,11 +258,11 @@ impl Walker<'_> {
                 }
                 not_null(maps, fields, r);
                 // The identity of a lock's value tells the lock.
-                let index = super::maps::index_of(r.a);
-                let has_lock = |f: &Rc<Fields>| f.has_lock();
-                if r.kind != Kind::MapValue
-                    || !fields.of(index, super::maps::is_inner(r.a)).is_some_and(has_lock)
-                {
+                let fields = match r.kind {
+                    Kind::MapValue => fields.of(super::maps::index_of(r.a), super::maps::is_inner(r.a)),
+                    _ => objects.of_reg(r),
+                };
+                if !fields.is_some_and(|f| f.has_lock()) {
                     r.id = 0;
                 }
             },

@@ -6,7 +6,10 @@
 //!
 //! Left to others: objects that programs own, locks and sections, exceptions.
 
+use super::call::MAX_ERRNO;
 use super::dynptr::Given;
+use super::fields::Field;
+use super::later::Later;
 use crate::explore::{Judged, Next, Stop, Walker};
 use crate::kfunc::{Call, Kfunc, Special};
 use crate::report::Finding;
@@ -35,43 +38,12 @@ pub(super) struct Meta {
     /// Frame and first slot of the iterator.
     pub iter: Option<(usize, usize)>,
     pub map: Option<(u32, u32)>,
-}
-
-/// Functions with rules that have no model yet.
-fn unmodelled(special: Special) -> Option<Feature> {
-    Some(match special {
-        Special::ObjNew
-        | Special::ObjDrop
-        | Special::PercpuObjNew
-        | Special::PercpuObjDrop
-        | Special::RefcountAcquire
-        | Special::ListPushFront
-        | Special::ListPushBack
-        | Special::ListPopFront
-        | Special::ListPopBack
-        | Special::ListFront
-        | Special::ListBack
-        | Special::RbtreeRemove
-        | Special::RbtreeAdd
-        | Special::RbtreeFirst
-        | Special::RbtreeRoot
-        | Special::RbtreeLeft
-        | Special::RbtreeRight => Feature::OwnedObjects,
-        Special::RcuReadLock
-        | Special::RcuReadUnlock
-        | Special::PreemptDisable
-        | Special::PreemptEnable
-        | Special::LocalIrqSave
-        | Special::LocalIrqRestore
-        | Special::ResSpinLock
-        | Special::ResSpinUnlock
-        | Special::ResSpinLockIrqsave
-        | Special::ResSpinUnlockIrqrestore => Feature::Locks,
-        Special::Throw => Feature::Exceptions,
-        Special::WqSetCallback | Special::TaskWorkSignal | Special::TaskWorkResume => Feature::Timers,
-        Special::ArenaPages => Feature::Arena,
-        _ => return None,
-    })
+    /// The type of the object that is given: whose types, and which.
+    pub object: Option<(u32, u32)>,
+    /// The program owns that object.
+    pub owning: bool,
+    /// The list or tree.
+    pub root: Option<Field>,
 }
 
 impl<'p> Walker<'p> {
@@ -94,8 +66,8 @@ impl<'p> Walker<'p> {
             }
             Call::Unknown => return Err(Stop::Unknown(Feature::Kfuncs)),
         };
-        if let Some(feature) = kfunc.special.and_then(unmodelled) {
-            return Err(Stop::Unknown(feature));
+        if matches!(kfunc.special, Some(Special::ResSpinLock | Special::ResSpinLockIrqsave)) {
+            self.push_failed_lock()?;
         }
         if kfunc.special == Some(Special::Trap) {
             return Err(Finding::KfuncTrap.into());
@@ -109,11 +81,29 @@ impl<'p> Walker<'p> {
         if kfunc.special == Some(Special::SessionCookie) {
             meta.ret_size = 8;
         }
+        match kfunc.special {
+            Some(Special::RbtreeAdd) => self.called_back(&kfunc, |walker| walker.push_less(&meta))?,
+            Some(Special::WqSetCallback) => {
+                self.called_back(&kfunc, |walker| walker.push_async(meta.subprog, meta.map, Later::Work))?;
+            }
+            Some(Special::TaskWorkSignal | Special::TaskWorkResume) => {
+                self.called_back(&kfunc, |walker| walker.push_async(meta.subprog, meta.map, Later::Task))?;
+            }
+            _ => {}
+        }
+        self.sections(&kfunc)?;
         if kfunc.has(KfuncFlags::RCU_PROTECTED) && !self.in_rcu_section() {
             return Err(Finding::KfuncRcu { name: name() }.into());
         }
         if let Some(r) = meta.release {
             self.release_reference(r, &kfunc)?;
+        }
+        let gives = [Special::ListPushFront, Special::ListPushBack, Special::RbtreeAdd];
+        if kfunc.special.is_some_and(|s| gives.contains(&s)) {
+            self.give_to_root()?;
+        }
+        if kfunc.special == Some(Special::Throw) {
+            self.thrown_value()?;
         }
         for reg in &mut self.cur.cur_mut().regs[..6] {
             *reg = Reg::not_init();
@@ -126,7 +116,38 @@ impl<'p> Walker<'p> {
         if kfunc.moves_packets() {
             self.forget_packets();
         }
+        if kfunc.special == Some(Special::Throw) {
+            return self.leave_by_throw();
+        }
         Ok(Next::Straight)
+    }
+
+    /// Judges that a function of the program is called back; the kernel adds a line to what it says
+    /// where it is not.
+    fn called_back(&mut self, kfunc: &Kfunc<'_>, push: impl FnOnce(&mut Self) -> Judged<()>) -> Judged<()> {
+        push(self).map_err(|stop| {
+            self.say(&stop);
+            match stop {
+                Stop::Reject(_) => {
+                    Finding::CallbackFailed { name: kfunc.name.to_string(), id: kfunc.id.0 }.into()
+                }
+                unknown => unknown,
+            }
+        })
+    }
+
+    /// A lock that cannot be had leaves an error; that path is followed later.
+    fn push_failed_lock(&mut self) -> Judged<()> {
+        let at = self.at;
+        let failed = self.push_path(at + 1, at)?;
+        let frame = failed.cur_mut();
+        for reg in &mut frame.regs[..6] {
+            *reg = Reg::not_init();
+        }
+        let errors =
+            crate::domain::Scalar::UNKNOWN.with_signed_bounds_both((-MAX_ERRNO) as u32, (-1i32) as u32);
+        frame.regs[0] = Reg::scalar(errors);
+        Ok(())
     }
 
     fn release_reference(&mut self, r: usize, kfunc: &Kfunc<'_>) -> Judged<()> {
@@ -147,12 +168,16 @@ impl<'p> Walker<'p> {
             Type::Ptr(to) => Some(btf.resolved(to).ok_or(Stop::Unknown(Feature::Internal))?),
             _ => None,
         };
-        if kfunc.has(KfuncFlags::ACQUIRE) && !matches!(pointee, Some((_, Type::Struct(_)))) {
+        let made = [Special::ObjNew, Special::PercpuObjNew, Special::RefcountAcquire];
+        let is_made = kfunc.special.is_some_and(|s| made.contains(&s));
+        if kfunc.has(KfuncFlags::ACQUIRE) && !is_made && !matches!(pointee, Some((_, Type::Struct(_)))) {
             return Err(Finding::KfuncAcquiresNothing.into());
         }
         let Some((id, to)) = pointee else {
             if matches!(ret, Type::Int { .. } | Type::Enum(_)) {
-                *self.cur.reg_mut(0) = Reg::unknown();
+                let locked =
+                    matches!(kfunc.special, Some(Special::ResSpinLock | Special::ResSpinLockIrqsave));
+                *self.cur.reg_mut(0) = if locked { Reg::known(0) } else { Reg::unknown() };
             }
             return Ok(());
         };
@@ -160,16 +185,24 @@ impl<'p> Walker<'p> {
             Some(r0) => r0,
             None => self.pointer_result(kfunc, meta, btf, id, &to)?,
         };
-        if kfunc.has(KfuncFlags::RET_NULL) {
+        // Who owns an object can always have one more owner.
+        let may_fail = kfunc.has(KfuncFlags::RET_NULL)
+            && !(kfunc.special == Some(Special::RefcountAcquire) && meta.owning);
+        if may_fail {
             r0.mods = r0.mods.with(Mods::MAYBE_NULL);
             r0.id = self.fresh_id();
         }
         if kfunc.has(KfuncFlags::ACQUIRE) {
             let acquired = self.acquire();
-            if kfunc.has(KfuncFlags::RET_NULL) {
+            if may_fail {
                 r0.id = acquired;
             }
             r0.ref_id = acquired;
+        } else if matches!(to, Type::Struct(s) if matches!(s.name, "bpf_rb_node" | "bpf_list_node")) {
+            self.lend(&mut r0);
+        }
+        if r0.id == 0 && self.may_be_locked(&r0) {
+            r0.id = self.fresh_id();
         }
         *self.cur.reg_mut(0) = r0;
         Ok(())
@@ -242,6 +275,12 @@ impl<'p> Walker<'p> {
                 }
                 Reg { a: size as u32, b: given.id, ..Reg::pointer(Kind::Mem, mods) }
             }
+            Some(Special::ObjNew | Special::PercpuObjNew) => self.new_object(kfunc, meta)?,
+            Some(Special::RefcountAcquire) => {
+                let (part, id) = meta.object.ok_or(unknown)?;
+                Reg::typed(Part(part), TypeId(id), Mods::ALLOC)
+            }
+            Some(special) if special.is_graph() => self.graph_node(&meta.root.ok_or(unknown)?),
             _ => return Ok(None),
         }))
     }

@@ -13,9 +13,10 @@ use crate::report::Finding;
 use crate::state::{DynptrType, Kind, Mods, Reg, type_name};
 use crate::types::{Part, is_trusted, walk};
 use crate::verdict::Feature;
+use alloc::format;
 use alloc::string::ToString;
 use oxbpf_isa::btf::{Btf, Kind as BtfKind, Param, Type, TypeId};
-use oxbpf_isa::kernel::{Arg, ArgFlags, ArgKind, KfuncFlags, ProgType};
+use oxbpf_isa::kernel::{Arg, ArgFlags, ArgKind, FieldKind, KfuncFlags, ProgType};
 
 /// Structures may nest so deep in memory that a kernel function reads.
 const MAX_NESTING: u32 = 4;
@@ -78,7 +79,7 @@ fn is_scalar_type(ty: &Type<'_>) -> bool {
 }
 
 /// Whether a structure holds nothing but numbers; tells when it nests too deep.
-fn is_scalar_struct(btf: &Btf, ty: &Type<'_>, depth: u32, too_deep: &mut bool) -> bool {
+pub(super) fn is_scalar_struct(btf: &Btf, ty: &Type<'_>, depth: u32, too_deep: &mut bool) -> bool {
     let (Type::Struct(s) | Type::Union(s)) = ty else { return false };
     s.members().all(|member| match btf.resolved(member.ty) {
         Some((_, inner @ (Type::Struct(_) | Type::Union(_)))) => {
@@ -232,14 +233,17 @@ impl Walker<'_> {
     fn map_argument(&mut self, reg: &Reg, r: usize, meta: &mut Meta) -> Judged<()> {
         match reg.kind {
             Kind::MapPtr | Kind::MapKey | Kind::MapValue => {}
-            Kind::Scalar | Kind::NotInit | Kind::Ctx | Kind::Stack | Kind::PacketEnd => {
-                return Err(Finding::KfuncNotMap { reg: r as u8 }.into());
+            // The kernel takes what it keeps in the same place for a map, and then sees what it is.
+            Kind::BtfId | Kind::Dynptr => return Ok(()),
+            Kind::Mem | Kind::Packet | Kind::PacketMeta | Kind::Func if (reg.a, reg.b) != (0, 0) => {
+                return Ok(());
             }
-            // The kernel reads another member of a union here.
-            _ => return Err(Stop::Unknown(Feature::Kfuncs)),
+            _ => return Err(Finding::KfuncNotMap { reg: r as u8 }.into()),
         }
-        if meta.map.is_some() {
-            return Err(Stop::Unknown(Feature::Timers));
+        if let Some(of) = meta.map
+            && of != (reg.a, reg.b)
+        {
+            return self.work_of_other_map(reg, of);
         }
         meta.map = Some((reg.a, reg.b));
         Ok(())
@@ -319,7 +323,7 @@ impl Walker<'_> {
         if too_deep {
             self.log.line(format_args!("max struct nesting depth exceeded\n"));
         }
-        if !is_numbers && !(sized && matches!(pointer.to, Type::Void)) {
+        if !(is_numbers || sized && matches!(pointer.to, Type::Void)) {
             return Err(Finding::KfuncPointee {
                 n,
                 kind: pointer.to.kind().name(),
@@ -373,14 +377,16 @@ impl Walker<'_> {
             }
             Class::Map => self.kernel_object(&reg, pointer, Some("bpf_map"), kfunc, btf),
             Class::Object => self.kernel_object(&reg, pointer, None, kfunc, btf),
-            Class::AllocObject
-            | Class::RefcountedKptr
-            | Class::ListHead
-            | Class::ListNode
-            | Class::RbRoot
-            | Class::RbNode => Err(Stop::Unknown(Feature::OwnedObjects)),
-            Class::Workqueue | Class::TaskWork => Err(Stop::Unknown(Feature::Timers)),
-            Class::IrqFlag | Class::ResSpinLock => Err(Stop::Unknown(Feature::Locks)),
+            Class::AllocObject => self.dropped_argument(n, kfunc, meta),
+            Class::RefcountedKptr => self.shared_argument(n, meta),
+            Class::ListHead => self.root_argument(n, FieldKind::ListHead, meta),
+            Class::ListNode => self.node_argument(n, FieldKind::ListNode, kfunc, meta),
+            Class::RbRoot => self.root_argument(n, FieldKind::RbRoot, meta),
+            Class::RbNode => self.node_argument(n, FieldKind::RbNode, kfunc, meta),
+            Class::Workqueue => self.work_argument(n, FieldKind::Workqueue, meta),
+            Class::TaskWork => self.work_argument(n, FieldKind::TaskWork, meta),
+            Class::IrqFlag => self.irq_argument(n, kfunc),
+            Class::ResSpinLock => self.res_lock_argument(n, kfunc),
             Class::Null => Ok(()),
         }
     }
@@ -414,7 +420,7 @@ impl Walker<'_> {
     }
 
     /// Memory of a size that the type tells, to be read and written.
-    fn fixed_memory(&mut self, r: usize, size: u32) -> Judged<()> {
+    pub(super) fn fixed_memory(&mut self, r: usize, size: u32) -> Judged<()> {
         if self.cur.reg(r).is_null() {
             return Ok(());
         }
@@ -503,15 +509,14 @@ impl Walker<'_> {
         let same = walk::matches((has_btf, resolved, reg.off), (btf, wanted), (strict, true), |finding| {
             log.line(format_args!("{finding}\n"))
         });
+        let words = |ty: &Type<'_>| format!("{} {}", ty.kind().name(), ty.name());
         if !same && !is_projection(to.name(), has.name()) {
             return Err(Finding::KfuncObject {
                 func: kfunc.name.to_string(),
                 n,
-                kind: to.kind().name(),
-                name: to.name().to_string(),
+                wanted: words(&to),
                 reg: r,
-                has_kind: has.kind().name(),
-                has: has.name().to_string(),
+                has: words(&has),
             }
             .into());
         }

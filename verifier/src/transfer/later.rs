@@ -5,6 +5,7 @@
 //! own that begins where it was set: it has a fresh stack, and nothing of the setter's state.
 
 use super::args::Map;
+use super::kfunc::Meta;
 use crate::explore::{Judged, Stop, Walker, fresh_state};
 use crate::report::Finding;
 use crate::state::{Kind, Mods, Reg};
@@ -18,8 +19,10 @@ use oxbpf_isa::kernel::FieldKind;
 pub(crate) enum Later {
     /// A timer: not in a place that may sleep.
     Timer,
-    /// A work queue or a task's own work: where it may sleep.
+    /// A work queue: where it may sleep.
     Work,
+    /// A task, as its own work: there too, and what it returns does not matter.
+    Task,
 }
 
 impl Walker<'_> {
@@ -44,20 +47,45 @@ impl Walker<'_> {
         Ok(())
     }
 
+    /// A work queue or a task's work, as argument `n`.
+    pub(super) fn work_argument(&mut self, n: usize, kind: FieldKind, meta: &mut Meta) -> Judged<()> {
+        let reg = *self.cur.reg(n + 1);
+        if reg.kind != Kind::MapValue || reg.mods != Mods::NONE {
+            return Err(Finding::WorkNotValue { n }.into());
+        }
+        self.later_field(n + 1, &reg, kind)?;
+        meta.map = Some((reg.a, reg.b));
+        Ok(())
+    }
+
+    /// The map that is given is not the one that the work lies in.
+    pub(super) fn work_of_other_map(&self, reg: &Reg, of: Map) -> Judged<()> {
+        let fields = self.fields_of(of.0);
+        let what = match fields.get(FieldKind::Workqueue) {
+            Some(_) => "workqueue pointer in R1",
+            None => "bpf_task_work pointer in R2",
+        };
+        let with = if fields.has(FieldKind::Workqueue) { 2 } else { 3 };
+        Err(Finding::WorkMap { what, uid: of.1, with, map: reg.b }.into())
+    }
+
     /// A function of the program is called later, with the map, the key and the value.
     pub(crate) fn push_async(&mut self, subprog: Option<u32>, map: Option<Map>, by: Later) -> Judged<()> {
         let (Some(subprog), Some((map, uid))) = (subprog, map) else {
             return Err(Stop::Unknown(Feature::Internal));
         };
+        let regs = self.cur.cur().regs;
+        self.look_at_call(subprog as usize, &regs);
         let function = &mut self.functions[subprog as usize];
         function.is_callback = true;
         function.is_async_callback = true;
         let mut state = fresh_state(subprog);
-        state.in_sleepable = by == Later::Work;
+        state.in_sleepable = by != Later::Timer;
         let entry = self.cur.cur().async_entry + 1;
         let frame = Rc::make_mut(&mut state.frames[0]);
         frame.async_entry = entry;
         frame.in_async_callback = true;
+        frame.callback_ret = if by == Later::Task { (i32::MIN, i32::MAX) } else { (0, 0) };
         for (r, kind) in [(1, Kind::MapPtr), (2, Kind::MapKey), (3, Kind::MapValue)] {
             frame.regs[r] = Reg { a: map, b: uid, ..Reg::pointer(kind, Mods::NONE) };
         }

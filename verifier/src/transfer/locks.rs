@@ -6,10 +6,10 @@
 //! taken. While one is held only its release may be called, and static functions of the program.
 
 use crate::explore::{Judged, Stop, Walker};
+use crate::kfunc::{Call, Kfunc, Special};
 use crate::report::Finding;
-use crate::state::{Held, Kind, LockKind, Reference, Reg};
+use crate::state::{Held, Kind, LockKind, Mods, Reference, Reg};
 use crate::verdict::Feature;
-use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use oxbpf_isa::insn::Callee;
 use oxbpf_isa::kernel::FieldKind;
@@ -21,6 +21,11 @@ pub(super) const SPIN_UNLOCK: i32 = 94;
 const OBJECTS: u64 = u64::MAX;
 
 impl Walker<'_> {
+    /// Where the lock of a value or object is.
+    pub(super) fn lock_place(&self, reg: &Reg) -> u64 {
+        if reg.kind == Kind::MapValue { u64::from(reg.a) } else { OBJECTS }
+    }
+
     /// Takes or gives back the lock that a register points to.
     pub(super) fn lock(&mut self, r: usize, reg: &Reg, kind: LockKind, take: bool) -> Judged<()> {
         let resilient = kind != LockKind::Spin;
@@ -37,7 +42,7 @@ impl Walker<'_> {
                 }
                 (u64::from(reg.a), "map", name, self.fields_of(reg.a))
             }
-            Kind::BtfId => (OBJECTS, "local", String::from("kptr"), self.fields_of_object(reg)?),
+            Kind::BtfId => (OBJECTS, "local", String::from("kptr"), self.fields_of_object(reg)),
             _ => return Err(Stop::Unknown(Feature::Internal)),
         };
         let field = if resilient { FieldKind::ResSpinLock } else { FieldKind::SpinLock };
@@ -49,6 +54,23 @@ impl Walker<'_> {
             return Err(Finding::LockOffset { off, lock, at: field.off }.into());
         }
         if take { self.take_lock(reg.id, place, kind) } else { self.give_lock(reg.id, place, kind, lock) }
+    }
+
+    /// A resilient lock, as argument `n`.
+    pub(super) fn res_lock_argument(&mut self, n: usize, kfunc: &Kfunc<'_>) -> Judged<()> {
+        let reg = *self.cur.reg(n + 1);
+        let is_object = reg.kind == Kind::BtfId && reg.mods == Mods::ALLOC;
+        if !is_object && (reg.kind != Kind::MapValue || reg.mods != Mods::NONE) {
+            return Err(Finding::LockNotValue { n }.into());
+        }
+        let (kind, take) = match kfunc.special {
+            Some(Special::ResSpinLock) => (LockKind::Res, true),
+            Some(Special::ResSpinUnlock) => (LockKind::Res, false),
+            Some(Special::ResSpinLockIrqsave) => (LockKind::ResIrq, true),
+            Some(Special::ResSpinUnlockIrqrestore) => (LockKind::ResIrq, false),
+            _ => return Err(Stop::Unknown(Feature::Internal)),
+        };
+        self.lock(n + 1, &reg, kind, take)
     }
 
     fn take_lock(&mut self, id: u32, place: u64, kind: LockKind) -> Judged<()> {
@@ -72,29 +94,44 @@ impl Walker<'_> {
             return Err(Finding::UnlockOrder { lock }.into());
         }
         self.cur.refs.remove(at);
-        self.forget_borrowed();
+        self.forget_lent();
         Ok(())
     }
 
-    /// What a call of this may do while a lock is held; whether a kfunc may be called is its own
-    /// family's to say.
+    /// Whether this may be called while a lock is held.
     pub(super) fn callable_under_lock(&self, callee: Callee) -> Judged<()> {
         if self.cur.active_lock().is_none() {
             return Ok(());
         }
         match callee {
             Callee::Helper(id) if id != SPIN_UNLOCK => Err(Finding::CallUnderLock.into()),
+            Callee::Kfunc { .. } if !self.kfunc_under_lock() => Err(Finding::CallUnderLock.into()),
             _ => Ok(()),
         }
+    }
+
+    /// Lists and trees, iterators over numbers and other locks are for the time a lock is held.
+    fn kfunc_under_lock(&self) -> bool {
+        let special = match self.kfuncs.at(self.at) {
+            Call::Known(kfunc) => kfunc.special,
+            Call::Forbidden { name, .. } => Special::named(name),
+            Call::Absent | Call::Unknown => None,
+        };
+        special.is_some_and(|s| s.is_graph() || s.is_lock() || s == Special::IterNum)
     }
 
     /// Nothing may be held where the program can end. In functions of the program only sections
     /// count: what they hold is their callers' too.
     pub(super) fn nothing_left(&mut self, what: &'static str, sections: bool) -> Judged<()> {
+        self.nothing_held(what, sections, self.cur.curframe() == 0)
+    }
+
+    /// The same, and whether objects count that are held.
+    pub(super) fn nothing_held(&mut self, what: &'static str, sections: bool, objects: bool) -> Judged<()> {
         if sections && self.cur.active_lock().is_some() {
             return Err(Finding::LeftInSection { what, section: "bpf_spin_lock" }.into());
         }
-        if self.cur.curframe() == 0 && self.cur.holds_objects() {
+        if objects && self.cur.holds_objects() {
             self.log_references();
             return Err(Finding::LeakAt { what }.into());
         }
@@ -117,12 +154,4 @@ impl Walker<'_> {
     pub(crate) fn in_rcu_section(&self) -> bool {
         self.cur.in_rcu || !self.cur.in_sleepable || self.cur.active_lock().is_some()
     }
-
-    /// The special fields of the object that a register points to.
-    pub(super) fn fields_of_object(&self, _reg: &Reg) -> Judged<Rc<super::fields::Fields>> {
-        Err(Stop::Unknown(Feature::OwnedObjects))
-    }
-
-    /// Objects that the program does not own are lent only while their list or tree is locked.
-    fn forget_borrowed(&mut self) {}
 }

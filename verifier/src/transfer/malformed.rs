@@ -76,7 +76,11 @@ impl Walker<'_> {
                         if !spaces {
                             return Err(Finding::CastSpaces.into());
                         }
-                        return Err(Stop::Unknown(Feature::Arena));
+                        if !self.has_arena {
+                            return Err(Finding::CastWithoutArena.into());
+                        }
+                        self.read_raw(raw.src)?;
+                        return self.write_raw(raw.dst);
                     }
                     reserved(!extends || raw.imm != 0, "BPF_MOV")?;
                     self.read_raw(raw.src)?;

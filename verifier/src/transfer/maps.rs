@@ -64,13 +64,22 @@ pub(crate) fn unknown_map(program: &Program, structure: &Structure) -> Option<Fe
             continue;
         };
         let def = program.maps.get(*map as usize)?;
-        match def.kind() {
-            None => return Some(Feature::Maps),
-            Some(MapType::Arena) => return Some(Feature::Arena),
-            Some(_) => {}
+        if def.kind().is_none() {
+            return Some(Feature::Maps);
         }
     }
     None
+}
+
+/// Whether the program uses an arena.
+pub(crate) fn has_arena(program: &Program, structure: &Structure) -> bool {
+    structure.insns.iter().any(|slot| {
+        let Slot::Insn(Insn::LdImm64 { imm: Imm64::MapFd(map) | Imm64::MapValue { fd: map, .. }, .. }) = slot
+        else {
+            return false;
+        };
+        program.maps.get(*map as usize).is_some_and(|m| m.kind() == Some(MapType::Arena))
+    })
 }
 
 /// Why programs of a kind may not use a map (Linux `check_map_prog_compatibility`); none if they may.

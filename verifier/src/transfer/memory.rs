@@ -85,7 +85,7 @@ impl Walker<'_> {
     /// One instruction is rewritten for one kind of pointer, so it cannot serve two
     /// (Linux `save_aux_ptr_type`).
     fn hold_pointer_kind(&mut self, through: (Kind, Mods), may_differ: bool) -> Judged<()> {
-        let special = |kind: Kind| kind.is_sock() || matches!(kind, Kind::Ctx | Kind::BtfId);
+        let special = |kind: Kind| kind.is_sock() || matches!(kind, Kind::Ctx | Kind::BtfId | Kind::Arena);
         let seen = &mut self.pointer_kinds[self.at as usize];
         match seen {
             None => *seen = Some(through),
@@ -129,6 +129,7 @@ impl Walker<'_> {
             self.readable(R::R0)?;
         }
         self.not_to_atomics(base)?;
+        self.arena_atomic(base, op, fetch)?;
         let dst = match (op, fetch) {
             (AtomicOp::Cmpxchg, _) => Some(R::R0),
             (_, true) => Some(src),
@@ -225,8 +226,10 @@ impl Walker<'_> {
             }
             Kind::MapValue if reg.mods == Mods::NONE => {
                 self.map_value(r, off, i64::from(size), way, false)?;
-                self.not_special(&reg, off, size)?;
-                if let Some(dst) = into {
+                self.not_special(&reg, off, size, false)?;
+                if let Some(field) = self.kptr_at(&reg, off) {
+                    self.kptr_access(&field, into)?;
+                } else if let Some(dst) = into {
                     *self.cur.reg_mut(dst) = match self.constant_value(&reg, off, size, signed)? {
                         Some(value) => Reg::known(value),
                         None => Reg::unknown(),
@@ -273,6 +276,7 @@ impl Walker<'_> {
                 self.sock_access(r, &reg, off, size)?;
                 self.set_unknown(into);
             }
+            Kind::Arena => self.set_unknown(into),
             Kind::TpBuffer => {
                 self.buffer_offset(r, &reg, "tracepoint", off, size)?;
                 self.set_unknown(into);
@@ -373,14 +377,16 @@ impl Walker<'_> {
     }
 
     /// Fields of the value that only helpers may touch.
-    pub(super) fn not_special(&mut self, reg: &Reg, off: i32, size: u32) -> Judged<()> {
+    pub(super) fn not_special(&mut self, reg: &Reg, off: i32, size: u32, by_helper: bool) -> Judged<()> {
         let fields = self.fields_of(reg.a);
         let low = i64::from(off) + reg.num.smin();
         let high = (i64::from(off)).wrapping_add(reg.num.umax() as i64).wrapping_add(i64::from(size));
+        let (at, bytes) = (off, size);
         for field in fields.all() {
             if low < i64::from(field.off + field.size) && i64::from(field.off) < high {
                 if field.kind.is_pointer() {
-                    return Err(Stop::Unknown(Feature::KernelPointers));
+                    self.kptr_bytes(field, reg, at, bytes, by_helper)?;
+                    continue;
                 }
                 return Err(Finding::SpecialField { name: field.kind.shown() }.into());
             }
@@ -596,6 +602,7 @@ impl Walker<'_> {
                 }
                 return Ok(());
             }
+            Kind::Arena => return Ok(()),
             Kind::FlowKeys => "flow keys ",
             Kind::MapKey => "key ",
             Kind::MapValue => "value ",

@@ -5,6 +5,7 @@
 //! `do_check_insn` of Linux 6.18; each module names its own.
 
 mod alu;
+mod arena;
 mod args;
 mod call;
 mod dangling;
@@ -13,26 +14,33 @@ mod dynptr;
 mod fastcall;
 mod fields;
 mod format;
+mod graph;
 mod iter;
 mod jump;
 mod kfunc;
 mod kfunc_args;
+mod kptr;
 mod later;
 mod locks;
 mod malformed;
 mod maps;
 mod memory;
+mod objects;
+mod params;
 mod prototype;
+mod sections;
 mod sock;
 mod stack;
 mod subprog;
+mod throw;
 mod typed;
 
 pub(crate) use dangling::dangling;
 pub(crate) use depth::check_depth;
 pub(crate) use fastcall::Fastcalls;
 pub(crate) use fields::MapFields;
-pub(crate) use maps::{index_of, is_inner, unknown_map, unusable};
+pub(crate) use maps::{has_arena, index_of, is_inner, unknown_map, unusable};
+pub(crate) use objects::Objects;
 
 use crate::explore::{Judged, Next, Stop, Walker};
 use crate::report::Finding;
@@ -57,7 +65,7 @@ impl Walker<'_> {
             Insn::Neg { width, dst } => self.neg(width, dst),
             Insn::Mov { width, dst, src } => self.mov(width, dst, src),
             Insn::MovSx { width, from, dst, src } => self.movsx(width, from, dst, src),
-            Insn::AddrSpaceCast { .. } => Err(Stop::Unknown(Feature::Arena)),
+            Insn::AddrSpaceCast { dst, src, to, from } => self.cast(dst, src, to, from),
             Insn::Endian { op, size, dst } => self.endian(op, size, dst),
             Insn::Load { size, signed, dst, base, off } => self.load(size, signed, dst, base, off, false),
             Insn::LoadAcquire { size, dst, base, off } => self.load_acquire(size, dst, base, off),
@@ -125,7 +133,8 @@ impl Walker<'_> {
             Imm64::MapValue { fd: map, off } | Imm64::MapIdxValue { idx: map, off } => {
                 self.usable_map(map)?;
                 if self.map(map as u32).and_then(|m| m.kind()) == Some(MapType::Arena) {
-                    return Err(Stop::Unknown(Feature::Arena));
+                    *self.cur.reg_mut(at) = Self::arena_address(map);
+                    return Ok(Next::Straight);
                 }
                 // The value is the only one of its map, so its lock needs no identity.
                 *self.cur.reg_mut(at) =
@@ -203,29 +212,31 @@ impl Walker<'_> {
             let to = self.leave()?;
             return Ok(Next::Back(to));
         }
-        self.return_code()?;
+        self.return_code(0)?;
         Ok(Next::End)
     }
 
-    fn return_code(&mut self) -> Judged<()> {
-        let frame = self.cur.cur();
-        let (in_async, subprog) = (frame.in_async_callback, frame.subprog);
-        let is_global = subprog > 0 && !in_async;
+    /// Whether the program may end with the value in a register.
+    fn return_code(&mut self, r: usize) -> Judged<()> {
+        let frame = &self.cur.frames[0];
+        let (in_async, subprog, range) =
+            (frame.in_async_callback, frame.subprog as usize, frame.callback_ret);
+        let is_global = subprog > 0 && !in_async && !self.functions[subprog].is_exception_callback;
         let rule = match (in_async, is_global) {
-            (true, _) => RetRule::Within(0, 0),
+            (true, _) => RetRule::Within(range.0, range.1),
             (_, true) => RetRule::Any,
             _ => self.model.return_rule(&self.kind),
         };
         if rule == RetRule::Ignored {
             return Ok(());
         }
-        self.readable(R::R0)?;
-        let r0 = *self.cur.reg(0);
+        self.readable(R::ALL[r])?;
+        let r0 = *self.cur.reg(r);
         let name = if in_async { "At async callback return" } else { "At program exit" };
         if is_global {
             if !r0.is_scalar() {
                 let ty = r0.type_name();
-                return Err(Finding::SubprogNotScalar { ty }.into());
+                return Err(Finding::SubprogNotScalar { reg: r as u8, ty }.into());
             }
             return Ok(());
         }
@@ -234,12 +245,12 @@ impl Walker<'_> {
             return Ok(());
         };
         if !r0.is_scalar() {
-            return Err(Finding::ReturnNotKnown { place: name, ty: r0.type_name() }.into());
+            return Err(Finding::ReturnNotKnown { place: name, reg: r as u8, ty: r0.type_name() }.into());
         }
-        self.mark_precise(0)?;
-        let r0 = *self.cur.reg(0);
+        self.mark_precise(r)?;
+        let r0 = *self.cur.reg(r);
         if !in_range(&r0, (min, max), !in_async && self.prog.prog_type == ProgType::Lsm) {
-            let finding = bad_return(name, &r0, (min, max));
+            let finding = bad_return(name, r, &r0, (min, max));
             if self.kind.attach_type == AttachType::LsmCgroup && (min, max) == (1, 1) {
                 self.log.said(format_args!(
                     "{finding}\nNote, BPF_LSM_CGROUP that attach to void LSM hooks can't modify return value!\n"
@@ -259,7 +270,7 @@ pub(crate) fn in_range(r0: &Reg, (min, max): (i32, i32), low: bool) -> bool {
     }
 }
 
-pub(crate) fn bad_return(place: &'static str, r0: &Reg, (min, max): (i32, i32)) -> Finding {
+pub(crate) fn bad_return(place: &'static str, r: usize, r0: &Reg, (min, max): (i32, i32)) -> Finding {
     let mut has = Vec::new();
     if r0.num.smin() > i64::MIN {
         has.push(alloc::format!("smin={}", r0.num.smin()));
@@ -269,5 +280,5 @@ pub(crate) fn bad_return(place: &'static str, r0: &Reg, (min, max): (i32, i32)) 
     }
     let has =
         if has.is_empty() { alloc::string::String::from("unknown scalar value") } else { has.join(" ") };
-    Finding::ReturnRange { place, has, min, max }
+    Finding::ReturnRange { place, reg: r as u8, has, min, max }
 }

@@ -147,13 +147,13 @@ impl Walker<'_> {
 }
 
 /// Kind and name of a type.
-fn described(btf: &Btf, id: TypeId) -> String {
+pub(super) fn described(btf: &Btf, id: TypeId) -> String {
     let name = btf.ty(id).map_or("", |ty| ty.name());
     alloc::format!("{} {name}", kind_name(btf.kind(id)))
 }
 
 /// A kind as the kernel writes it.
-fn kind_name(kind: Option<BtfKind>) -> &'static str {
+pub(super) fn kind_name(kind: Option<BtfKind>) -> &'static str {
     match kind {
         Some(BtfKind::Int) => "INT",
         Some(BtfKind::Ptr) => "PTR",

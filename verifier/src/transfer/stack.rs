@@ -330,7 +330,7 @@ impl Walker<'_> {
             let Some(slot) = self.cur.frames[frame].stack.get(spi) else {
                 return Err(crate::explore::Stop::Unknown(crate::verdict::Feature::Internal));
             };
-            if matches!(slot.bytes[byte % 8], Byte::Dynptr | Byte::Iter) {
+            if matches!(slot.bytes[byte % 8], Byte::Dynptr | Byte::Iter | Byte::Irq) {
                 return Err(unreadable(&reg, r, min, i, size).into());
             }
             self.stack_live.read(frame, 1 << spi);
@@ -341,7 +341,7 @@ impl Walker<'_> {
                         self.cur.frame_mut(frame).stack_mut()[spi].bytes[byte % 8] = Byte::Misc;
                     }
                 }
-                Byte::Dynptr | Byte::Iter => {}
+                Byte::Dynptr | Byte::Iter | Byte::Irq => {}
                 Byte::Spill => {
                     if clobber {
                         let slot = &mut self.cur.frame_mut(frame).stack_mut()[spi];
@@ -374,7 +374,8 @@ fn forget_reg(slot: &mut Slot) {
 
 /// Whether bytes that hold no register may be loaded.
 fn readable_bytes(slot: &Slot, byte: usize, off: i32, size: u32) -> Judged<()> {
-    let hidden = (0..size as usize).find(|i| matches!(slot.bytes[(byte - i) % 8], Byte::Dynptr | Byte::Iter));
+    let hidden = (0..size as usize)
+        .find(|i| matches!(slot.bytes[(byte - i) % 8], Byte::Dynptr | Byte::Iter | Byte::Irq));
     match hidden {
         Some(at) => Err(Finding::StackReadBytes { off, at: at as i32, size }.into()),
         None => Ok(()),

@@ -7,6 +7,8 @@
 //! is, and from the lists of safe members in the kernel's types.
 
 use super::args::Seen;
+use super::kptr::XCHG;
+use super::locks::{SPIN_LOCK, SPIN_UNLOCK};
 use super::memory::{Way, tnum_text};
 use crate::explore::{Judged, Stop, Walker};
 use crate::report::Finding;
@@ -67,7 +69,7 @@ impl Walker<'_> {
             }
         }
         if is_alloc {
-            return Err(Stop::Unknown(Feature::OwnedObjects));
+            return self.object_access(&reg, off, size, way, into);
         }
         let found = walk::access(btf, id, off, size, true)?;
         let Some(dst) = into else { return Ok(()) };
@@ -135,11 +137,31 @@ impl Walker<'_> {
         match (self.prog.prog_type, self.attach.as_ref().and_then(|t| t.ops)) {
             (ProgType::StructOps, Some(ops)) => self.callback_write(btf, id, off, size, ops),
             (ProgType::StructOps, None) => Err(Stop::Unknown(Feature::Target)),
-            // Connection tracking decides, where there is any.
             (ProgType::SchedCls | ProgType::SchedAct | ProgType::Xdp, _) => {
-                Err(Stop::Unknown(Feature::KernelTypes))
+                self.connection_write(btf, id, off, size)
             }
             _ => Err(Finding::OnlyRead.into()),
+        }
+    }
+
+    /// Programs on packets write the mark of a tracked connection, and nothing else (Linux
+    /// `_nf_conntrack_btf_struct_access`).
+    fn connection_write(&self, btf: &Btf, id: TypeId, off: i32, size: u32) -> Judged<()> {
+        const NAME: &str = "nf_conn";
+        if !matches!(btf.ty(id).map_or("", |ty| ty.name()), NAME | "nf_conn___init") {
+            return Err(Finding::OnlyRead.into());
+        }
+        let owner = self.types.find(NAME, BtfKind::Struct);
+        let mark = owner.and_then(|owner| member_at(btf, owner, "mark"));
+        match mark {
+            Some((start, len)) if off as u32 == start => {
+                let end = start + len;
+                if off as u32 + size > end {
+                    return Err(Finding::WriteBeyond { name: NAME, off, size, end }.into());
+                }
+                Ok(())
+            }
+            _ => Err(Finding::NoWriteField { name: NAME, off }.into()),
         }
     }
 
@@ -439,7 +461,8 @@ fn map_struct(kind: MapType) -> Option<&'static str> {
 impl Walker<'_> {
     /// Whether an object of the kernel may be given to a helper (Linux `check_reg_type` from where
     /// the kind of register fits).
-    pub(super) fn object_argument(&mut self, reg: &Reg, r: usize, arg: &Arg, id: i32) -> Judged<()> {
+    pub(super) fn object_argument(&mut self, reg: &Reg, r: usize, arg: &Arg, seen: &Seen) -> Judged<()> {
+        let id = seen.id;
         let number = r as u8;
         if matches!(arg.kind, ArgKind::Mem | ArgKind::MapKey | ArgKind::MapValue) {
             if arg.flags.contains(ArgFlags::RDONLY) {
@@ -449,18 +472,28 @@ impl Walker<'_> {
             let helper = super::call::helper_name(name);
             return Err(Finding::MayWriteObject { helper, reg: number, ty: reg.type_name() }.into());
         }
+        if reg.mods.has(Mods::ALLOC) {
+            return match (id, seen.kptr) {
+                (XCHG, Some(field)) if r == 2 => {
+                    if reg.maybe_null() {
+                        return Err(Stop::Unknown(Feature::Internal));
+                    }
+                    self.kptr_fits(&field, reg, r)
+                }
+                (XCHG | SPIN_LOCK | SPIN_UNLOCK, _) => Ok(()),
+                _ => Err(Stop::Unknown(Feature::Internal)),
+            };
+        }
         if reg.mods.has(Mods::PERCPU) {
             return Ok(());
-        }
-        if reg.mods.has(Mods::ALLOC) {
-            return Err(Stop::Unknown(Feature::OwnedObjects));
         }
         let releases = arg.flags.contains(ArgFlags::RELEASE);
         if reg.maybe_null() && (!arg.flags.contains(ArgFlags::NULLABLE) || releases) {
             return Err(Finding::MaybeNullObject { arg: number }.into());
         }
         if arg.flags.contains(ArgFlags::BTF_BY_ARG) {
-            return Err(Stop::Unknown(Feature::KernelPointers));
+            let field = seen.kptr.ok_or(Stop::Unknown(Feature::KernelPointers))?;
+            return self.kptr_fits(&field, reg, r);
         }
         let expected = if arg.kind == ArgKind::BtfIdSockCommon { "sock_common" } else { arg.btf };
         let strict = releases && id != SK_RELEASE;
@@ -486,8 +519,9 @@ impl Walker<'_> {
         let btf = self.types.btf(Part(part)).ok_or(Stop::Unknown(Feature::KernelTypes))?;
         let (_, resolved) = btf.resolved(TypeId(id)).ok_or(Stop::Unknown(Feature::Internal))?;
         if matches!(resolved, Type::Struct(_) | Type::Union(_)) {
-            if self.cur.reg(1).mods.has(Mods::RCU) {
-                return Err(Stop::Unknown(Feature::OwnedObjects));
+            // An object that the program allocated for each processor.
+            if seen.object_rcu {
+                return Ok(Reg::typed(Part(part), TypeId(id), Mods::ALLOC.with(Mods::RCU)));
             }
             return Ok(Reg::typed(Part(part), TypeId(id), mods.without(Mods::RDONLY)));
         }

@@ -88,6 +88,19 @@ impl<'p> Types<'p> {
         self.pointee(reg).map_or("", |ty| ty.name())
     }
 
+    /// The structure of this name that the kernel has, or else one of its modules.
+    pub fn find_struct(&self, name: &str) -> Option<(Part, TypeId)> {
+        let kernel = self.kernel?;
+        if let Some(id) = kernel.find(name, Kind::Struct) {
+            return Some((Part::VMLINUX, id));
+        }
+        let of = |(n, btf): (usize, &Arc<Btf>)| {
+            let named = btf.find_own(name).find(|id| btf.kind(*id) == Some(Kind::Struct));
+            named.map(|id| (Part(n as u32 + 1), id))
+        };
+        kernel.modules().enumerate().find_map(of)
+    }
+
     /// The kernel's own type of this name and kind.
     pub fn find(&self, name: &str, kind: Kind) -> Option<TypeId> {
         self.kernel?.find(name, kind)

@@ -46,7 +46,7 @@ impl CoreTarget {
 
     /// The types of the same kind and essential name as a type of the object: the kernel's, or if it
     /// has none, the modules'.
-    pub(super) fn candidates(&self, local: &Btf, id: TypeId) -> Vec<(&Btf, TypeId)> {
+    pub fn candidates(&self, local: &Btf, id: TypeId) -> Vec<(&Btf, TypeId)> {
         let Some(ty) = local.ty(id) else { return Vec::new() };
         let (name, kind) = (essential_name(ty.name()), ty.kind());
         let own = candidates(&self.parts[0], name, kind);

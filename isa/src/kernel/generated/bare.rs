@@ -12,6 +12,7 @@ pub(in crate::kernel) mod helpers {
 }
 pub(in crate::kernel) mod fields {
     pub(crate) const FIELDS: &[crate::kernel::FieldRecord] = &[];
+    pub(crate) const DESTRUCTORS: &[(&str, bool, crate::kernel::Span)] = &[];
 }
 pub(in crate::kernel) mod hooks {
     pub(crate) const HOOKS: &[(&str, crate::kernel::HookTraits)] = &[];

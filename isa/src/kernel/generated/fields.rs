@@ -18,3 +18,13 @@ pub(crate) const FIELDS: &[FieldRecord] = &[
     FieldRecord { kind: FieldKind::PercpuKptr, sign: FieldSign::Tag("percpu_kptr"), span: Span::since(KernelVersion::new(6, 7)), size: 8, align: 8, once: false, repeats: true, map: MapFlags::from_bits(0x20) },
     FieldRecord { kind: FieldKind::Uptr, sign: FieldSign::Tag("uptr"), span: Span::since(KernelVersion::new(6, 13)), size: 8, align: 8, once: false, repeats: true, map: MapFlags::from_bits(0x4000) },
 ];
+
+/// What can be held by a kernel pointer in a map, and whether RCU protects it.
+pub(crate) const DESTRUCTORS: &[(&str, bool, Span)] = &[
+    ("task_struct", true, Span::since(KernelVersion::new(6, 7))),
+    ("cgroup", true, Span::since(KernelVersion::new(6, 7))),
+    ("bpf_cpumask", true, Span::since(KernelVersion::new(6, 3))),
+    ("bpf_crypto_ctx", true, Span::since(KernelVersion::new(6, 10))),
+    ("prog_test_ref_kfunc", true, Span::since(KernelVersion::new(5, 19))),
+    ("prog_test_member", false, Span::since(KernelVersion::new(5, 19))),
+];
