@@ -298,10 +298,10 @@ fn judge<'a>(
     (walker.cpus, walker.recorder, walker.observer) = (options.cpus, options.recorder, options.observer);
     walker.covers_all = options.left.is_some();
     let walked = walk_all(&mut walker);
+    walker.settle_depths(walked.is_ok());
     if let Some(left) = options.left {
         *left = Some(walker.leave_behind());
     }
-    walker.settle_depths(walked.is_ok());
     *stats = walker.stats;
     let verdict = match walked {
         Ok(()) => match crate::transfer::check_depth(&walker, bare, stats) {
