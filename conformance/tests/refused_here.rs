@@ -65,7 +65,10 @@ fn programs_refused_here_are_judged_as_6_12_judged_them() {
         let name = format!("{} {} ({})", row[0], row[1], row[2]);
         let said = &row[10];
         match judgement.verdict {
-            Verdict::Unknown(feature) => *unknown.entry(feature.name()).or_default() += 1,
+            Verdict::Unknown(feature) => {
+                println!("  unknown {name}: {}", feature.name());
+                *unknown.entry(feature.name()).or_default() += 1;
+            }
             _ if !unresolved.is_empty() => *unknown.entry("unresolved").or_default() += 1,
             Verdict::Accept if row[6] == "0" => {
                 agree += 1;
