@@ -1,6 +1,7 @@
 //! One filter in every engine, and the expression compiler's optimiser under the comparison of filters,
 //! which proves its programs equal to the plain ones where it can.
 
+#[allow(dead_code)]
 #[path = "expr/packets.rs"]
 mod packets;
 

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use oxbpf::isa::kernel::{AttachType, KernelModel, KernelVersion, ProgType, sections};
 use oxbpf::isa::program::ProgFlags;
-use oxbpf::object::{LoadOptions, Loaded, Object};
+use oxbpf::object::{Kconfig, LoadOptions, Loaded, Object};
 use oxbpf_conformance::corpus;
 use oxbpf_conformance::logs::last_words;
 use oxbpf_verifier::{Kernel, Verdict, verify_logged};
@@ -129,11 +129,14 @@ fn judge(
             continue;
         }
         let Some((entry, _)) = object.programs().find(|(_, f)| f.name == *program) else { continue };
-        // The kernel that answered, for objects that ask which it is.
+        // The kernel that answered, for objects that ask which it is. It has no kprobes, so loaders find
+        // no wrappers of system calls there.
+        let config = Kconfig::parse("LINUX_HAS_SYSCALL_WRAPPER=0").unwrap();
         let options = LoadOptions {
             target: Some(target),
             kernel: Some(model),
             patch: ANSWERED_BY,
+            config: Some(&config),
             ..LoadOptions::default()
         };
         let Ok(Loaded { program: mut loaded, unresolved }) = object.load(entry, &options) else {

@@ -80,11 +80,12 @@ fn look(ops: &[Op], func: &Func) -> Found {
             continue;
         };
         let start = byte(place.0);
-        for at in start..start + place.1.bytes() as usize {
-            if owner[at].is_some_and(|o| o != place) {
+        let bytes = owner.iter_mut().enumerate().skip(start).take(place.1.bytes() as usize);
+        for (at, owner) in bytes {
+            if owner.is_some_and(|o| o != place) {
                 add(&mut shared, at);
             }
-            owner[at] = Some(place);
+            *owner = Some(place);
         }
         if !all.contains(&place) {
             all.push(place);

@@ -26,10 +26,13 @@ macro_rules! on_engine {
                 run(&program(text)).expect_err("the program traps").kind().clone()
             }
 
+            #[allow(clippy::duplicate_mod)]
             #[path = "helpers.rs"]
             mod helpers;
+            #[allow(clippy::duplicate_mod)]
             #[path = "hostile.rs"]
             mod hostile;
+            #[allow(clippy::duplicate_mod)]
             #[path = "programs.rs"]
             mod programs;
         }

@@ -18,13 +18,16 @@ impl Random for Fixed {
     }
 }
 
+/// An element of an array: the map, its key, what it held.
+type Element = (Arc<dyn Map>, Vec<u8>, Vec<u8>);
+
 /// Everything a run may change.
 struct Ground {
     memory: Box<[u64; 6]>,
     context: Context,
     packet: Packet,
     /// Content of array elements: map, key, value.
-    elements: Vec<(Arc<dyn Map>, Vec<u8>, Vec<u8>)>,
+    elements: Vec<Element>,
 }
 
 impl Ground {
