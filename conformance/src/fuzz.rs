@@ -99,7 +99,8 @@ pub fn object(bytes: &[u8]) {
     let Ok(object) = Object::parse(bytes, "fuzz") else { return };
     for (entry, _) in object.programs() {
         if let Ok(loaded) = object.load(entry, &LoadOptions::default()) {
-            let _ = oxbpf_verifier::verify(&loaded.program, &KernelModel::latest());
+            let _ =
+                oxbpf_verifier::verify(&loaded.program, &oxbpf_verifier::Kernel::new(&KernelModel::latest()));
         }
     }
 }
@@ -119,5 +120,5 @@ pub fn classic(bytes: &[u8]) {
 pub fn verify(bytes: &[u8]) {
     let mut program = Program::from_insns("fuzz", slots(bytes));
     program.prog_type = Some(oxbpf::isa::kernel::ProgType::SocketFilter);
-    let _ = oxbpf_verifier::verify(&program, &KernelModel::latest());
+    let _ = oxbpf_verifier::verify(&program, &oxbpf_verifier::Kernel::new(&KernelModel::latest()));
 }

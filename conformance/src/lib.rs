@@ -13,4 +13,5 @@ pub mod fuzz;
 #[cfg(target_os = "linux")]
 pub mod oracle;
 pub mod plugin;
+pub mod random;
 pub mod vectors;

@@ -1,7 +1,8 @@
 //! Programs of the corpus with one instruction changed, against the running kernel.
 //!
 //! `OXBPF_MUTANTS` is how many to draw and `OXBPF_SEED` where to begin; a seed that is not given is
-//! drawn from the time, and printed.
+//! drawn from the time, and printed. `OXBPF_ONLY` is a part of the names of the objects to draw from,
+//! or several behind commas. With `OXBPF_REJECTED`, programs that the kernel refuses are drawn too.
 #![cfg(target_os = "linux")]
 
 use std::fs;
@@ -11,7 +12,7 @@ use oxbpf::isa::kernel::{KernelModel, KernelVersion};
 use oxbpf::object::{LoadOptions, Object};
 use oxbpf_conformance::corpus;
 use oxbpf_conformance::oracle::Oracle;
-use oxbpf_verifier::{Verdict, verify};
+use oxbpf_verifier::{Kernel, Verdict, verify};
 
 struct Random(u64);
 
@@ -68,10 +69,17 @@ fn mutants_are_judged_as_the_kernel_judges_them() {
     println!("seed {seed}");
     let (mut left, mut random) = (number("OXBPF_MUTANTS").unwrap_or(2000), Random(seed));
     let model = KernelModel::measured(KernelVersion::new(6, 18)).unwrap();
+    let kernel = Kernel::new(&model).with_types(Some(&target));
+    let only = std::env::var("OXBPF_ONLY").unwrap_or_default();
+    let with_rejected = std::env::var_os("OXBPF_REJECTED").is_some();
+    let said =
+        |r: &[String]| r[6] == "0" || with_rejected && r.get(10).is_some_and(|l| !matches!(&**l, "" | "-"));
     let accepted: Vec<_> = rows
         .iter()
-        .filter(|r| r[6] == "0" && r[7].parse::<u64>().is_ok_and(|n| n <= MOST_PROCESSED))
+        .filter(|r| only.split(',').any(|part| r[0].contains(part)))
+        .filter(|r| r[7].parse::<u64>().is_ok_and(|n| n <= MOST_PROCESSED) && said(r))
         .collect();
+    assert!(!accepted.is_empty(), "OXBPF_ONLY names no object with a program to draw");
     let mut tally = Tally::default();
     while left > 0 {
         let row = accepted[random.below(accepted.len() as u64) as usize];
@@ -82,7 +90,7 @@ fn mutants_are_judged_as_the_kernel_judges_them() {
         let Ok(loaded) = object.load(entry, &options) else { continue };
         let mut program = loaded.program;
         program.flags.0 |= row[5].parse::<u32>().unwrap_or(0);
-        let is_unknown = matches!(verify(&program, &model).verdict, Verdict::Unknown(_));
+        let is_unknown = matches!(verify(&program, &kernel).verdict, Verdict::Unknown(_));
         if is_unknown || !loaded.unresolved.is_empty() {
             continue;
         }
@@ -99,7 +107,7 @@ fn mutants_are_judged_as_the_kernel_judges_them() {
             changed.insns[slot] = mutant;
             let Ok((answer, _)) = oracle.load(&changed, 4) else { continue };
             let note = format!("{} {} slot {slot}: {:?} -> {mutant:?}", row[0], row[1], program.insns[slot]);
-            tally.add(&verify(&changed, &model), &answer, &note);
+            tally.add(&verify(&changed, &kernel), &answer, &note);
         }
     }
     println!("mutants: {tally:?}");

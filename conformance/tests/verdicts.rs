@@ -13,7 +13,7 @@ use oxbpf::isa::kernel::{AttachType, KernelModel, KernelVersion, ProgType, secti
 use oxbpf::isa::program::ProgFlags;
 use oxbpf::object::{LoadOptions, Loaded, Object};
 use oxbpf_conformance::corpus;
-use oxbpf_verifier::{Verdict, verify_logged};
+use oxbpf_verifier::{Kernel, Verdict, verify_logged};
 
 /// How ours and the kernel's words on one program compare.
 #[derive(Default, Clone, Copy)]
@@ -145,8 +145,9 @@ fn judge(
             false if errno == 0 => 0,
             false => 4,
         };
+        let kernel = Kernel::new(model).with_types(Some(target));
         let started = std::time::Instant::now();
-        let judged = catch_unwind(AssertUnwindSafe(|| verify_logged(&loaded, model, level)));
+        let judged = catch_unwind(AssertUnwindSafe(|| verify_logged(&loaded, &kernel, level)));
         let took = started.elapsed();
         if took.as_secs() >= 5 {
             notes.push(format!("SLOW {program}: {took:?}"));

@@ -15,3 +15,4 @@ pub mod disasm;
 pub mod insn;
 pub mod kernel;
 pub mod program;
+pub mod proof;

@@ -221,7 +221,9 @@ fn judge(job: &Job<'_>) -> Finding {
 
 fn judge_loaded(job: &Job<'_>, loaded: Loaded, start: Instant) -> Finding {
     let Loaded { program, unresolved } = loaded;
-    let (mut judgement, log) = verify_logged(&program, &job.pair.kernel.model, job.pair.log_level);
+    let kernel = &job.pair.kernel;
+    let kernel = oxbpf_verifier::Kernel::new(&kernel.model).with_types(kernel.target.as_ref());
+    let (mut judgement, log) = verify_logged(&program, &kernel, job.pair.log_level);
     // What is unresolved was not seen as the kernel would see it. A fault of structure counts all the
     // same, unless it is that of a map that nobody named.
     let is_structural = match &judgement.verdict {

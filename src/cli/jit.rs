@@ -146,7 +146,7 @@ fn write_code(
             {
                 let slot = slot_of(op) as usize;
                 let mut text = String::new();
-                Kernel.any(&mut text, slot, &program.insns[slot..], &names);
+                Kernel.any(&mut text, slot, &program.insns[slot..], &names).ok();
                 writeln!(out, "{}", Paint(Ink::Strong, format_args!("{slot:>5}: {text}")))?;
                 shown = line.op;
             }

@@ -72,6 +72,12 @@ impl<T: 'static> Instance<T> {
         self.linked.compiled.get()
     }
 
+    /// Whether the program may be run on this input: one that runs unchecked must get the context that
+    /// its proof speaks of.
+    pub fn accepts(&self, input: &Input<'_>) -> bool {
+        self.linked.accepts(input)
+    }
+
     /// Runs the program once.
     ///
     /// # Errors
@@ -112,10 +118,23 @@ impl Linked {
             Subject::Context(context) => Some(context.layout()),
             _ => None,
         };
-        match (self.proven, &self.context) {
-            (false, _) => true,
-            (true, Some(expected)) => layout == Some(expected),
-            (true, None) => layout.is_none_or(ContextLayout::is_plain),
+        match (self.proven, &self.context, self.context_use) {
+            (false, ..) => true,
+            (true, Some(expected), _) => layout == Some(expected),
+            (true, None, Some(used)) => match layout {
+                Some(layout) => layout.size >= used.extent,
+                None => !used.needed,
+            },
+            (true, None, None) => layout.is_none_or(ContextLayout::is_plain),
+        }
+    }
+
+    /// Whether a program that calls this one may leave this in R1: a verified one believes that it is
+    /// the context.
+    pub fn accepts_pointer(&self, input: &Input<'_>, r1: u64) -> bool {
+        match (&input.subject, self.context_use) {
+            (Subject::Context(context), Some(used)) => !used.needed || context.address_now() == r1,
+            _ => true,
         }
     }
 }

@@ -351,7 +351,7 @@ fn exec<A: Access>(run: &mut Run<'_>, entry: u32, args: [u64; 5], inherited: [u6
                         if fuel <= 0 {
                             fuel = tri!(run.refuel(fuel));
                         }
-                        let target = tri!(run.tail_target(r[2], r[3] as u32));
+                        let target = tri!(run.tail_target(r[1], r[2], r[3] as u32));
                         if let Some(target) = target.filter(|_| run.tail_calls < MAX_TAIL_CALLS) {
                             run.tail_calls += 1;
                             run.fuel = fuel;

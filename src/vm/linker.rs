@@ -58,6 +58,12 @@ impl Table {
         index.or_else(|| own().map(|index| (FIRST_KFUNC + index) as u32))
     }
 
+    /// Whether the function with this index is the machine's own.
+    #[cfg(feature = "verifier")]
+    pub fn is_own(&self, index: u32) -> bool {
+        (index as usize) < FIRST_HOST
+    }
+
     fn push(&mut self, func: Arc<HostFn>) -> u32 {
         self.host.push(func);
         (FIRST_HOST + self.host.len() - 1) as u32
@@ -127,6 +133,14 @@ impl<'p> Vouched<'p> {
     pub fn program(&self) -> &'p Program {
         self.program
     }
+}
+
+/// Why accesses of a program need not be looked up.
+enum Trust<'a> {
+    None,
+    Vouched(Option<&'a (ContextLayout, Vec<u32>)>),
+    #[cfg(feature = "verifier")]
+    Verified(&'a oxbpf_isa::proof::Facts, Option<&'a (ContextLayout, Vec<u32>)>),
 }
 
 /// Programs that keep each other alive, since arrays of programs do not.
@@ -264,7 +278,7 @@ impl<T: 'static> Linker<T> {
     /// # Errors
     /// When the program is malformed or refers to something that is not there.
     pub fn instantiate(&mut self, program: &Program) -> Result<Instance<T>, LinkError> {
-        self.link(program, false, None)
+        self.link(program, Trust::None)
     }
 
     /// Makes a vouched program ready to run without looking accesses up.
@@ -272,16 +286,39 @@ impl<T: 'static> Linker<T> {
     /// # Errors
     /// As for [`Linker::instantiate`].
     pub fn instantiate_vouched(&mut self, vouched: &Vouched<'_>) -> Result<Instance<T>, LinkError> {
-        self.link(vouched.program, true, vouched.context.as_ref())
+        self.link(vouched.program, Trust::Vouched(vouched.context.as_ref()))
     }
 
-    fn link(
+    /// Makes a verified program ready to run without looking accesses up.
+    ///
+    /// A run of it must be given the context that programs of its type get, and an array of programs
+    /// leads to it only from programs that hand their context on.
+    ///
+    /// # Errors
+    /// As for [`Linker::instantiate`]; and [`LinkError::Proof`] when what is linked is not what the proof
+    /// speaks of: functions of the host, more processors, other maps. The program can still be
+    /// instantiated to run checked.
+    #[cfg(feature = "verifier")]
+    pub fn instantiate_verified(
         &mut self,
-        program: &Program,
-        proven: bool,
-        context: Option<&(ContextLayout, Vec<u32>)>,
+        verified: &oxbpf_verifier::Verified<'_>,
     ) -> Result<Instance<T>, LinkError> {
+        let context = super::proven::hold(verified, &self.table, &self.engine)?;
+        self.link(verified.program(), Trust::Verified(verified.facts(), context.as_ref()))
+    }
+
+    fn link(&mut self, program: &Program, trust: Trust<'_>) -> Result<Instance<T>, LinkError> {
         let maps = program.maps.iter().map(|def| self.define(def)).collect::<Result<Box<[_]>, _>>()?;
+        let proven = !matches!(trust, Trust::None);
+        let (context, context_use) = match trust {
+            Trust::None => (None, None),
+            Trust::Vouched(context) => (context, None),
+            #[cfg(feature = "verifier")]
+            Trust::Verified(facts, context) => {
+                super::proven::hold_maps(program, &maps)?;
+                (context, Some(facts.context))
+            }
+        };
         let binding = Binding {
             maps: &maps,
             table: &self.table,
@@ -297,6 +334,7 @@ impl<T: 'static> Linker<T> {
             table: self.table.clone(),
             proven,
             context: context.map(|(layout, _)| layout.clone()),
+            context_use,
             prog_type: program.prog_type,
             xdp_frags: program.flags.has(ProgFlags::XDP_HAS_FRAGS),
             id: self.next_id,

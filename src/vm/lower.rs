@@ -71,6 +71,42 @@ pub enum LinkError {
     /// The engine is to compile, and cannot.
     #[cfg(feature = "jit")]
     Compile(oxbpf_jit::CompileError),
+    /// The proof does not hold for what is linked.
+    Proof(ProofGap),
+}
+
+/// Why a proof does not hold for what a program is linked with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ProofGap {
+    /// There are more processors than the proof speaks of.
+    Cpus { proof: u32, engine: u32 },
+    /// The helper called here is one of the host's, of which a proof knows nothing.
+    HostHelper { insn: u32, id: i32 },
+    /// The helper called here rests on more than a proof says.
+    Helper { insn: u32, id: i32 },
+    /// The context of programs of this type is not laid out as the program reads it.
+    Context,
+    /// What the program was proved for: the map of this name has other rights, content or inner maps.
+    Map { name: String },
+}
+
+impl fmt::Display for ProofGap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ProofGap::Cpus { proof, engine } => {
+                write!(f, "it speaks of {proof} processors, and there are {engine}")
+            }
+            ProofGap::HostHelper { insn, id } => {
+                write!(f, "helper {id}, called in instruction {insn}, is the host's")
+            }
+            ProofGap::Helper { insn, id } => {
+                write!(f, "helper {id}, called in instruction {insn}, rests on more than it says")
+            }
+            ProofGap::Context => f.write_str("contexts of this type are not laid out as it says"),
+            ProofGap::Map { name } => write!(f, "map {name} is not the one it speaks of"),
+        }
+    }
 }
 
 impl fmt::Display for LinkError {
@@ -114,6 +150,7 @@ impl fmt::Display for LinkError {
             LinkError::MapMismatch { name, field, wanted, found } => {
                 write!(f, "map {name}: the program wants {field} {wanted}, the linker's map has {found}")
             }
+            LinkError::Proof(gap) => write!(f, "the proof does not hold: {gap}"),
             LinkError::NeedsContextFacts => {
                 f.write_str("the proof must list the accesses to a context with packet pointers")
             }

@@ -49,6 +49,8 @@ mod lower;
 pub mod maps;
 mod memory;
 mod op;
+#[cfg(feature = "verifier")]
+mod proven;
 mod run;
 mod special;
 mod task;
@@ -64,7 +66,7 @@ pub use helpers::name_of as helper_name;
 pub use input::{Cancel, Context, HEADROOM, Input, Packet};
 pub use instance::{Instance, NotInserted};
 pub use linker::{Linker, Vouched};
-pub use lower::{LinkError, Lowered, STACK_SIZE};
+pub use lower::{LinkError, Lowered, ProofGap, STACK_SIZE};
 pub use op::{Code, Op};
 pub use task::{Clock, ManualClock, Namespace, Random, Seeded, SystemClock, Task};
 pub use trap::{AccessKind, Near, Place, RegionKind, Trap, TrapKind};

@@ -18,6 +18,7 @@ use super::task::Task;
 use super::trap::{AccessKind, RegionKind, Trap, TrapKind};
 use super::{MAX_FRAMES, Outcome, Redirect};
 use oxbpf_isa::kernel::ProgType;
+use oxbpf_isa::proof::ContextUse;
 use std::any::{Any, TypeId};
 use std::ops::Deref;
 use std::ptr;
@@ -49,6 +50,8 @@ pub(crate) struct Linked {
     pub id: u32,
     /// The context a proven program was vouched for, when it has packet pointers.
     pub context: Option<ContextLayout>,
+    /// How a program that a verifier proved uses its context.
+    pub context_use: Option<ContextUse>,
     /// The type of the host's state that its functions expect.
     pub state: TypeId,
     /// Where the kernel's exception callback of this program begins, if it names one.
@@ -267,6 +270,12 @@ impl<'a> Run<'a> {
                 let len = context.layout().size as u64;
                 self.memory.add(Region { start, len, kind: RegionKind::Context, writable: true });
                 args[0] = start;
+                if self.input.packet.is_none() {
+                    // Those of an earlier packet may be gone.
+                    for what in [PacketPointer::Data, PacketPointer::DataEnd, PacketPointer::Meta] {
+                        context.set_wide(what, 0);
+                    }
+                }
             }
         }
         for grant in &self.input.grants {
@@ -397,10 +406,10 @@ impl<'a> Run<'a> {
         if good { Ok(()) } else { Err(self.missed(addr, 4, kind)) }
     }
 
-    /// The program that a tail call goes to.
+    /// The program that a tail call goes to, with what is in R1.
     #[cold]
     #[inline(never)]
-    pub fn tail_target(&mut self, handle: u64, index: u32) -> Result<Option<Arc<Linked>>, Trap> {
+    pub fn tail_target(&mut self, r1: u64, handle: u64, index: u32) -> Result<Option<Arc<Linked>>, Trap> {
         let map = self.map(handle)?;
         let Some(found) =
             super::helpers::tail::program_at(&*map, index).ok_or(TrapKind::NotAMap { handle })?
@@ -409,7 +418,10 @@ impl<'a> Run<'a> {
         };
         // A program whose functions expect another state of the host, or whose proof speaks of another
         // context, cannot be gone to.
-        Ok(Some(found).filter(|p| p.state == self.prog().state && p.accepts(&self.input)))
+        let fits = |p: &Arc<Linked>| {
+            p.state == self.prog().state && p.accepts(&self.input) && p.accepts_pointer(&self.input, r1)
+        };
+        Ok(Some(found).filter(fits))
     }
 
     /// The current task and CPU.

@@ -7,13 +7,18 @@ extern crate alloc;
 
 pub mod domain;
 mod explore;
+mod kfunc;
 mod log;
+mod proof;
 pub mod report;
 mod state;
 pub mod structure;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod types;
 mod verdict;
 
+pub use proof::{NoProof, Outside, Verified, prove};
+pub use types::Kernel;
 pub use verdict::{Feature, Judgement, Stats, Verdict, verify, verify_logged};

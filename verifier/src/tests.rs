@@ -1,6 +1,6 @@
 //! Small programs with what Linux 6.18 said of them: verdict, count and words.
 
-use crate::{Feature, Judgement, Verdict, verify_logged};
+use crate::{Feature, Judgement, Kernel, Verdict, verify_logged};
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -27,7 +27,7 @@ fn program(text: &str, prog_type: ProgType) -> Program {
 }
 
 fn judge(program: &Program, level: u32) -> (Judgement, String) {
-    verify_logged(program, &KernelModel::latest(), level)
+    verify_logged(program, &Kernel::new(&KernelModel::latest()), level)
 }
 
 /// Text, program type, instructions processed, states kept.
@@ -138,7 +138,9 @@ fn what_has_no_model_is_unknown() {
     let mut p = program("r0 = 0\nexit", ProgType::Xdp);
     p.prog_type = None;
     assert_eq!(judge(&p, 0).0.verdict, Verdict::Unknown(Feature::ProgramType));
-    let p = program("r0 = 0\nexit", ProgType::Lsm);
+    // Which hook it is for can be looked up in the kernel's types only.
+    let mut p = program("r0 = 0\nexit", ProgType::Lsm);
+    p.attach_target = Some("file_open".into());
     assert_eq!(judge(&p, 0).0.verdict, Verdict::Unknown(Feature::KernelTypes));
 }
 
@@ -146,6 +148,11 @@ fn what_has_no_model_is_unknown() {
 fn the_log_reads_as_the_kernels() {
     let (_, log) = judge(&program("r0 = 2\nr0 += 1\nexit", ProgType::Xdp), 2);
     let expected = "\
+func#0 @0
+Live regs before insn:
+      0: .......... (b7) r0 = 2
+      1: 0......... (07) r0 += 1
+      2: 0......... (95) exit
 0: R1=ctx() R10=fp0
 0: (b7) r0 = 2                        ; R0=2
 1: (07) r0 += 1                       ; R0=3

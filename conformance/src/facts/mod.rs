@@ -5,6 +5,7 @@
 
 mod code;
 mod contexts;
+mod fields;
 mod helpers;
 mod hooks;
 mod kfuncs;
@@ -13,6 +14,7 @@ mod maps;
 mod progs;
 mod sections;
 mod select;
+mod types;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -104,7 +106,9 @@ pub fn render(root: &Path) -> Result<Vec<Rendered>, FactError> {
         generated("contexts.rs", contexts::render(&read("contexts.toml")?, &groups)?),
         generated("sections.rs", sections::render(&read("sections.toml")?)?),
         generated("kfuncs.rs", kfuncs::render(&read("kfuncs.toml")?, &groups)?),
+        generated("fields.rs", fields::render(&read("fields.toml")?)?),
         generated("hooks.rs", hooks::render(&read("hooks.toml")?)?),
+        generated("types.rs", types::render(&read("types.toml")?)?),
         generated("limits.rs", limits::render(&read("limits.toml")?, &read("kernels.toml")?)?),
     ])
 }

@@ -100,7 +100,7 @@ impl Engine for Verifier {
             None => KernelModel::latest(),
         };
         let mut found = Found::default();
-        match verify(&program, &model).verdict {
+        match verify(&program, &oxbpf_verifier::Kernel::new(&model)).verdict {
             Verdict::Accept => found.whole.push("accept".to_owned()),
             Verdict::Unknown(feature) => found.whole.push(format!("unknown: {}", feature.name())),
             Verdict::Reject(fault) => {

@@ -189,6 +189,12 @@ bit_set! {
         NO_RETURN = 14, "no_return";
         /// A function whose errors can be injected, but not by sleepable programs.
         INJECT_ATOMIC = 15, "inject_atomic";
+        /// A function whose errors can be injected, where the kernel is built for that.
+        INJECT = 16, "inject";
+        /// A function whose result programs may change.
+        MODIFY_RETURN = 17, "modify_return";
+        /// A function at which programs may sleep.
+        MODIFY_SLEEPABLE = 18, "modify_sleepable";
     }
 }
 
@@ -301,6 +307,8 @@ bit_set! {
         LOCKDOWN_CONFIDENTIALITY = 1, "lockdown_confidentiality";
         /// Built with `CONFIG_BPF_KPROBE_OVERRIDE`.
         KPROBE_OVERRIDE = 2, "kprobe_override";
+        /// Built without `CONFIG_KALLSYMS_ALL`, so that variables have no known addresses.
+        FEW_SYMBOLS = 3, "few_symbols";
     }
 }
 

@@ -5,6 +5,7 @@
 //! one version sees them; reference is Linux 6.18. Judging a program by the facts is the verifier's.
 
 mod context;
+mod field;
 mod generated;
 mod helper;
 mod kfunc;
@@ -16,12 +17,14 @@ mod prog;
 pub mod sections;
 #[cfg(test)]
 mod tests;
+mod typed;
 mod uapi;
 mod version;
 
 pub use context::{
     ContextRecord, CtxAccess, CtxField, CtxModel, CtxRefusal, CtxReg, CtxRule, CtxTable, Widths,
 };
+pub use field::{FieldKind, FieldRecord, FieldSign};
 pub use helper::{
     Arg, ArgFlags, ArgKind, HelperFlags, HelperMatch, HelperProto, HelperRecord, HelperRefusal, HelperUse,
     Privilege, Ret, RetBounds, RetFlags, RetKind,
@@ -34,6 +37,7 @@ pub use map::{
 };
 pub use model::{BuildError, KernelModel, ModelBuilder, ProgTypeSpec};
 pub use prog::{AttachRecord, AttachRule, ProgFlags, ProgRecord, RetRecord, RetRule};
+pub use typed::{IterArg, IterFlags, IteratorRecord, StructOpsRecord, TracepointRecord, WriteRecord};
 pub use uapi::{AttachType, MapType, ProgType};
 pub use version::{KernelVersion, Known, Span, VersionError};
 
@@ -43,6 +47,8 @@ pub const HELPERS: &[HelperRecord] = generated::helpers::HELPERS;
 pub const KFUNCS: &[KfuncRecord] = generated::kfuncs::KFUNCS;
 /// The context structures.
 pub const CONTEXTS: &[ContextRecord] = generated::contexts::CONTEXTS;
+/// Every kind of special field.
+pub const FIELDS: &[FieldRecord] = generated::fields::FIELDS;
 /// Every map record.
 pub const MAPS: &[MapRecord] = generated::maps::MAPS;
 /// Every program type record.

@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::context::{CtxAccess, CtxModel, CtxRefusal, CtxRule, Widths};
+use super::field::FieldRecord;
 use super::helper::{HelperEntry, HelperMatch, HelperProto, HelperRecord, HelperRefusal, Privilege};
 use super::kfunc::{KfuncMatch, KfuncRecord, KfuncRefusal};
 use super::limits::{Behaviours, KernelRecord, Limits};
@@ -37,6 +38,8 @@ struct Facts {
     contexts: Vec<Vec<CtxEntry>>,
     kfuncs: Vec<&'static KfuncRecord>,
     custom: Vec<CustomType>,
+    /// Something was added to what is recorded of the kernel.
+    changed: bool,
 }
 
 struct MapEntry {
@@ -118,6 +121,11 @@ impl KernelModel {
             None => Self::kernels().last()?,
         };
         Some(ModelBuilder { facts: Facts::at(record, settings) })
+    }
+
+    /// Whether this is what is recorded of a kernel, with nothing added by [`Self::builder`].
+    pub fn is_recorded(&self) -> bool {
+        !self.0.changed
     }
 
     /// The version.
@@ -225,6 +233,11 @@ impl KernelModel {
             .iter()
             .find(|record| record.span.contains(self.0.version) && record.who.matches(kind))
             .map_or(RetRule::Any, |record| record.rule)
+    }
+
+    /// The special fields that this kernel looks for.
+    pub fn fields(&self) -> impl Iterator<Item = &'static FieldRecord> + '_ {
+        generated::fields::FIELDS.iter().filter(|record| record.span.contains(self.0.version))
     }
 
     /// The record of a map type, if this kernel knows it.
@@ -391,6 +404,7 @@ impl Facts {
             contexts,
             kfuncs,
             custom: Vec::new(),
+            changed: false,
         }
     }
 
@@ -562,6 +576,6 @@ impl ModelBuilder {
 
     /// The model.
     pub fn build(self) -> KernelModel {
-        KernelModel(Arc::new(self.facts))
+        KernelModel(Arc::new(Facts { changed: true, ..self.facts }))
     }
 }

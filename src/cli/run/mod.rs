@@ -10,10 +10,11 @@ use super::style::Format;
 use super::{CliError, Status, input};
 use crate::object::{Input as Code, LoadOptions, Object};
 use crate::vm::{
-    Config, Engine, Instance, Linker, ManualClock, Seeded, Strategy, TraceBuffer, Trap, Unknown,
+    Config, Engine, Input, Instance, Linker, ManualClock, Seeded, Strategy, TraceBuffer, Trap, Unknown,
 };
 use clap::ValueEnum;
 use inputs::{Case, Kind};
+use oxbpf_isa::kernel::KernelModel;
 use oxbpf_isa::program::Program;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -23,7 +24,8 @@ use std::sync::Arc;
 /// Run a program on packets, a capture, memory, a context or recorded events.
 ///
 /// The program need not be verified: every access is held against the memory it may touch, and what
-/// goes wrong ends in a trap that says where. Afterwards the maps are shown, typed by the object's own
+/// goes wrong ends in a trap that says where. One that Linux would accept runs on the verifier's proof
+/// instead, where the proof speaks of what it is run on. Afterwards the maps are shown, typed by the object's own
 /// types; an array of counts named `slots` is drawn as a histogram of powers of two.
 ///
 /// Exit status: 0 all runs came to an end, 1 one trapped, 2 usage or unreadable input.
@@ -62,6 +64,9 @@ pub(super) struct Args {
     /// The number of CPUs that the program sees.
     #[arg(long, value_name = "N", default_value_t = 4)]
     cpus: u32,
+    /// Hold every access, even where the verifier has proved it.
+    #[arg(long)]
+    checked: bool,
     /// What random numbers begin with.
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     seed: u64,
@@ -101,6 +106,16 @@ impl EngineArg {
 struct Ready {
     program: Program,
     instance: Instance<()>,
+    /// Without checks, once that was tried.
+    proven: Option<Option<Instance<()>>>,
+}
+
+impl Ready {
+    /// The instance that runs on this input.
+    fn instance_for(&self, input: &Input<'_>) -> &Instance<()> {
+        let proven = self.proven.as_ref().and_then(Option::as_ref);
+        proven.filter(|p| p.accepts(input)).unwrap_or(&self.instance)
+    }
 }
 
 /// What a run gave.
@@ -118,6 +133,7 @@ struct Told {
 
 /// All that happened.
 struct Session {
+    checked: bool,
     programs: BTreeMap<String, Ready>,
     linker: Linker<()>,
     runs: Vec<Told>,
@@ -139,6 +155,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> std::result::Result<Statu
     }
     let engine = Engine::new(config);
     let mut session = Session {
+        checked: args.checked,
         programs: BTreeMap::new(),
         linker: Linker::new(&engine),
         runs: Vec::new(),
@@ -201,7 +218,7 @@ impl Session {
     fn link(&mut self, program: Program) -> std::result::Result<(), CliError> {
         let error = |e: &dyn std::fmt::Display| CliError::Usage(format!("program {}: {e}", program.name));
         let instance = self.linker.instantiate(&program).map_err(|e| error(&e))?;
-        self.programs.insert(program.name.clone(), Ready { program, instance });
+        self.programs.insert(program.name.clone(), Ready { program, instance, proven: None });
         Ok(())
     }
 
@@ -232,24 +249,31 @@ impl Session {
         }
     }
 
+    /// Looks for a proof of a program that is about to run for the first time. Why there may be none is
+    /// what `check` is for.
+    fn prove(&mut self, name: &str) {
+        let Some(ready) = self.programs.get_mut(name).filter(|r| r.proven.is_none() && !self.checked) else {
+            return;
+        };
+        let cpus = self.linker.engine().cpus();
+        let verified = oxbpf_verifier::prove(&ready.program, &KernelModel::latest(), cpus);
+        ready.proven = Some(verified.ok().and_then(|v| self.linker.instantiate_verified(&v).ok()));
+    }
+
     fn run(&mut self, case: &mut Case) {
+        self.prove(&case.program);
         let Some(ready) = self.programs.get(&case.program) else { return };
-        let result = match &mut case.kind {
-            Kind::None => ready.instance.run(&mut (), crate::vm::Input::none().cpu(case.cpu)),
+        let input = match &mut case.kind {
+            Kind::None => Input::none(),
             Kind::Memory(bytes) => {
                 let len = bytes.len() as u64;
-                let input = crate::vm::Input::memory(bytes).arg(2, len).cpu(case.cpu);
-                ready.instance.run(&mut (), input)
+                Input::memory(bytes).arg(2, len)
             }
-            Kind::Context(context) => {
-                ready.instance.run(&mut (), crate::vm::Input::context(context).cpu(case.cpu))
-            }
-            Kind::Packet(context, packet) => {
-                let input = crate::vm::Input::context(context).packet(packet).cpu(case.cpu);
-                ready.instance.run(&mut (), input)
-            }
+            Kind::Context(context) => Input::context(context),
+            Kind::Packet(context, packet) => Input::context(context).packet(packet),
         };
-        let result = match result {
+        let input = input.cpu(case.cpu);
+        let result = match ready.instance_for(&input).run(&mut (), input) {
             Ok(outcome) => Result1::Returned { ret: outcome.ret, insns: outcome.insns },
             Err(trap) => Result1::Trapped(Box::new(trap)),
         };

@@ -77,7 +77,7 @@ unsafe extern "C" fn tail_call(fp: u64, r1: u64, r2: u64, r3: u64) -> Returned {
             if run.fuel <= 0 {
                 run.fuel = run.refuel(run.fuel)?;
             }
-            let target = run.tail_target(r2, r3 as u32)?;
+            let target = run.tail_target(r1, r2, r3 as u32)?;
             let Some(target) = target.filter(|_| run.tail_calls < MAX_TAIL_CALLS) else {
                 return Ok(Returned::NOTHING);
             };

@@ -125,6 +125,10 @@ impl Map for ArrayMap {
 
     fn update(&self, key: &[u8], value: &[u8], flags: u64, _cpu: u32) -> Result<(), Errno> {
         let locked = flags & update::LOCK != 0;
+        if self.head.is_constant() {
+            // Proofs rest on what a constant map holds.
+            return Err(Errno::Perm);
+        }
         let at = self.values.at(writable(&self.values, key, flags)?);
         if value.len() != self.values.value_size || locked && self.head.spin_lock().is_none() {
             return Err(Errno::Inval);

@@ -187,7 +187,7 @@ enum Store {
 
 /// Whether a map may stand where the template is asked for: the same shape but for the size, which
 /// only arrays without `BPF_F_INNER_MAP` fix.
-pub(super) fn same_shape(template: &MapShape, map: &MapShape) -> bool {
+pub(crate) fn same_shape(template: &MapShape, map: &MapShape) -> bool {
     let lasting = |shape: &MapShape| shape.flags & !(flag::RDONLY | flag::WRONLY);
     let sized = match template.map_type {
         MapType::Array => !template.has(flag::INNER_MAP),
@@ -202,6 +202,11 @@ pub(super) fn same_shape(template: &MapShape, map: &MapShape) -> bool {
 }
 
 impl MapOfMaps {
+    /// The shape that inner maps have.
+    pub fn template(&self) -> &MapShape {
+        &self.inner
+    }
+
     pub(super) fn new(
         head: MapHead,
         inner: MapShape,

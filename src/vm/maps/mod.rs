@@ -46,6 +46,8 @@ pub use array::{ArrayMap, PercpuArrayMap};
 pub use bloom::BloomFilterMap;
 pub use create::{Attribute, CreateError, Creation, create};
 pub use errno::Errno;
+#[cfg(feature = "verifier")]
+pub(super) use handles::same_shape;
 pub use handles::{Compat, Handles, MapOfMaps, ProgArrayMap, Target};
 pub use hash::HashMap;
 pub use lpm::LpmTrieMap;
@@ -62,6 +64,19 @@ pub use syscall::{Batch, Element};
 use core::fmt::Debug;
 use core::ops::ControlFlow;
 use core::ptr::NonNull;
+
+mod family {
+    /// Held by the families of maps of this module alone.
+    pub trait Family {}
+
+    macro_rules! families {
+        ($($family:ident)+) => { $(impl Family for super::$family {})+ };
+    }
+    families! {
+        ArrayMap PercpuArrayMap HashMap LpmTrieMap QueueMap BloomFilterMap ProgArrayMap MapOfMaps
+        PerfEventArrayMap StackTraceMap RingbufMap UserRingbufMap StorageMap RedirectMap ObjectMap
+    }
+}
 
 /// The bytes of one value: the widest extent an access that starts in it may have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -91,7 +106,9 @@ pub type Visit<'a> = dyn FnMut(&[u8], NonNull<u8>) -> ControlFlow<()> + 'a;
 /// [`MapShape::value_size`]; other lengths are [`Errno::Inval`]. `cpu` is the CPU the program runs
 /// on, below [`MapHead::cpus`]; families without per-CPU values ignore it but for spreading their
 /// free lists.
-pub trait Map: Send + Sync + Debug {
+///
+/// The families are all there are: programs that a verifier has seen run on their maps unchecked.
+pub trait Map: Send + Sync + Debug + family::Family {
     /// Name, shape and common state.
     fn head(&self) -> &MapHead;
 

@@ -244,6 +244,11 @@ impl MapHead {
         self.frozen.load(Ordering::Acquire)
     }
 
+    /// Whether neither programs nor the user side may ever write it again.
+    pub fn is_constant(&self) -> bool {
+        self.is_frozen() && !self.program_may_write()
+    }
+
     /// Whether programs may read values directly and through lookups.
     pub const fn program_may_read(&self) -> bool {
         !self.shape.has(flag::WRONLY_PROG)

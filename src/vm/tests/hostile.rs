@@ -1,6 +1,6 @@
 //! Programs that nobody checked: whatever they do, the host stands.
 
-use super::super::random::{Dice, World, maps, random_program};
+use super::super::random::{Dice, World, random_program};
 use super::*;
 use crate::vm::task::Random;
 use oxbpf_isa::insn::RawInsn;

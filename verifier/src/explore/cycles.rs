@@ -69,6 +69,9 @@ impl Walker<'_> {
         self.log.cycle("backedge", &chain);
         let Some(visit) = self.cycles.visits.get_mut(&chain) else { return };
         visit.backedges.push(end);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.promised();
+        }
         self.backedge_count += 1;
         self.update_peak();
     }

@@ -14,11 +14,15 @@ mod liveness;
 mod precision;
 mod prune;
 
-use crate::log::Log;
+use crate::kfunc::Kfuncs;
+use crate::log::{Log, Subject};
+use crate::proof::Recorder;
 use crate::report::Finding;
-use crate::state::{Access, Frame, Ids, NO_CALLSITE, Reg, State, StateId, Step};
+use crate::state::{Access, Differs, Frame, Ids, Kind, Mods, NO_CALLSITE, State, StateId, Step};
 use crate::structure::{Graph, Marks, Slot, Structure};
-use crate::transfer::Special;
+use crate::transfer::MapFields;
+use crate::types::target::Target;
+use crate::types::{Kernel, Types};
 use crate::verdict::{Feature, Stats};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -27,10 +31,12 @@ use alloc::vec::Vec;
 pub(crate) use cycles::Chain;
 use cycles::Cycles;
 use liveness::StackLiveness;
+use oxbpf_isa::btf::Linkage;
 use oxbpf_isa::insn::Insn;
 use oxbpf_isa::kernel::{KernelModel, ProgKind, ProgRecord};
 use oxbpf_isa::program::{ProgFlags, Program};
-pub(crate) use precision::{Backtrack, Linked, MAX_LINKED, pack};
+pub(crate) use precision::{Backtrack, Linked, LinkedRegs, MAX_LINKED, pack};
+use smallvec::smallvec;
 
 /// Why a walk ends early.
 #[derive(Clone, PartialEq, Debug)]
@@ -67,6 +73,8 @@ pub(crate) struct Kept {
     pub hits: u32,
     pub misses: u32,
     pub evicted: bool,
+    /// Where the state differed from the one it was last held against.
+    pub differs: Option<Differs>,
 }
 
 /// A path to be followed later.
@@ -84,16 +92,29 @@ pub(crate) struct Function {
     pub stack_depth: u32,
     /// Judged by its prototype alone, rather than at each call.
     pub global: bool,
+    /// By its types, where there are any.
+    pub linkage: Option<Linkage>,
     pub called: bool,
     pub verified: bool,
     pub is_callback: bool,
     pub is_async_callback: bool,
     pub changes_pkt: bool,
+    pub might_sleep: bool,
 }
 
 pub(crate) struct Walker<'p> {
     pub program: &'p Program,
     pub model: &'p KernelModel,
+    /// The types that registers name.
+    pub types: Types<'p>,
+    /// What the program attaches to.
+    pub attach: Option<Rc<Target>>,
+    /// What the log speaks of.
+    pub subject: Subject<'p>,
+    /// What the calls of kernel functions mean.
+    pub kfuncs: Kfuncs<'p>,
+    /// The first call of a function that the kernel lacks to which a path led.
+    pub absent_kfunc: Option<u32>,
     pub structure: &'p Structure,
     pub graph: Graph,
     pub kind: ProgKind,
@@ -107,9 +128,17 @@ pub(crate) struct Walker<'p> {
     pub id_gen: u32,
     pub log: Log,
     /// Which kind of pointer each memory access went through, where that must not vary.
-    pub pointer_kinds: Vec<Option<Reg>>,
-    /// Special fields of each map and of the map inside it, once they were asked for.
-    pub specials: Vec<Option<Rc<[Special]>>>,
+    pub pointer_kinds: Vec<Option<(Kind, Mods)>>,
+    /// Instructions that some path led to.
+    walked: Vec<bool>,
+    /// Special fields of each map and of the map inside it.
+    pub map_fields: MapFields,
+    /// How many processors the machine is taken to have.
+    pub cpus: u32,
+    /// Writes facts down for a proof.
+    pub recorder: Option<&'p mut Recorder>,
+    /// Shown every state that an instruction is looked at in.
+    pub observer: Option<&'p dyn Fn(&State)>,
     pub jumps: u64,
     /// The program reads or writes packets in subprograms that it leaves by LD_ABS.
     pub stats: Stats,
@@ -134,18 +163,26 @@ impl<'p> Walker<'p> {
     #[allow(clippy::too_many_arguments)]
     pub fn new(
         program: &'p Program,
-        model: &'p KernelModel,
+        kernel: &Kernel<'p>,
+        kfuncs: Kfuncs<'p>,
         structure: &'p Structure,
         graph: Graph,
         kind: ProgKind,
         prog: &'static ProgRecord,
         functions: Vec<Function>,
+        map_fields: MapFields,
         log: Log,
     ) -> Walker<'p> {
         let count = program.insns.len();
+        let types = Types::new(program, kernel);
         Walker {
             program,
-            model,
+            model: kernel.model,
+            types,
+            attach: None,
+            subject: Subject { program, types },
+            kfuncs,
+            absent_kfunc: None,
             structure,
             kind,
             prog,
@@ -158,7 +195,11 @@ impl<'p> Walker<'p> {
             id_gen: 0,
             log,
             pointer_kinds: vec![None; count],
-            specials: Vec::new(),
+            walked: vec![false; count],
+            map_fields,
+            cpus: 0,
+            recorder: None,
+            observer: None,
             jumps: 0,
             stats: Stats::default(),
             kept: Vec::new(),
@@ -235,10 +276,14 @@ impl<'p> Walker<'p> {
             if self.log.on() {
                 self.log_insn(at);
             }
+            self.walked[at as usize] = true;
+            self.show(at);
             self.stack_live.begin(at);
             let next = self.step()?;
             self.from = at as i64;
-            self.stack_live.commit(&self.cur);
+            if self.may_write_stack(at) {
+                self.stack_live.commit();
+            }
             match next {
                 Next::Straight => {
                     let insn = self.structure.insns[at as usize];
@@ -330,6 +375,30 @@ impl<'p> Walker<'p> {
         &mut self.kept[id as usize].as_mut().expect("a kept state lives as long as it is referred to").state
     }
 
+    /// Shows the current state to those who asked for it.
+    #[inline]
+    fn show(&mut self, at: u32) {
+        if let Some(observer) = self.observer {
+            observer(&self.cur);
+        }
+        if let (Some(recorder), Slot::Insn(insn)) = (&mut self.recorder, self.structure.insns[at as usize]) {
+            recorder.reach(at, insn, &self.cur);
+        }
+    }
+
+    /// Whether an instruction writes memory, be it by what it calls.
+    #[inline]
+    fn may_write_stack(&self, at: u32) -> bool {
+        use Insn::{Atomic, Call, Store, StoreRelease};
+        let insn = self.structure.insns[at as usize];
+        matches!(insn, Slot::Insn(Store { .. } | StoreRelease { .. } | Atomic { .. } | Call(_)))
+    }
+
+    /// Whether some path led to the instruction.
+    pub(crate) fn is_walked(&self, at: usize) -> bool {
+        self.walked[at]
+    }
+
     /// The instruction in a slot.
     #[inline]
     pub fn insn(&self, at: u32) -> Option<Insn> {
@@ -340,11 +409,15 @@ impl<'p> Walker<'p> {
     }
 }
 
-fn fresh_state(subprog: u32) -> State {
+/// Nothing has happened yet.
+pub(crate) fn fresh_state(subprog: u32) -> State {
     State {
-        frames: vec![Rc::new(Frame::new(NO_CALLSITE, 0, subprog))],
+        frames: smallvec![Rc::new(Frame::new(NO_CALLSITE, 0, subprog))],
         refs: Vec::new(),
         in_sleepable: false,
+        in_rcu: false,
+        preempt_off: 0,
+        irq_id: 0,
         branches: 1,
         parent: None,
         insn: 0,

@@ -7,11 +7,12 @@
 //! scalar of the path is marked.
 
 use super::{Judged, Stop, Walker};
+use crate::report::Finding;
 use crate::state::{Access, State, StateId, Step};
 use crate::structure::Marks;
 use crate::verdict::Feature;
-use alloc::vec::Vec;
 use oxbpf_isa::insn::{AtomicOp, Callee, Insn, Operand, Reg as R};
+use smallvec::SmallVec;
 
 /// R1 to R5.
 const ARGS: u16 = 0x3e;
@@ -20,6 +21,8 @@ const TAIL_CALL: i32 = 12;
 /// A register or slot among those linked, packed into ten bits; six of them and their number.
 const LINKED_BITS: u32 = 10;
 pub(crate) const MAX_LINKED: usize = 6;
+/// Linked registers and slots.
+pub(crate) type LinkedRegs = SmallVec<[Linked; MAX_LINKED]>;
 
 /// What is looked for on the way back.
 #[derive(Clone, Debug, Default)]
@@ -30,8 +33,9 @@ pub(crate) struct Backtrack {
 }
 
 impl Backtrack {
+    #[inline]
     fn is_empty(&self) -> bool {
-        self.regs.iter().all(|&r| r == 0) && self.slots.iter().all(|&s| s == 0)
+        self.regs == [0; 8] && self.slots == [0; 8]
     }
 
     fn has(&self, reg: usize) -> bool {
@@ -106,6 +110,9 @@ impl Start {
 impl Walker<'_> {
     /// The exact value of a register of the current frame matters.
     pub(crate) fn mark_precise(&mut self, reg: usize) -> Judged<()> {
+        if !self.cur.reg(reg).is_scalar() {
+            return Err(Finding::PrecisionOfPointer.into());
+        }
         self.backtrack.set_only(self.cur.curframe(), reg);
         let start = Start::of(&self.cur);
         let history = core::mem::take(&mut self.cur.history);
@@ -281,22 +288,22 @@ impl Walker<'_> {
     /// Marks what is looked for in a kept state.
     fn mark_in(&mut self, id: StateId, bt: &mut Backtrack) -> Judged<bool> {
         let mut changed = false;
+        if bt.frame >= self.state(id).frames.len() {
+            return Err(Stop::Unknown(Feature::Internal));
+        }
         for f in (0..=bt.frame).rev() {
             let (mut regs, mut slots) = (bt.regs[f], bt.slots[f]);
-            let frame = match self.state(id).frames.get(f) {
-                Some(frame) => frame,
-                None => return Err(Stop::Unknown(Feature::Internal)),
-            };
-            for r in 0..11 {
+            if regs == 0 && slots == 0 && !self.log.verbose() {
+                continue;
+            }
+            let frame = &self.state(id).frames[f];
+            for r in bits(regs.into()) {
                 let reg = &frame.regs[r];
-                if regs >> r & 1 == 1 && (!reg.is_scalar() || reg.precise) {
+                if !reg.is_scalar() || reg.precise {
                     regs &= !(1 << r);
                 }
             }
-            for spi in 0..64 {
-                if slots >> spi & 1 == 0 {
-                    continue;
-                }
+            for spi in bits(slots) {
                 match frame.stack.get(spi) {
                     None => return Err(Stop::Unknown(Feature::Internal)),
                     Some(slot) if !slot.is_scalar_spill() || slot.reg.precise => slots &= !(1 << spi),
@@ -307,22 +314,17 @@ impl Walker<'_> {
             if regs != 0 || slots != 0 {
                 changed = true;
                 let frame = self.state_mut(id).frame_mut(f);
-                for r in 0..11 {
-                    if regs >> r & 1 == 1 {
-                        frame.regs[r].precise = true;
-                    }
+                for r in bits(regs.into()) {
+                    frame.regs[r].precise = true;
                 }
                 if slots != 0 {
-                    for (spi, slot) in frame.stack_mut().iter_mut().enumerate() {
-                        if slots >> spi & 1 == 1 {
-                            slot.reg.precise = true;
-                        }
-                    }
+                    let stack = frame.stack_mut();
+                    bits(slots).for_each(|spi| stack[spi].reg.precise = true);
                 }
             }
             if self.log.verbose() {
                 let state = &self.kept[id as usize].as_ref().expect("it was just marked").state;
-                self.log.parent_state(f, bt, state, self.program);
+                self.log.parent_state(f, bt, state, self.subject);
             }
         }
         Ok(changed)
@@ -474,6 +476,15 @@ impl Walker<'_> {
     }
 }
 
+/// The bits that are set, by number.
+fn bits(mut of: u64) -> impl Iterator<Item = usize> {
+    core::iter::from_fn(move || {
+        let bit = (of != 0).then(|| of.trailing_zeros() as usize);
+        of &= of.wrapping_sub(1);
+        bit
+    })
+}
+
 impl Backtrack {
     fn set_only(&mut self, frame: usize, reg: usize) {
         *self = Backtrack::default();
@@ -521,13 +532,13 @@ fn sync_linked(packed: u64, bt: &mut Backtrack) {
     if packed == 0 {
         return;
     }
-    let linked: Vec<Linked> = unpack(packed).collect();
-    let wanted = linked.iter().any(|l| match l.is_reg {
+    let mut linked = unpack(packed);
+    let wanted = linked.clone().any(|l| match l.is_reg {
         true => bt.regs[l.frame as usize] >> l.index & 1 == 1,
         false => bt.slots[l.frame as usize] >> l.index & 1 == 1,
     });
     if wanted {
-        for l in linked {
+        for l in &mut linked {
             match l.is_reg {
                 true => bt.regs[l.frame as usize] |= 1 << l.index,
                 false => bt.slots[l.frame as usize] |= 1 << l.index,

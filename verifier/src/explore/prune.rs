@@ -6,8 +6,11 @@
 //! evicted. Keeping is what bounds the work, and what is kept when decides the counts.
 
 use super::{Judged, Kept, Walker};
+use crate::kfunc::Pause;
 use crate::report::Finding;
-use crate::state::{Access, Exact, Reg, Slot, State, StateId, regs_exact, states_equal};
+use crate::state::{
+    Access, Exact, Kind, Reg, Slot, State, StateId, iter_depths_differ, regs_exact, states_equal,
+};
 use crate::structure::Marks;
 use alloc::rc::Rc;
 use oxbpf_isa::insn::Insn;
@@ -79,6 +82,10 @@ impl Walker<'_> {
         if frame.in_async_callback && frame.async_entry != self.cur.cur().async_entry {
             return Ok(Compared::InLoop);
         }
+        if matches!(self.kfuncs.pause(at as usize), Pause::IterNext) {
+            let converged = self.covers(id, Exact::RangeWithin) && self.next_is_active();
+            return Ok(if converged { Compared::Covers { unfinished: true } } else { Compared::InLoop });
+        }
         if matches!(self.insn(at), Some(Insn::MayGoto { .. }))
             && self.state(id).may_goto_depth != self.cur.may_goto_depth
             && self.covers(id, Exact::RangeWithin)
@@ -95,6 +102,7 @@ impl Walker<'_> {
             let old = self.state(id);
             if old.may_goto_depth == self.cur.may_goto_depth
                 && old.callback_unroll_depth == self.cur.callback_unroll_depth
+                && !iter_depths_differ(old, &self.cur)
             {
                 self.log_infinite_loop(id, at);
                 return Err(Finding::InfiniteLoop { insn: at }.into());
@@ -107,7 +115,8 @@ impl Walker<'_> {
         let mut ids = core::mem::take(&mut self.ids);
         ids.reset(self.id_gen);
         let live = |insn: u32| self.graph.live[insn as usize];
-        let equal = states_equal(self.state(id), &self.cur, &mut ids, exact, live);
+        let kept = self.kept[id as usize].as_mut().expect("a kept state lives as long as it is referred to");
+        let equal = states_equal(&kept.state, &self.cur, &mut ids, exact, live, &mut kept.differs);
         self.ids = ids;
         equal
     }
@@ -126,6 +135,9 @@ impl Walker<'_> {
                 && a.a == b.a
                 && a.b == b.b
                 && a.num == b.num
+                // Ids are compared as they are, so a loop that takes a new one each time is not told.
+                && a.id == b.id
+                && a.ref_id == b.ref_id
         })
     }
 
@@ -157,7 +169,7 @@ impl Walker<'_> {
         let mut state = self.cur.clone();
         state.insn = at;
         let dfs_depth = state.dfs_depth;
-        let kept = Kept { state, hits: 0, misses: 0, evicted: false };
+        let kept = Kept { state, hits: 0, misses: 0, evicted: false, differs: None };
         let id = match self.free.pop() {
             Some(id) => {
                 self.kept[id as usize] = Some(kept);
@@ -258,17 +270,23 @@ impl Walker<'_> {
         for f in 0..frames {
             let state = self.state(id);
             let live = self.graph.live[state.frame_insn(f) as usize];
-            let slots = state.frames[f].stack.len();
-            let dead: u64 = (0..slots.min(64))
-                .filter(|&spi| !self.stack_live.is_alive(&query, f, spi))
-                .fold(0, |all, spi| all | 1 << spi);
+            let dead = !self.stack_live.alive(&query, f);
+            // What is written is no longer shared with other states.
+            let frame = &self.state(id).frames[f];
+            let dead_regs = (0..10).filter(|&r| live >> r & 1 == 0 && frame.regs[r].kind != Kind::NotInit);
+            let dead_regs: u16 = dead_regs.fold(0, |all, r| all | 1 << r);
+            let is_dead = |(spi, slot): (usize, &Slot)| dead >> spi & 1 == 1 && *slot != Slot::invalid();
+            let any_slot = frame.stack.iter().enumerate().any(is_dead);
+            if dead_regs == 0 && !any_slot {
+                continue;
+            }
             let frame = self.state_mut(id).frame_mut(f);
             for r in 0..10 {
-                if live >> r & 1 == 0 {
+                if dead_regs >> r & 1 == 1 {
                     frame.regs[r] = Reg::not_init();
                 }
             }
-            if dead != 0 {
+            if any_slot {
                 for (spi, slot) in frame.stack_mut().iter_mut().enumerate() {
                     if dead >> spi & 1 == 1 {
                         *slot = Slot::invalid();

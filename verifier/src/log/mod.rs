@@ -7,10 +7,19 @@ mod show;
 
 use crate::explore::{Backtrack, Chain};
 use crate::state::State;
+use crate::structure::Subprog;
+use crate::types::Types;
 use crate::verdict::Stats;
 use alloc::string::String;
 use core::fmt::{self, Write};
 use oxbpf_isa::program::Program;
+
+/// What the log speaks of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subject<'p> {
+    pub program: &'p Program,
+    pub types: Types<'p>,
+}
 
 /// What was written so far, and what changed since a state was last printed.
 #[derive(Debug, Default)]
@@ -112,6 +121,15 @@ impl Log {
         (self.regs, self.slots) = (u16::MAX, u64::MAX);
     }
 
+    /// Where the program's functions begin.
+    pub fn functions(&mut self, subprogs: &[Subprog]) {
+        if self.verbose() {
+            for (n, subprog) in subprogs.iter().enumerate() {
+                self.line(format_args!("func#{n} @{}\n", subprog.start));
+            }
+        }
+    }
+
     pub fn cycle(&mut self, what: &str, chain: &Chain) {
         if !self.verbose() {
             return;
@@ -209,11 +227,11 @@ impl Log {
         }
     }
 
-    pub fn parent_state(&mut self, frame: usize, bt: &Backtrack, state: &State, program: &Program) {
+    pub fn parent_state(&mut self, frame: usize, bt: &Backtrack, state: &State, subject: Subject<'_>) {
         self.line(format_args!("mark_precise: frame{frame}: parent state "));
         self.masks(bt, frame);
         self.line(format_args!(": "));
-        self.state(state, frame, true, program);
+        self.state(state, frame, true, subject);
     }
 
     /// The last line of a log that is kept.

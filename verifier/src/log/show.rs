@@ -4,17 +4,19 @@
 //! 6.18. A state is printed in full where a path is taken up, and otherwise what an instruction
 //! touched, behind the instruction from the fortieth column on.
 
-use super::Log;
+use super::{Log, Subject};
 use crate::domain::{Dialect as Numbers, write_signed, write_unsigned};
 use crate::explore::{Backtrack, Walker};
-use crate::state::{ADD_CONST, Byte, Kind, Reg, State, StateId};
+use crate::kfunc::{Call, Kfunc, Kfuncs};
+use crate::state::{ADD_CONST, Byte, DynptrType, Kind, Mods, Reg, State, StateId};
 use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt::Write;
-use oxbpf_isa::disasm::{Dialect, Kernel, Names, to_string};
+use oxbpf_isa::disasm::{Kernel, Names};
 use oxbpf_isa::kernel::KernelModel;
-use oxbpf_isa::program::{MapDef, Program};
+use oxbpf_isa::program::MapDef;
 
 /// Where what changed is written.
 const COLUMN: usize = 40;
@@ -30,18 +32,25 @@ impl core::fmt::Display for Hex {
     }
 }
 
-struct KernelNames<'a>(&'a KernelModel);
+struct KernelNames<'a>(&'a KernelModel, &'a Kfuncs<'a>);
 
 impl Names for KernelNames<'_> {
     fn helper(&self, id: i32) -> Option<Cow<'_, str>> {
         let name = self.0.helper_name(u32::try_from(id).ok()?)?;
         Some(format!("bpf_{name}").into())
     }
+
+    fn kfunc(&self, slot: usize, _id: i32) -> Option<Cow<'_, str>> {
+        match self.1.at(slot as u32) {
+            Call::Known(Kfunc { name, .. }) | Call::Forbidden { name, .. } => Some(name.into()),
+            Call::Absent | Call::Unknown => None,
+        }
+    }
 }
 
 impl Log {
     /// Prints a frame of a state; all of it, or what was touched.
-    pub fn state(&mut self, state: &State, frame: usize, all: bool, program: &Program) {
+    pub fn state(&mut self, state: &State, frame: usize, all: bool, subject: Subject<'_>) {
         if !self.any() {
             return;
         }
@@ -53,10 +62,17 @@ impl Log {
             if reg.kind == Kind::NotInit || !all && self.regs >> r & 1 == 0 {
                 continue;
             }
-            let text = reg_text(reg, frame, program);
+            let text = reg_text(reg, frame, subject);
             self.line(format_args!(" R{r}={text}"));
         }
+        let mut lower_of_dynptr = None;
         for (spi, slot) in f.stack.iter().enumerate() {
+            if lower_of_dynptr == Some(spi) {
+                // The upper slot of the dynptr is printed whether it was touched or not.
+                lower_of_dynptr = None;
+                self.line(format_args!(" fp{}={}", -8 * (spi as i64 + 1), dynptr_text(&slot.reg)));
+                continue;
+            }
             if !all && self.slots >> (spi & 63) & 1 == 0 {
                 continue;
             }
@@ -68,25 +84,42 @@ impl Log {
                     Byte::Spill => 'r',
                     Byte::Misc => 'm',
                     Byte::Zero => '0',
+                    Byte::Dynptr => 'd',
+                    Byte::Iter => 'i',
                 })
                 .collect();
             if slot.bytes.iter().all(|b| *b == Byte::Invalid) {
                 continue;
             }
             let off = -8 * (spi as i64 + 1);
+            match slot.bytes[7] {
+                Byte::Dynptr => {
+                    lower_of_dynptr = Some(spi + 1);
+                    continue;
+                }
+                Byte::Iter => {
+                    if slot.reg.ref_id != 0 {
+                        self.line(format_args!(" fp{off}={}", iter_text(&slot.reg, subject)));
+                    }
+                    continue;
+                }
+                _ => {}
+            }
             if slot.is_spill() {
                 // Bytes from the top that are not part of the register.
                 let partial: String =
                     types.chars().rev().collect::<String>().chars().rev().take_while(|c| *c != 'r').collect();
-                let text = reg_text(&slot.reg, frame, program);
+                let text = reg_text(&slot.reg, frame, subject);
                 self.line(format_args!(" fp{off}={partial}{text}"));
             } else {
                 self.line(format_args!(" fp{off}={types}"));
             }
         }
-        for (i, reference) in state.refs.iter().enumerate() {
-            let lead = if i == 0 { " refs=" } else { "," };
-            self.line(format_args!("{lead}{}", reference.id));
+        if state.refs.first().is_some_and(|r| r.id != 0) {
+            for (i, reference) in state.refs.iter().enumerate().filter(|(_, r)| r.id != 0) {
+                let lead = if i == 0 { " refs=" } else { "," };
+                self.line(format_args!("{lead}{}", reference.id));
+            }
         }
         if f.in_callback {
             self.line(format_args!(" cb"));
@@ -101,7 +134,7 @@ impl Log {
     }
 
     /// What an instruction touched, behind it if nothing was written since.
-    fn touched(&mut self, state: &State, program: &Program) {
+    fn touched(&mut self, state: &State, subject: Subject<'_>) {
         if self.text.len() == self.line_end && self.line_len > 0 {
             if self.text.ends_with('\n') {
                 self.text.pop();
@@ -112,15 +145,37 @@ impl Log {
             let insn = state.insn;
             self.line(format_args!("{insn}:"));
         }
-        self.state(state, state.curframe(), false, program);
+        self.state(state, state.curframe(), false, subject);
     }
+}
+
+fn dynptr_text(reg: &Reg) -> String {
+    let mut fields = Vec::new();
+    // The kernel keeps whether this is the upper slot where slices have the dynptr's id.
+    for (name, id) in [("id", reg.id), ("ref_id", reg.ref_id), ("dynptr_id", reg.b)] {
+        if id != 0 {
+            fields.push(format!("{name}={id}"));
+        }
+    }
+    format!("dynptr_{}({})", reg.dynptr_type().map_or("", DynptrType::name), fields.join(","))
+}
+
+fn iter_text(reg: &Reg, subject: Subject<'_>) -> String {
+    let name = subject.types.name_of(reg);
+    format!(
+        "iter_{}(ref_id={},state={},depth={})",
+        name.strip_prefix("bpf_iter_").unwrap_or(name),
+        reg.ref_id,
+        if reg.iter_is_active() { "active" } else { "drained" },
+        reg.iter_depth()
+    )
 }
 
 fn map_name(map: Option<&MapDef>) -> Option<&MapDef> {
     map
 }
 
-fn reg_text(reg: &Reg, frame: usize, program: &Program) -> String {
+fn reg_text(reg: &Reg, frame: usize, subject: Subject<'_>) -> String {
     let mut out = String::new();
     if reg.is_scalar() && reg.precise {
         out.push('P');
@@ -130,6 +185,9 @@ fn reg_text(reg: &Reg, frame: usize, program: &Program) -> String {
         return out;
     }
     out.push_str(&reg.type_name());
+    if reg.kind == Kind::BtfId {
+        out.push_str(subject.types.name_of(reg));
+    }
     if reg.kind == Kind::Stack {
         if reg.frame as usize != frame {
             let _ = write!(out, "[{}]", reg.frame);
@@ -155,8 +213,11 @@ fn reg_text(reg: &Reg, frame: usize, program: &Program) -> String {
     if reg.ref_id != 0 {
         field(&mut out, &format!("ref_obj_id={}", reg.ref_id));
     }
+    if reg.mods.has(Mods::ALLOC) && reg.mods.has(Mods::NON_OWN_REF) {
+        field(&mut out, "non_own_ref");
+    }
     if matches!(reg.kind, Kind::MapPtr | Kind::MapKey | Kind::MapValue) {
-        let map = program.maps.get((reg.a & 0x7fff_ffff) as usize).map(|m| &**m);
+        let map = subject.program.maps.get((reg.a & 0x7fff_ffff) as usize).map(|m| &**m);
         let map = if reg.a >> 31 == 1 { map.and_then(|m| m.inner.as_deref()) } else { map };
         if let Some(map) = map_name(map) {
             if !map.name.is_empty() {
@@ -177,6 +238,9 @@ fn reg_text(reg: &Reg, frame: usize, program: &Program) -> String {
     if reg.kind == Kind::Mem {
         field(&mut out, &format!("sz={}", Hex(u64::from(reg.a))));
     }
+    if let Some(ty) = reg.dynptr_type() {
+        field(&mut out, &format!("type={}", ty.name()));
+    }
     if reg.num.is_const() {
         if reg.num.const_value() != Some(0) {
             field(&mut out, &format!("imm={}", reg.num.show(Numbers::Linux6_8)));
@@ -195,12 +259,12 @@ impl Walker<'_> {
     pub(crate) fn log_from(&mut self) {
         let (from, at) = (self.from, self.at);
         self.log.line(format_args!("\nfrom {from} to {at}:"));
-        self.log.state(&self.cur, self.cur.curframe(), true, self.program);
+        self.log.state(&self.cur, self.cur.curframe(), true, self.subject);
     }
 
     pub(crate) fn log_insn(&mut self, at: u32) {
         if self.log.regs != 0 || self.log.slots != 0 {
-            self.log.touched(&self.cur, self.program);
+            self.log.touched(&self.cur, self.subject);
         }
         self.log_source(at);
         self.log.line_start = self.log.text.len();
@@ -211,7 +275,7 @@ impl Walker<'_> {
     }
 
     pub(crate) fn log_state(&mut self) {
-        self.log.touched(&self.cur, self.program);
+        self.log.touched(&self.cur, self.subject);
     }
 
     /// The line of the source an instruction comes from, unless it was written last.
@@ -239,10 +303,36 @@ impl Walker<'_> {
     }
 
     fn insn_text(&self, at: u32) -> String {
-        let names = KernelNames(self.model);
-        match self.insn(at) {
-            Some(insn) => to_string(&Kernel as &dyn Dialect, at as usize, &insn, &names),
-            None => String::new(),
+        let names = KernelNames(self.model, &self.kfuncs);
+        let slots = &self.program.insns[at as usize..];
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = Kernel.log(&mut text, at as usize, &slots[..slots.len().min(2)], &names);
+        text
+    }
+
+    /// Before the walk: which registers are read from each instruction on, and which loop it is in.
+    pub(crate) fn log_live_registers(&mut self) {
+        if !self.log.verbose() {
+            return;
+        }
+        self.log.line(format_args!("Live regs before insn:\n"));
+        let mut at = 0;
+        while at < self.program.insns.len() {
+            match self.graph.scc[at] {
+                0 => self.log.line(format_args!("    ")),
+                scc => self.log.line(format_args!("{scc:3} ")),
+            }
+            self.log.line(format_args!("{at:3}: "));
+            for r in 0..10 {
+                match self.graph.live[at] >> r & 1 {
+                    1 => self.log.line(format_args!("{r}")),
+                    _ => self.log.line(format_args!(".")),
+                }
+            }
+            let text = self.insn_text(at as u32);
+            self.log.line(format_args!(" {text}\n"));
+            at += if self.program.insns[at].is_ldimm64() { 2 } else { 1 };
         }
     }
 
@@ -258,17 +348,20 @@ impl Walker<'_> {
         self.log_source(at);
         self.log.said(format_args!("infinite loop detected at insn {at}\n"));
         self.log.line(format_args!("cur state:"));
-        self.log.state(&self.cur, self.cur.curframe(), true, self.program);
+        self.log.state(&self.cur, self.cur.curframe(), true, self.subject);
         self.log.line(format_args!("old state:"));
         let mut log = core::mem::take(&mut self.log);
         let frame = self.cur.curframe();
-        log.state(self.kept_state(old), frame, true, self.program);
+        log.state(self.kept_state(old), frame, true, self.subject);
         self.log = log;
     }
 
     pub(crate) fn log_references(&mut self) {
         for i in 0..self.cur.refs.len() {
             let reference = self.cur.refs[i];
+            if !reference.is_object() {
+                continue;
+            }
             let (id, insn) = (reference.id, reference.insn);
             self.log.line(format_args!("Unreleased reference id={id} alloc_insn={insn}\n"));
         }
@@ -277,16 +370,16 @@ impl Walker<'_> {
     pub(crate) fn log_call(&mut self) {
         let callee = self.cur.curframe();
         self.log.line(format_args!("caller:\n"));
-        self.log.state(&self.cur, callee - 1, true, self.program);
+        self.log.state(&self.cur, callee - 1, true, self.subject);
         self.log.line(format_args!("callee:\n"));
-        self.log.state(&self.cur, callee, true, self.program);
+        self.log.state(&self.cur, callee, true, self.subject);
     }
 
     pub(crate) fn log_return(&mut self, to: u32) {
         let callee = self.cur.curframe();
         self.log.line(format_args!("returning from callee:\n"));
-        self.log.state(&self.cur, callee, true, self.program);
+        self.log.state(&self.cur, callee, true, self.subject);
         self.log.line(format_args!("to caller at {to}:\n"));
-        self.log.state(&self.cur, callee - 1, true, self.program);
+        self.log.state(&self.cur, callee - 1, true, self.subject);
     }
 }

@@ -13,6 +13,7 @@ use core::fmt;
 pub enum Errno {
     EPERM = 1,
     ENOENT = 2,
+    ESRCH = 3,
     E2BIG = 7,
     ENOMEM = 12,
     EACCES = 13,
@@ -149,6 +150,12 @@ findings! {
     "E0112" EINVAL DirectValueRange { value_size: u32, off: u32 } = "address outside a map value",
         "invalid access to map value pointer, value_size={value_size} off={off}",
         "The address lies outside the value, or the array has more than one element.";
+    "E0130" EINVAL MayGotoFields { imm: i32 } = "may_goto with other fields",
+        "invalid may_goto imm {imm}",
+        "The instruction has an offset and nothing else.";
+    "E0131" EINVAL CastSpaces = "address spaces of a cast",
+        "addr_space_cast insn can only convert between address space 1 and 0",
+        "Address space 1 is the arena, 0 the kernel's view of it.";
     "E0201" E2BIG TooManySubprogs { limit: usize } = "too many subprograms",
         "too many subprograms",
         "A program may be made of at most 256 functions.";
@@ -192,6 +199,86 @@ findings! {
     "E0213" E2BIG FrameDepth { frames: usize } = "too many frames on a path",
         "the call stack of {frames} frames is too deep",
         "Calls may nest eight deep.";
+    "E0214" EINVAL KfuncNeedsGpl = "kernel function without the licence",
+        "cannot call kernel function from non-GPL compatible program",
+        "Only programs under a GPL-compatible licence call kernel functions.";
+    "E0215" EINVAL KfuncBtfNegative = "types of a kernel function",
+        "negative offset disallowed for kernel module function call\nfailed to find BTF for kernel function",
+        "The offset of the call names the types of a module, and is not negative.";
+    "E0216" E2BIG TooManyKfuncs = "too many kernel functions",
+        "too many different kernel function calls",
+        "A program calls at most 256 different kernel functions.";
+    "E0217" EINVAL KfuncNoFunction { id: u32 } = "kernel function that is none",
+        "kernel btf_id {id} is not a function",
+        "The id in the call is not that of a function in the kernel's types.";
+    "E0218" EINVAL KfuncNoPrototype { id: u32 } = "kernel function without a prototype",
+        "kernel function btf_id {id} does not have a valid func_proto",
+        "The kernel's types have no prototype for this function.";
+    "E0219" EINVAL KfuncNotBound = "metadata without a device",
+        "metadata kfuncs require device-bound program",
+        "Hints about packets come from a device: load the program bound to one (BPF_F_XDP_DEV_BOUND_ONLY).";
+    "E0220" EINVAL KfuncParams { name: String, count: usize } = "parameters of a kernel function",
+        "The function {name} has {count} arguments. Too many.",
+        "This function of the kernel cannot be called from programs.";
+    "E0221" EINVAL KfuncReturn { name: String, ty: &'static str } = "result of a kernel function",
+        "The function {name} return type {ty} is unsupported.",
+        "This function of the kernel cannot be called from programs.";
+    "E0222" EINVAL KfuncVariadic { name: String } = "variable arguments of a kernel function",
+        "The function {name} with variable args is unsupported.",
+        "This function of the kernel cannot be called from programs.";
+    "E0223" EINVAL KfuncVoidParam { name: String } = "parameter of a kernel function",
+        "The function {name} has malformed void argument.",
+        "This function of the kernel cannot be called from programs.";
+    "E0224" EINVAL KfuncParam { name: String, n: usize, ty: &'static str } = "parameter of a kernel function",
+        "The function {name} arg{n} type {ty} is unsupported.",
+        "This function of the kernel cannot be called from programs.";
+    "E0225" EINVAL KfuncAbsent = "missing kernel function called",
+        "invalid kernel function call not eliminated in verifier pass",
+        "The kernel has no such function, and a path leads to the call. Guard it with \
+        bpf_ksym_exists().";
+    "E0230" EINVAL LdAbsUntyped = "packet load in a function without types",
+        "LD_ABS is not allowed in subprogs without BTF",
+        "A packet load can end the function with 0, so it must be known that the function returns a \
+        number. Load the program with the types of its functions.";
+    "E0231" EINVAL TailCallUntyped = "tail call in a function without types",
+        "tail_call is not allowed in subprogs without BTF",
+        "A tail call ends the function with a number, so it must be known that it returns one. Load \
+        the program with the types of its functions.";
+    "E0232" EFAULT DeadCallback { insn: usize } = "address of a function that is never called",
+        "verifier bug: No program to jit at insn {insn} (subprog < 0)",
+        "The address of the function is taken, but nothing calls it on any path, so the kernel removes \
+        it as dead code and then misses it. Remove the reference, or call the function.";
+    "E0240" EINVAL FirstFuncInfo { insn: u32 } = "first function record",
+        "nonzero insn_off {insn} for the first func info record",
+        "The first record of func_info is about the first instruction.";
+    "E0241" EINVAL FuncInfoOrder { insn: u32, previous: u32 } = "order of function records",
+        "same or smaller insn offset ({insn}) than previous func info record ({previous})",
+        "The records of func_info are in the order of the instructions they are about.";
+    "E0242" EINVAL FuncInfoType { id: u32 } = "type of a function record",
+        "invalid type id {id} in func info",
+        "A record of func_info names a function among the program's types.";
+    "E0243" EINVAL FuncInfoCount = "number of function records",
+        "number of funcs in func_info doesn't match number of subprogs",
+        "There is one record of func_info for each function of the program.";
+    "E0244" EINVAL FuncInfoLayout = "place of a function record",
+        "func_info BTF section doesn't match subprog layout in BPF program",
+        "Each record of func_info is about the first instruction of a function.";
+    "E0245" EINVAL LineInfoOrder { n: usize, insn: u32, previous: u32, len: usize } = "order of line records",
+        "Invalid line_info[{n}].insn_off:{insn} (prev_offset:{previous} prog->len:{len})",
+        "The records of line_info are in the order of the instructions they are about, and about \
+        instructions of the program.";
+    "E0246" EINVAL LineInfoSlot { n: usize } = "line record about no instruction",
+        "Invalid insn code at line_info[{n}].insn_off",
+        "The record is about the second slot of a wide load.";
+    "E0247" EINVAL LineInfoText { n: usize } = "text of a line record",
+        "Invalid line_info[{n}].line_off or .file_name_off",
+        "The record names text that the types do not have.";
+    "E0248" EINVAL LineInfoMissing { subprog: usize } = "function without a line record",
+        "missing bpf_line_info for func#{subprog}",
+        "Each function begins with a record of line_info.";
+    "E0249" EINVAL LineInfoShort { missing: usize, subprog: usize } = "functions without line records",
+        "missing bpf_line_info for {missing} funcs starting from func#{subprog}",
+        "Each function begins with a record of line_info.";
     "E0301" EINVAL InvalidHelper { name: String, id: i32 } = "unknown helper",
         "invalid func {name}#{id}",
         "The kernel has no helper with this number. A declaration that was never resolved calls \
@@ -220,6 +307,9 @@ findings! {
         "REG INVARIANTS VIOLATION",
         "The ranges of a register contradict each other and the program was loaded with the flag that \
         makes this an error.";
+    "E0430" EFAULT PrecisionOfPointer = "exact value of a pointer",
+        "verifier bug: backtracking misuse",
+        "The helper needs to know the exact number in this argument, and it is a pointer.";
     "E0501" EACCES NotReadable { reg: u8 } = "uninitialised register",
         "R{reg} !read_ok",
         "The register holds nothing on this path: it was never written, or a call clobbered it. R1 to \
@@ -472,9 +562,392 @@ findings! {
     "E0913" EINVAL TailCallReturn = "tail call in a function",
         "tail_call is only allowed in functions that return 'int'.",
         "A tail call ends the function with a number, so the function must return one.";
+    "E0930" EINVAL CallbackUntyped = "callback without types",
+        "missing btf func_info",
+        "The address of a function can only be taken where the types of the program's functions are \
+        given: load the program with BTF.";
+    "E0931" EINVAL GlobalSleeps = "global function that may sleep",
+        "global functions that may sleep are not allowed in non-sleepable context,\n\
+        i.e., in a RCU/IRQ/preempt-disabled section, or in\na non-sleepable BPF program context",
+        "The function, or one that it calls, calls a helper that may sleep. Load the program as \
+        sleepable, or make the function static.";
+    "E1201" EACCES KfuncNotAllowed { name: String } = "kernel function for other programs",
+        "calling kernel function {name} is not allowed",
+        "Programs of this type may not call this function.";
+    "E1202" EFAULT KfuncTrap = "undefined behaviour",
+        "unexpected __bpf_trap() due to uninitialized variable?",
+        "The compiler found that what the source says here has no meaning, mostly a variable that was \
+        never set.";
+    "E1203" EACCES KfuncSleeps { name: String } = "kernel function may sleep",
+        "program must be sleepable to call sleepable kfunc {name}",
+        "Load the program as sleepable.";
+    "E1204" EACCES KfuncRcu { name: String } = "kernel function outside an RCU section",
+        "kernel func {name} requires RCU critical section protection",
+        "Take bpf_rcu_read_lock() around the call.";
+    "E1205" EINVAL KfuncTooManyArgs { name: String, count: usize } = "parameters of a kernel function",
+        "Function {name} has {count} > 5 args",
+        "Programs pass at most five arguments.";
+    "E1206" EINVAL KfuncNotScalar { reg: u8 } = "pointer for a number",
+        "R{reg} is not a scalar",
+        "The kernel function takes a number here.";
+    "E1207" EINVAL KfuncNotConstant { reg: u8 } = "argument must be constant",
+        "R{reg} must be a known constant",
+        "The verifier has to know this argument.";
+    "E1208" EINVAL KfuncSizeNotConstant { reg: u8 } = "size of a result must be constant",
+        "R{reg} is not a const",
+        "The size of the memory that the function gives has to be known.";
+    "E1209" EINVAL KfuncArgKind { n: usize, ty: &'static str } = "parameter of a kernel function",
+        "Unrecognized arg#{n} type {ty}",
+        "Programs cannot pass arguments of this type.";
+    "E1210" EACCES KfuncNull { n: usize } = "argument may be null",
+        "Possibly NULL pointer passed to trusted arg{n}",
+        "The kernel function takes a pointer that is not null. Check it first.";
+    "E1211" EINVAL KfuncNotMap { reg: u8 } = "argument is no map",
+        "pointer in R{reg} isn't map pointer",
+        "The kernel function takes a map here.";
+    "E1212" EINVAL KfuncNotTrusted { reg: u8 } = "argument not trusted",
+        "R{reg} must be referenced or trusted",
+        "Only pointers that the kernel gave as arguments or that were acquired are valid for sure.";
+    "E1213" EINVAL KfuncNotRcu { reg: u8 } = "argument not protected",
+        "R{reg} must be a rcu pointer",
+        "The pointer has to be trusted, acquired, or read within an RCU section.";
+    "E1214" EINVAL KfuncNotCtx { n: usize, ty: String } = "argument is not the context",
+        "arg#{n} expected pointer to ctx, but got {ty}",
+        "The kernel function takes the program's context here.";
+    "E1215" EINVAL KfuncPointee { n: usize, kind: &'static str, name: String, what: &'static str } = "argument of this type",
+        "arg#{n} pointer type {kind} {name} must point to {what}scalar, or struct with scalar",
+        "The kernel function takes a pointer to an object here; memory of the program will not do.";
+    "E1216" EINVAL KfuncPointeeKind { func: String, n: usize, kind: &'static str, name: String } = "argument of this type",
+        "kernel function {func} args#{n} pointer type {kind} {name} is not supported",
+        "The kernel function does not take an object here.";
+    "E1217" EACCES KfuncMemory { n: usize, size: usize } = "memory of an argument",
+        "arg#{n} arg#{size} memory, len pair leads to invalid memory access",
+        "The memory is not as large as the size says, or may not be read and written.";
+    "E1218" EINVAL KfuncNotFunc { n: usize } = "argument is no function",
+        "arg{n} expected pointer to func",
+        "The kernel function takes a function of the program here.";
+    "E1219" EINVAL KfuncNotString { n: usize } = "argument is no constant string",
+        "arg#{n} doesn't point to a const string",
+        "Strings are constants here: declare them static const.";
+    "E1220" EINVAL KfuncReleasesNothing { name: String } = "nothing to release",
+        "release kernel function {name} expects refcounted PTR_TO_BTF_ID",
+        "Only what was acquired can be released.";
+    "E1221" EINVAL KfuncNotAcquired { name: String, id: u32 } = "reference not held",
+        "kfunc {name}#{id} reference has not been acquired before",
+        "The reference was released before.";
+    "E1222" EINVAL KfuncAcquiresNothing = "result of a kernel function",
+        "acquire kernel function does not return PTR_TO_BTF_ID",
+        "This kernel function is declared wrongly.";
+    "E1223" EINVAL KfuncResultKind { name: String, kind: &'static str, pointee: String } = "result of a kernel function",
+        "kernel function {name} returns pointer type {kind} {pointee} is not supported",
+        "Results of this type have no known size.";
+    "E1224" EINVAL CastUnknownType { id: i64 } = "cast to no type",
+        "Unknown type ID {id} passed to kfunc bpf_rdonly_cast",
+        "The kernel's types have no type with this id.";
+    "E1225" EINVAL CastType = "cast to this type",
+        "kfunc bpf_rdonly_cast type ID argument must be of a struct or void",
+        "Casts go to structures of the kernel, or to bytes.";
+    "E1226" EINVAL SliceWrite = "packet is read-only here",
+        "the prog does not allow writes to packet data",
+        "Programs of this type only read packets: use bpf_dynptr_slice().";
+    "E1227" EINVAL KfuncObject { func: String, n: usize, kind: &'static str, name: String, reg: usize, has_kind: &'static str, has: String } = "argument is another object",
+        "kernel function {func} args#{n} expected pointer to {kind} {name} but R{reg} has a pointer to {has_kind} {has}",
+        "The kernel function takes an object of another type.";
+    "E1228" EINVAL KfuncUnsafe { n: usize, ty: String, expected: String } = "argument not safe",
+        "arg#{n} is {ty} expected {expected} or socket",
+        "The pointer may not be valid any more.";
+    "E1229" EINVAL CastContext { id: u32 } = "context without a structure",
+        "kern ctx type id {id} is not a struct",
+        "The kernel has no structure for the context of such programs.";
+    "E1301" EINVAL SlotVariable { what: &'static str } = "object at an unknown place",
+        "{what} has to be at a constant offset",
+        "The verifier has to know where on the stack the object is.";
+    "E1302" EINVAL SlotOffset { what: &'static str, off: i32 } = "object at this place",
+        "cannot pass in {what} at an offset={off}",
+        "The object lies on the stack, aligned to eight bytes, and with all its bytes.";
+    "E1303" EINVAL IterNotStack { n: usize } = "iterator not on the stack",
+        "arg#{n} expected pointer to an iterator on stack",
+        "Iterators live on the stack.";
+    "E1304" EINVAL IterType { n: usize } = "iterator of no type",
+        "expected valid iter pointer as arg #{n}",
+        "The kernel function does not take an iterator here.";
+    "E1305" EINVAL IterInitialized { name: String, n: usize } = "iterator in use",
+        "expected uninitialized iter_{name} as arg #{n}",
+        "Destroy the iterator before it is started anew.";
+    "E1306" EINVAL IterNotInitialized { name: String, n: usize } = "iterator not started",
+        "expected an initialized iter_{name} as arg #{n}",
+        "Start the iterator with its _new() function.";
+    "E1307" EPROTO IterRcu { name: String } = "iterator outside an RCU section",
+        "expected an RCU CS when using {name}",
+        "The RCU section in which the iterator was started is over.";
+    "E1308" EINVAL IterCssTask = "iterator for other programs",
+        "css_task_iter is only allowed in bpf_lsm, bpf_iter and sleepable progs",
+        "Other programs could deadlock on the lock that the iterator takes.";
+    "E1401" EINVAL DynptrArgument { n: usize } = "argument is no dynptr",
+        "arg#{n} expected pointer to stack or const struct bpf_dynptr",
+        "Dynptrs live on the stack.";
+    "E1402" EINVAL DynptrInitialized = "dynptr in use",
+        "Dynptr has to be an uninitialized dynptr",
+        "A dynptr is made on the stack, aligned to eight bytes.";
+    "E1403" EINVAL DynptrMutates = "constant dynptr",
+        "cannot pass pointer to const bpf_dynptr, the helper mutates it",
+        "This dynptr belongs to the kernel and stays as it is.";
+    "E1404" EINVAL DynptrNotInitialized { n: usize } = "dynptr not made",
+        "Expected an initialized dynptr as arg #{n}",
+        "Make the dynptr first, with one of the functions that do.";
+    "E1405" EINVAL DynptrType { ty: &'static str, n: usize } = "dynptr of another type",
+        "Expected a dynptr of type {ty} as arg #{n}",
+        "The function takes a dynptr over other memory.";
+    "E1406" EINVAL DynptrUnacquired { reg: u8 } = "dynptr without a reference",
+        "arg {reg} is an unacquired reference",
+        "Only dynptrs over reserved ring buffer memory are submitted or discarded, once.";
+    "E1407" EINVAL DynptrRelease = "constant dynptr released",
+        "cannot release unowned const bpf_dynptr",
+        "This dynptr belongs to the kernel.";
+    "E1408" EINVAL DynptrOverwrite = "reserved memory lost",
+        "cannot overwrite referenced dynptr",
+        "Submit or discard the memory before the dynptr is overwritten.";
+    "E1409" EACCES DynptrMayWrite { off: i64 } = "dynptr may be overwritten",
+        "potential write to dynptr at off={off} disallowed",
+        "The helper would write over a dynptr.";
+    "E1410" EACCES StackReadBytes { off: i32, at: i32, size: u32 } = "bytes of the stack not readable",
+        "invalid read from stack off {off}+{at} size {size}",
+        "These bytes belong to an object that only its functions may touch.";
+    "E1411" EACCES StackRangeRead { reg: u8, off: i64, at: i64, size: i64 } = "bytes of the stack not readable",
+        "invalid read from stack R{reg} off {off}+{at} size {size}",
+        "These bytes belong to an object that only its functions may touch.";
+    "E1412" EACCES StackRangeReadVar { reg: u8, var_off: String, at: i64, size: i64 } = "bytes of the stack not readable",
+        "invalid read from stack R{reg} var_off {var_off}+{at} size {size}",
+        "These bytes belong to an object that only its functions may touch.";
+    "E1413" EACCES DynptrMemory { ty: String } = "dynptr over this memory",
+        "Unsupported reg type {ty} for bpf_dynptr_from_mem data",
+        "Local dynptrs are over values of maps.";
+    "E1501" EINVAL KernelNeedsGpl { name: String } = "kernel object without a GPL-compatible licence",
+        "Cannot access kernel 'struct {name}' from non-GPL compatible program",
+        "Set the licence section to a GPL-compatible licence, such as \"GPL\" or \"Dual MIT/GPL\".";
+    "E1502" EACCES TypedNegative { reg: u8, name: String, off: i32 } = "before a kernel object",
+        "R{reg} is ptr_{name} invalid negative access: off={off}",
+        "Offsets into kernel objects are not negative.";
+    "E1503" EACCES TypedVariable { reg: u8, name: String, off: i32, var_off: String } = "variable offset into a kernel object",
+        "R{reg} is ptr_{name} invalid variable offset: off={off}, var_off={var_off}",
+        "Offsets into kernel objects are constants. Read the array with bpf_probe_read_kernel instead.";
+    "E1504" EACCES TypedUser { reg: u8, name: String, off: i32 } = "user memory read directly",
+        "R{reg} is ptr_{name} access user memory: off={off}",
+        "The pointer is an address of user space; read through it with bpf_probe_read_user.";
+    "E1505" EACCES TypedPercpu { reg: u8, name: String, off: i32 } = "per-CPU memory read directly",
+        "R{reg} is ptr_{name} access percpu memory: off={off}",
+        "Get the address of one CPU's instance with bpf_per_cpu_ptr or bpf_this_cpu_ptr first.";
+    "E1506" EACCES OnlyRead = "kernel object written",
+        "only read is supported",
+        "Programs of this type can only read objects of the kernel.";
+    "E1507" EACCES BeyondStruct { name: String, off: u32, size: u32 } = "beyond a kernel structure",
+        "access beyond struct {name} at off {off} size {size}",
+        "The access does not lie within the structure as this kernel has it. Use CO-RE to follow \
+        structures that change between kernels.";
+    "E1508" EACCES PtrMember { member: String, moff: u32, name: String, off: u32, size: u32 } = "part of a pointer in a kernel structure",
+        "cannot access ptr member {member} with moff {moff} in struct {name} with off {off} size {size}",
+        "Pointers are read whole.";
+    "E1509" EACCES BeyondMember { member: String, end: u32, name: String, off: u32, size: u32 } = "beyond a member of a kernel structure",
+        "access beyond the end of member {member} (mend:{end}) in struct {name} with off {off} size {size}",
+        "The access begins in this member and goes on behind it.";
+    "E1510" EINVAL NoMember { name: String, off: u32 } = "no member there",
+        "struct {name} doesn't have field at offset {off}",
+        "The offset lies between the members of the structure as this kernel has it.";
+    "E1511" EINVAL NotStruct { name: String } = "no structure",
+        "Type '{name}' is not a struct",
+        "Only structures have members.";
+    "E1512" EFAULT MemberSize { member: String } = "member without a size",
+        "field {member} doesn't have size",
+        "The kernel's types do not say how large this member is.";
+    "E1513" EACCES MapNegative { reg: u8, name: &'static str, off: i32 } = "before a map's fields",
+        "R{reg} is {name} invalid negative access: off={off}",
+        "Offsets into the kernel's structure of a map are not negative.";
+    "E1514" EACCES MapOnlyRead { name: &'static str } = "a map's fields written",
+        "only read from {name} is supported",
+        "The kernel's structure of a map can only be read. Values are changed through the pointer that a \
+        lookup gives.";
+    "E1515" EACCES ArgumentObject { reg: u8, ty: String, expected: &'static str } = "kernel object of another type",
+        "R{reg} is of type {ty} but {expected} is expected",
+        "The helper wants a pointer to an object of another type.";
+    "E1516" EACCES MayWriteObject { helper: String, reg: u8, ty: String } = "kernel object given to be written",
+        "{helper}() may write into memory pointed by R{reg} type={ty}",
+        "Helpers may only read from objects of the kernel. Copy to the stack instead.";
+    "E1517" EACCES MaybeNullObject { arg: u8 } = "perhaps null to a helper",
+        "Possibly NULL pointer passed to helper arg{arg}",
+        "Compare the pointer with null first.";
+    "E1518" EINVAL HelperNotHere = "helper at this target",
+        "helper call is not allowed in probe",
+        "The helper can only be called from programs at certain functions.";
+    "E1519" EACCES NoWriteField { name: &'static str, off: i32 } = "field that cannot be written",
+        "no write support to {name} at off {off}",
+        "Programs of this structure of callbacks may write a few fields only.";
+    "E1520" EACCES WriteBeyond { name: &'static str, off: i32, size: u32, end: u32 } = "beyond a field that can be written",
+        "write access at off {off} with size {size} beyond the member of {name} ended at {end}",
+        "The write begins in a field that may be written and goes on behind it.";
+    "E1521" EACCES OnlyState { name: &'static str } = "another object written",
+        "only access to {name} is supported",
+        "Programs of this structure of callbacks may write objects of one type only.";
+    "E1522" EACCES StateBeyond { off: i32, size: u32 } = "beyond an object that can be written",
+        "write access at off {off} with size {size}",
+        "The write does not lie within the object.";
+    "E1523" ENOTSUPP FuncIpTrampoline { id: i32 } = "address of no function",
+        "func bpf_get_func_ip#{id} supported only for fentry/fexit/fmod_ret programs",
+        "Tracepoints and iterators have no function whose address could be given.";
+    "E1524" ENOENT SymbolId { id: i32 } = "symbol that does not exist",
+        "ldimm64 insn specifies invalid btf_id {id}.",
+        "The kernel has no type of this number.";
+    "E1525" EINVAL SymbolKind { id: i32 } = "no symbol",
+        "pseudo btf_id {id} in ldimm64 isn't KIND_VAR or KIND_FUNC",
+        "Only the addresses of variables and functions can be taken.";
+    "E1526" EINVAL SymbolSize { name: String } = "variable of unknown size",
+        "ldimm64 unable to resolve the size of type '{name}': -22",
+        "The kernel's types do not say how large the variable is.";
+    "E1527" ENOENT SymbolAddress { name: String } = "variable without a known address",
+        "ldimm64 failed to find the address for kernel symbol '{name}'.",
+        "The kernel's table of symbols does not have the variable: this kernel is built without \
+        CONFIG_KALLSYMS_ALL.";
+    "E1601" ESRCH MissingTarget { what: &'static str, name: String, near: String } = "attach target that does not exist",
+        "this kernel has no {what} {name}{near}",
+        "The types of this kernel do not have what the program attaches to, so a loader would not even \
+        hand it to the kernel. The kernel may be built without it, have inlined or renamed it, or have it in \
+        a module whose types were not given.";
+    "E1602" EINVAL NoTarget = "no attach target",
+        "the program has no attach target",
+        "Programs of this type are loaded for one function, tracepoint or callback. Name it in the section, \
+        or with --attach PROGRAM=TARGET; a callback's program must stand in its structure.";
+    "E1603" EINVAL CannotSleep = "program that cannot sleep",
+        "Only fentry/fexit/fmod_ret, lsm, iter, uprobe, and struct_ops programs can be sleepable",
+        "Remove the .s from the section's prefix.";
+    "E1604" EINVAL NotSleepable { name: String } = "target where programs cannot sleep",
+        "{name} is not sleepable",
+        "Programs may sleep at some functions and hooks only: where errors can be injected, and at certain \
+        LSM hooks.";
+    "E1605" EINVAL NotModifiable { name: String } = "function whose result stays",
+        "{name}() is not modifiable",
+        "Results of security_ functions, of those whose errors can be injected, and of few others can be \
+        changed.";
+    "E1606" EINVAL LsmGpl = "LSM program without a GPL-compatible licence",
+        "LSM programs must have a GPL compatible license",
+        "Set the licence section to a GPL-compatible licence.";
+    "E1607" EINVAL LsmDisabled { id: u32, name: String } = "LSM hook that is closed to programs",
+        "attach_btf_id {id} points to disabled hook {name}",
+        "Programs cannot attach to this hook, because of what its callers expect of it.";
+    "E1608" EINVAL LsmNoHook { id: u32, name: String } = "no LSM hook",
+        "attach_btf_id {id} points to wrong type name {name}",
+        "The function is none of the hooks.";
+    "E1609" EINVAL TargetDenied { name: String } = "function that cannot be traced",
+        "Attaching tracing programs to function '{name}' is rejected.",
+        "Calling a program there would call the function again.";
+    "E1610" EINVAL TargetNoReturn { name: String } = "function that does not return",
+        "Attaching fexit/fmod_ret to __noreturn function '{name}' is rejected.",
+        "The program would never be called. Attach to the function's entry.";
+    "E1611" EINVAL NoIterator = "no iterator",
+        "",
+        "The function is no iterator that programs can implement.";
+    "E1612" EINVAL TargetArgs { name: String, count: usize } = "target with many arguments",
+        "The function {name} has {count} arguments. Too many.",
+        "At most twelve can be passed on.";
+    "E1613" EINVAL TargetReturn { name: String, kind: &'static str } = "result of the target",
+        "The function {name} return type {kind} is unsupported.",
+        "Numbers and pointers can be passed on.";
+    "E1614" EINVAL TargetVariadic { name: String } = "target with variable arguments",
+        "The function {name} with variable args is unsupported.",
+        "Nothing says how many arguments there are.";
+    "E1615" EINVAL TargetVoidArg { name: String } = "argument of the target",
+        "The function {name} has malformed void argument.",
+        "The kernel's types are not what C allows.";
+    "E1616" EINVAL TargetArg { name: String, n: usize, kind: &'static str } = "argument of the target",
+        "The function {name} arg{n} type {kind} is unsupported.",
+        "Structures of more than 16 bytes cannot be passed on.";
+    "E1617" EINVAL StructOpsGpl = "struct_ops program without a GPL-compatible licence",
+        "struct ops programs must have a GPL compatible license",
+        "Set the licence section to a GPL-compatible licence.";
+    "E1618" ENOTSUPP UnsupportedStruct { id: u32 } = "no structure of callbacks",
+        "attach_btf_id {id} is not a supported struct",
+        "Programs cannot implement the callbacks of this structure.";
+    "E1619" EINVAL MemberIndex { index: u32, name: String } = "no such callback",
+        "attach to invalid member idx {index} of struct {name}",
+        "The structure of this kernel has fewer members.";
+    "E1620" EINVAL MemberNotFunction { member: String, index: u32, name: String } = "no callback",
+        "attach to invalid member {member}(@idx {index}) of struct {name}",
+        "The member is no pointer to a function.";
+    "E1621" ENOTSUPP UnsupportedMember { member: String, name: String } = "callback closed to programs",
+        "attach to unsupported member {member} of struct {name}",
+        "Programs cannot implement this callback, or not sleeping.";
+    "E1701" EACCES PrivateStack { subprog: usize, bytes: u32 } = "stack of a function",
+        "stack size of subprog {subprog} is {bytes}. Too large",
+        "A function with a stack of its own has 512 bytes of it.";
+    "E1702" EINVAL FieldOffsetVariable { reg: u8, name: &'static str } = "field at a variable offset",
+        "R{reg} doesn't have constant offset. {name} has to be at the constant offset",
+        "Which field is meant must be known when the program is judged.";
+    "E1703" EINVAL FieldMapUntyped { map: String, name: &'static str } = "field in a map without types",
+        "map '{map}' has to have BTF in order to use {name}",
+        "The kernel finds such fields by the type of the map's values, and this map was made without it.";
+    "E1704" EINVAL FieldMissing { map: String, name: &'static str } = "no such field here",
+        "map '{map}' has no valid {name}",
+        "The type of the map's values has no field of this kind, or more than one.";
+    "E1705" EINVAL FieldOffset { off: i64, name: &'static str, at: u32 } = "not the field",
+        "off {off} doesn't point to 'struct {name}' that is at {at}",
+        "The pointer does not lead to the field of the value.";
+    "E1706" EINVAL TimerMap { timer: u32, map: u32 } = "timer of another map",
+        "timer pointer in R1 map_uid={timer} doesn't match map pointer in R2 map_uid={map}",
+        "A timer is made with the map that it lies in.";
+    "E1708" EINVAL FormatString = "format",
+        "Invalid format string",
+        "A conversion is none that the kernel knows, or there are more conversions than values. Flags and widths \
+        go before d, i, u, x, X with up to two l, c, s, p, px, ps, pS, pK, pB, pks, pus, pi4, pI4, pi6, pI6.";
+    "E1709" EINVAL FormatValues = "values of a format",
+        "",
+        "The values are an array of 8 bytes each, and their size is no multiple of that.";
+    "E1801" EINVAL LockOffsetVariable { reg: u8, lock: &'static str } = "lock at a variable offset",
+        "R{reg} doesn't have constant offset. {lock}_lock has to be at the constant offset",
+        "Which lock is meant must be known when the program is judged.";
+    "E1802" EINVAL LockMapUntyped { map: String, lock: &'static str } = "lock in a map without types",
+        "map '{map}' has to have BTF in order to use {lock}_lock",
+        "The kernel finds locks by the type of the map's values, and this map was made without it.";
+    "E1803" EINVAL LockMissing { what: &'static str, name: String, lock: &'static str } = "no lock here",
+        "{what} '{name}' has no valid {lock}_lock",
+        "The type of the value has no lock of this kind, or more than one.";
+    "E1804" EINVAL LockOffset { off: i64, lock: &'static str, at: u32 } = "not the lock",
+        "off {off} doesn't point to 'struct {lock}_lock' that is at {at}",
+        "The pointer does not lead to the lock of the value.";
+    "E1805" EINVAL LockAgain = "lock taken twice",
+        "Acquiring the same lock again, AA deadlock detected",
+        "The program holds this lock already and would wait for itself.";
+    "E1806" EINVAL UnlockNothing { lock: &'static str } = "no lock held",
+        "{lock}_unlock without taking a lock",
+        "On this path no lock is held.";
+    "E1807" EINVAL UnlockOther { lock: &'static str } = "another lock held",
+        "{lock}_unlock of different lock",
+        "The lock that is held is another one. Two lookups of the same key give different values, as far \
+        as the verifier knows.";
+    "E1808" EINVAL UnlockOrder { lock: &'static str } = "locks out of order",
+        "{lock}_unlock cannot be out of order",
+        "Locks are given back in the opposite order in which they were taken.";
+    "E1809" EINVAL CallUnderLock = "call with a lock held",
+        "function calls are not allowed while holding a lock",
+        "While a lock is held only its release, static functions and a few kfuncs on lists and trees may be \
+        called.";
+    "E1810" EINVAL GlobalUnderLock = "global function called with a lock held",
+        "global function calls are not allowed while holding a lock,\nuse static function instead",
+        "A global function is judged on its own and may do what is not allowed under a lock. Make it static.";
+    "E1811" EINVAL LeftInSection { what: &'static str, section: &'static str } = "end with something held",
+        "{what} cannot be used inside {section}-ed region",
+        "The program can end here, and what was entered was not left on this path.";
 }
 
 impl Finding {
+    /// Whether the kernel ends the line after its words.
+    pub(crate) fn ends_line(&self) -> bool {
+        !matches!(
+            self,
+            Finding::TailCallMap
+                | Finding::FirstFuncInfo { .. }
+                | Finding::FuncInfoOrder { .. }
+                | Finding::FuncInfoType { .. }
+        )
+    }
+
     /// The same about a place above the stack, which the kernel gives another error number.
     pub(crate) fn into_invalid(self) -> Finding {
         let text = alloc::format!("{self}");

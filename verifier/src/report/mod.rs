@@ -2,12 +2,14 @@
 
 mod catalog;
 
+use alloc::boxed::Box;
+
 pub use catalog::{CATALOG, Entry, Errno, Finding, entry};
 
 /// A finding with its place.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Fault {
-    pub finding: Finding,
+    pub finding: Box<Finding>,
     /// The slot of the instruction it is about.
     pub insn: Option<usize>,
 }
@@ -15,12 +17,12 @@ pub struct Fault {
 impl Fault {
     /// A finding about the program as a whole.
     pub fn of(finding: Finding) -> Fault {
-        Fault { finding, insn: None }
+        Fault { finding: Box::new(finding), insn: None }
     }
 
     /// A finding about one instruction.
     pub fn at(insn: usize, finding: Finding) -> Fault {
-        Fault { finding, insn: Some(insn) }
+        Fault { finding: Box::new(finding), insn: Some(insn) }
     }
 }
 

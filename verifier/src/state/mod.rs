@@ -4,13 +4,18 @@
 //! at every branch, so frames and stacks are shared until written.
 
 mod equal;
+mod object;
 mod reg;
+mod spilled;
 
-pub use equal::{Exact, Ids, regs_exact, states_equal};
+pub use equal::{Differs, Exact, Ids, iter_depths_differ, regs_exact, states_equal};
+pub use object::{DYNPTR_SLOTS, DynptrType};
 pub use reg::{ADD_CONST, ADD_CONST32, ADD_CONST64, Kind, Mods, Reg, type_name};
+pub use spilled::Spilled;
 
 use alloc::rc::Rc;
 use alloc::vec::Vec;
+use smallvec::SmallVec;
 
 /// Calls may nest this deep.
 pub const MAX_FRAMES: usize = 8;
@@ -26,25 +31,34 @@ pub enum Byte {
     /// Something.
     Misc,
     Zero,
+    /// Part of a dynptr.
+    Dynptr,
+    /// Part of an iterator.
+    Iter,
 }
 
 /// Eight bytes of stack.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Slot {
     pub bytes: [Byte; 8],
     /// What was stored, where the last byte is [`Byte::Spill`].
-    pub reg: Reg,
+    pub reg: Spilled,
 }
 
 impl Slot {
-    pub fn invalid() -> Slot {
-        Slot { bytes: [Byte::Invalid; 8], reg: Reg::not_init() }
+    pub const fn invalid() -> Slot {
+        Slot { bytes: [Byte::Invalid; 8], reg: Spilled::NONE }
     }
 
     /// Holds a register, perhaps in its upper bytes only.
     #[inline]
     pub fn is_spill(&self) -> bool {
         self.bytes[7] == Byte::Spill
+    }
+
+    /// Holds something that a store of other data destroys as a whole.
+    pub fn is_special(&self) -> bool {
+        matches!(self.bytes[7], Byte::Spill | Byte::Dynptr | Byte::Iter)
     }
 
     #[inline]
@@ -107,12 +121,48 @@ impl Frame {
     }
 }
 
+/// What is held until it is given back (Linux `enum ref_state_type`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Held {
+    /// An object.
+    Object,
+    /// The interrupts' state before they were switched off.
+    Irq,
+    /// A lock, by where it is: a map, or a type of objects.
+    Lock(LockKind, u64),
+}
+
+/// The kinds of locks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LockKind {
+    Spin,
+    Res,
+    /// Taken with interrupts switched off.
+    ResIrq,
+}
+
 /// A reference that is held.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Reference {
     pub id: u32,
     /// The instruction that acquired it.
     pub insn: u32,
+    pub held: Held,
+}
+
+impl Reference {
+    /// A reference to an object.
+    pub fn object(id: u32, insn: u32) -> Reference {
+        Reference { id, insn, held: Held::Object }
+    }
+
+    pub fn is_object(&self) -> bool {
+        self.held == Held::Object
+    }
+
+    pub fn is_lock(&self) -> bool {
+        matches!(self.held, Held::Lock(..))
+    }
 }
 
 /// One step worth remembering on a path.
@@ -140,9 +190,15 @@ pub type StateId = u32;
 /// A state of the program and how the walk came to it.
 #[derive(Clone, Debug)]
 pub struct State {
-    pub frames: Vec<Rc<Frame>>,
+    pub frames: SmallVec<[Rc<Frame>; 4]>,
     pub refs: Vec<Reference>,
     pub in_sleepable: bool,
+    /// Within a section that readers of RCU data make.
+    pub in_rcu: bool,
+    /// How often preemption was switched off.
+    pub preempt_off: u32,
+    /// The interrupts' state saved last, or 0.
+    pub irq_id: u32,
     /// Paths that began here and are not finished.
     pub branches: u32,
     pub parent: Option<StateId>,
@@ -188,6 +244,18 @@ impl State {
     #[inline]
     pub fn reg_mut(&mut self, r: usize) -> &mut Reg {
         &mut self.cur_mut().regs[r]
+    }
+
+    /// The lock taken last.
+    #[inline]
+    pub fn active_lock(&self) -> Option<&Reference> {
+        self.refs.iter().rev().find(|r| r.is_lock())
+    }
+
+    /// Whether any object is held.
+    #[inline]
+    pub fn holds_objects(&self) -> bool {
+        self.refs.iter().any(Reference::is_object)
     }
 
     /// The instruction a frame is at: where it called the next, or the current one.

@@ -7,7 +7,9 @@
 //! Left to others: what may be done with it (`transfer`), and when two are alike (`equal`).
 
 use crate::domain::Scalar;
+use crate::types::{Part, is_trusted};
 use alloc::string::String;
+use oxbpf_isa::btf::TypeId;
 
 /// The kind of value (Linux `enum bpf_reg_type`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -32,6 +34,15 @@ pub enum Kind {
     Mem,
     Buf,
     Func,
+    /// A dynptr that the kernel lends, and the slots of those on the stack.
+    Dynptr,
+}
+
+impl Kind {
+    #[inline]
+    pub fn is_sock(self) -> bool {
+        matches!(self, Kind::Socket | Kind::SockCommon | Kind::TcpSock | Kind::XdpSock)
+    }
 }
 
 /// Modifiers of a kind.
@@ -46,10 +57,32 @@ impl Mods {
     pub const PERCPU: Mods = Mods(1 << 3);
     pub const UNTRUSTED: Mods = Mods(1 << 4);
     pub const TRUSTED: Mods = Mods(1 << 5);
+    /// Lives at least as long as the RCU section.
+    pub const RCU: Mods = Mods(1 << 6);
+    /// An address of user space.
+    pub const USER: Mods = Mods(1 << 7);
+    /// An object that the program allocated.
+    pub const ALLOC: Mods = Mods(1 << 8);
+    /// Points into an owned object that something else owns by now.
+    pub const NON_OWN_REF: Mods = Mods(1 << 9);
+    /// A slice of a dynptr over such memory.
+    pub const DYNPTR_LOCAL: Mods = Mods(1 << 11);
+    pub const DYNPTR_RINGBUF: Mods = Mods(1 << 12);
+    pub const DYNPTR_SKB: Mods = Mods(1 << 13);
+    pub const DYNPTR_XDP: Mods = Mods(1 << 14);
+    pub const DYNPTR_SKB_META: Mods = Mods(1 << 15);
+    /// Any of them.
+    pub const DYNPTR: Mods = Mods(0x1f << 11);
 
     #[inline]
     pub const fn has(self, other: Mods) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// Whether some of `other` is set.
+    #[inline]
+    pub const fn any(self, other: Mods) -> bool {
+        self.0 & other.0 != 0
     }
 
     #[inline]
@@ -80,9 +113,10 @@ pub struct Reg {
     pub ref_id: u32,
     /// Fixed part of the offset; of a linked scalar its distance.
     pub off: i32,
-    /// Map index, memory size, packet range, or subprogram, as the kind decides.
+    /// Map index, memory size, packet range, subprogram, or type id, as the kind decides.
     pub a: u32,
-    /// Map uid (which inner map a lookup gave).
+    /// Map uid (which inner map a lookup gave), the dynptr that memory is a slice of, or whose types
+    /// the type id counts in.
     pub b: u32,
     pub mods: Mods,
     pub kind: Kind,
@@ -93,7 +127,7 @@ pub struct Reg {
 }
 
 impl Reg {
-    pub fn not_init() -> Reg {
+    pub const fn not_init() -> Reg {
         Reg {
             num: Scalar::UNKNOWN,
             id: 0,
@@ -109,12 +143,12 @@ impl Reg {
     }
 
     #[inline]
-    pub fn scalar(num: Scalar) -> Reg {
+    pub const fn scalar(num: Scalar) -> Reg {
         Reg { num, kind: Kind::Scalar, ..Reg::not_init() }
     }
 
     #[inline]
-    pub fn unknown() -> Reg {
+    pub const fn unknown() -> Reg {
         Reg::scalar(Scalar::UNKNOWN)
     }
 
@@ -126,6 +160,11 @@ impl Reg {
     /// A pointer of this kind with no offset.
     pub fn pointer(kind: Kind, mods: Mods) -> Reg {
         Reg { num: Scalar::constant(0), kind, mods, ..Reg::not_init() }
+    }
+
+    /// A pointer to an object of this type.
+    pub fn typed(part: Part, id: TypeId, mods: Mods) -> Reg {
+        Reg { a: id.0, b: part.0, ..Reg::pointer(Kind::BtfId, mods) }
     }
 
     #[inline]
@@ -158,11 +197,6 @@ impl Reg {
         self.is_scalar() && self.num.tnum().equals_const(0)
     }
 
-    #[inline]
-    pub fn is_sock(&self) -> bool {
-        matches!(self.kind, Kind::Socket | Kind::SockCommon | Kind::TcpSock | Kind::XdpSock)
-    }
-
     /// Whether comparing with zero gives one answer (Linux `reg_not_null`).
     pub fn never_null(&self) -> bool {
         match self.kind {
@@ -172,7 +206,7 @@ impl Reg {
             | Kind::MapValue
             | Kind::MapKey
             | Kind::MapPtr => self.mods == Mods::NONE,
-            Kind::BtfId => self.mods == Mods::TRUSTED || self.ref_id != 0 && self.mods == Mods::NONE,
+            Kind::BtfId => !self.maybe_null() && is_trusted(self),
             Kind::Mem => !self.mods.has(Mods::MAYBE_NULL) && !self.mods.has(Mods::UNTRUSTED),
             _ => false,
         }
@@ -213,12 +247,15 @@ pub fn type_name(kind: Kind, mods: Mods) -> String {
         Kind::Mem => "mem",
         Kind::Buf => "buf",
         Kind::Func => "func",
+        Kind::Dynptr => "dynptr_ptr",
     };
     let mut text = String::new();
     for (of, word) in [
         (Mods::RDONLY, "rdonly_"),
         (Mods::RINGBUF, "ringbuf_"),
+        (Mods::USER, "user_"),
         (Mods::PERCPU, "percpu_"),
+        (Mods::RCU, "rcu_"),
         (Mods::UNTRUSTED, "untrusted_"),
         (Mods::TRUSTED, "trusted_"),
     ] {

@@ -5,6 +5,7 @@
 //! program's own functions are edges too.
 
 use super::functions::{is_func_ref, is_subprog_call, jump_target};
+use crate::kfunc::{Kfuncs, Pause};
 use crate::report::{Fault, Finding};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -50,8 +51,15 @@ enum Progress {
     Explored,
 }
 
-pub(super) fn walk(raw: &[RawInsn], exception_callback: Option<usize>) -> Result<Vec<Marks>, Fault> {
+pub(super) fn walk(
+    raw: &[RawInsn],
+    exception_callback: Option<usize>,
+    kfuncs: &Kfuncs<'_>,
+) -> Result<Vec<Marks>, Fault> {
     let mut marks = vec![Marks::default(); raw.len()];
+    for (at, _) in kfuncs.iter() {
+        mark_kfunc(&mut marks[*at as usize], kfuncs.pause(*at as usize));
+    }
     let mut progress = vec![Progress::Unseen; raw.len()];
     visit_from(0, raw, &mut progress, &mut marks)?;
     // A callback for exceptions is called by nobody and yet reached.
@@ -157,6 +165,20 @@ fn edge(at: usize, insn: RawInsn, followed: u8, marks: &mut [Marks]) -> Option<i
             1 => to,
             _ => None,
         },
+    }
+}
+
+/// Marks that a call of a kernel function puts on itself.
+fn mark_kfunc(marks: &mut Marks, pause: Pause) {
+    match pause {
+        Pause::None => {}
+        Pause::CallsLater => marks.add(Marks::PRUNE),
+        // A loop over an iterator converges where it is advanced.
+        Pause::IterNext => [Marks::PRUNE, Marks::FORCE].into_iter().for_each(|m| marks.add(m)),
+        Pause::CallsBack => {
+            let all = [Marks::CALLS_BACK, Marks::FORCE, Marks::PRUNE, Marks::JUMP];
+            all.into_iter().for_each(|m| marks.add(m));
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 use super::{Slot, Subprog};
 use alloc::vec;
 use alloc::vec::Vec;
-use oxbpf_isa::insn::{AtomicOp, Callee, Insn, Operand, PacketBase, Reg};
+use oxbpf_isa::insn::{AtomicOp, Callee, Insn, Operand, Reg};
 
 /// Up to two successors of an instruction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -119,6 +119,8 @@ fn operand(src: Operand) -> u16 {
     }
 }
 
+/// R0 to R9.
+const ALL: u16 = 0x3ff;
 /// R0 to R5.
 const CALLER_SAVED: u16 = 0x3f;
 
@@ -139,10 +141,8 @@ fn uses(insn: Insn, at: usize, args: &impl Fn(Callee, usize) -> Option<u32>) -> 
         Insn::Goto { .. } | Insn::MayGoto { .. } => (0, 0),
         Insn::Exit => (1, 0),
         Insn::LdImm64 { dst, .. } => (0, bit(dst)),
-        Insn::Packet { base, .. } => {
-            let index = if let PacketBase::Ind(r) = base { bit(r) } else { 0 };
-            (bit(Reg::R6) | index, CALLER_SAVED)
-        }
+        // The kernel's analysis has no case for these and takes everything as read.
+        Insn::Packet { .. } => (ALL, 0),
         Insn::Call(callee) => {
             let args = args(callee, at).unwrap_or(5);
             (((1u16 << (args + 1)) - 1) & !1, CALLER_SAVED)

@@ -1,7 +1,8 @@
 //! What can be said of a program before any state is looked at.
 //!
 //! In the order in which Linux 6.18 looks (`bpf_check`): the number of instructions, where functions
-//! begin (`add_subprog_and_kfunc`), that jumps stay inside them (`check_subprogs`), that opcodes
+//! begin (`add_subprog_and_kfunc`), that jumps stay inside them (`check_subprogs`), that the records
+//! about functions and lines fit (`check_btf_info`), that opcodes
 //! exist and wide loads are whole and name maps that there are (`resolve_pseudo_ldimm64`), that every
 //! instruction can be reached (`check_cfg`). The order decides which of several faults is reported.
 //!
@@ -12,16 +13,18 @@ mod flow;
 mod functions;
 mod graph;
 mod references;
+mod types;
 
 pub use flow::Marks;
 pub use functions::Subprog;
 pub use graph::{Graph, Successors};
 
+use crate::kfunc::Kfuncs;
 use crate::report::{Fault, Finding};
 use alloc::vec::Vec;
 use oxbpf_isa::insn::{DecodeError, Insn, RawInsn};
 use oxbpf_isa::kernel::KernelModel;
-use oxbpf_isa::program::Program;
+use oxbpf_isa::program::{MapDef, Program};
 
 /// A program whose structure is sound.
 #[derive(Clone, Debug)]
@@ -51,15 +54,37 @@ pub enum Slot {
 /// # Errors
 /// The fault that the kernel would report.
 pub fn analyze(program: &Program, model: &KernelModel) -> Result<Structure, Fault> {
+    analyze_with(program, model, &Kfuncs::default(), |_| {}, &|_, _| None)
+}
+
+/// As [`analyze`], where what the calls of kernel functions mean was looked up. Says which functions
+/// there are as soon as that is known, and asks of each map, by its index too, whether it may be used.
+pub(crate) fn analyze_with(
+    program: &Program,
+    model: &KernelModel,
+    kfuncs: &Kfuncs<'_>,
+    tell: impl FnOnce(&[Subprog]),
+    unusable: &dyn Fn(usize, &MapDef) -> Option<Finding>,
+) -> Result<Structure, Fault> {
     let raw = &program.insns;
     let limit = model.limits().insns_privileged as usize;
     if raw.is_empty() || raw.len() > limit {
         return Err(Fault::of(Finding::ProgramSize { insns: raw.len(), limit }));
     }
-    let (mut subprogs, exception_callback) = functions::find(program, model)?;
+    types::check_early(program)?;
+    // Functions and calls of the kernel's are looked at together, in the order of the program.
+    let found = functions::find(program, model);
+    if let Some(fault) = &kfuncs.fault
+        && found.as_ref().err().is_none_or(|other| fault.insn < other.insn)
+    {
+        return Err(fault.clone());
+    }
+    let (mut subprogs, exception_callback) = found?;
+    tell(&subprogs);
     functions::check_jumps(raw, &mut subprogs)?;
-    references::check(program)?;
-    let marks = flow::walk(raw, exception_callback)?;
+    types::check(program, &subprogs)?;
+    references::check(program, unusable)?;
+    let marks = flow::walk(raw, exception_callback, kfuncs)?;
     Ok(Structure { insns: decode(raw), subprogs, exception_callback, marks })
 }
 

@@ -1,5 +1,5 @@
-//! Opcodes that exist, wide loads that are whole, maps that there are (Linux
-//! `resolve_pseudo_ldimm64`).
+//! Opcodes that exist, wide loads that are whole, maps that there are and that may be used (Linux
+//! `resolve_pseudo_ldimm64`). Which maps those are is the caller's to say.
 
 use crate::report::{Fault, Finding};
 use oxbpf_isa::insn::opcode::{class, mode, pseudo};
@@ -10,7 +10,10 @@ use oxbpf_isa::program::{MapDef, Program};
 /// Offsets into values end here (Linux `BPF_MAX_VAR_OFF`).
 const MAX_OFFSET: u32 = 1 << 29;
 
-pub(super) fn check(program: &Program) -> Result<(), Fault> {
+pub(super) fn check(
+    program: &Program,
+    unusable: &dyn Fn(usize, &MapDef) -> Option<Finding>,
+) -> Result<(), Fault> {
     let raw = &program.insns;
     let mut at = 0;
     while at < raw.len() {
@@ -23,7 +26,7 @@ pub(super) fn check(program: &Program) -> Result<(), Fault> {
             }
         }
         if insn.is_ldimm64() {
-            wide_load(program, at)?;
+            wide_load(program, at, unusable)?;
             at += 2;
             continue;
         }
@@ -42,7 +45,18 @@ fn exists(code: u8) -> bool {
     code != CALLX && !matches!(decoded, Err(DecodeError::UnknownOpcode { .. }))
 }
 
-fn wide_load(program: &Program, at: usize) -> Result<(), Fault> {
+fn wide_load(
+    program: &Program,
+    at: usize,
+    unusable: &dyn Fn(usize, &MapDef) -> Option<Finding>,
+) -> Result<(), Fault> {
+    let map = |index| {
+        let def = map(program, at, index)?;
+        match unusable(index as usize, def) {
+            Some(finding) => Err(Fault::at(at, finding)),
+            None => Ok(def),
+        }
+    };
     let first = program.insns[at];
     let fault = |finding| Err(Fault::at(at, finding));
     let Some(second) = program.insns.get(at + 1) else { return fault(Finding::InvalidLdImm64) };
@@ -52,9 +66,9 @@ fn wide_load(program: &Program, at: usize) -> Result<(), Fault> {
     match first.src {
         pseudo::CONST | pseudo::BTF_ID | pseudo::FUNC => Ok(()),
         pseudo::MAP_FD | pseudo::MAP_IDX if second.imm != 0 => fault(Finding::UnrecognizedLdImm64),
-        pseudo::MAP_FD | pseudo::MAP_IDX => map(program, at, first.imm).map(drop),
+        pseudo::MAP_FD | pseudo::MAP_IDX => map(first.imm).map(drop),
         pseudo::MAP_VALUE | pseudo::MAP_IDX_VALUE => {
-            map_value(map(program, at, first.imm)?, second.imm as u32).map_err(|f| Fault::at(at, f))
+            map_value(map(first.imm)?, second.imm as u32).map_err(|f| Fault::at(at, f))
         }
         _ => fault(Finding::UnrecognizedLdImm64),
     }

@@ -103,9 +103,12 @@ impl Walker<'_> {
         self.sanitize_reg(dst)
     }
 
-    fn sanitize_reg(&mut self, dst: R) -> Judged<Next> {
-        let num = self.sanitize(self.cur.reg(dst.index()).num)?;
-        self.cur.reg_mut(dst.index()).num = num;
+    /// As [`Self::sanitize`], of a register; it is most often in order.
+    pub(super) fn sanitize_reg(&mut self, dst: R) -> Judged<Next> {
+        let num = self.cur.reg(dst.index()).num;
+        if num.violation().is_some() {
+            self.cur.reg_mut(dst.index()).num = self.sanitize(num)?;
+        }
         Ok(Next::Straight)
     }
 
@@ -191,7 +194,7 @@ impl Walker<'_> {
                 *self.cur.reg_mut(dst.index()) = Reg::unknown();
                 return Ok(Next::Straight);
             }
-            let finding = Finding::PointerPointer { reg: dst.number(), op: op.symbol() };
+            let finding = Finding::PointerPointer { reg: dst.number(), op: symbol(op) };
             return Err(finding.into());
         }
         if b.is_pointer() {
@@ -297,6 +300,7 @@ impl Walker<'_> {
             | Kind::BtfId
             | Kind::Mem
             | Kind::Buf
+            | Kind::Dynptr
             | Kind::Func => true,
             Kind::FlowKeys if known => true,
             Kind::FlowKeys | Kind::MapPtr => known && smin == 0 && op == AluOp::Add,
@@ -340,9 +344,9 @@ impl Walker<'_> {
                 }
             }
             AluOp::And | AluOp::Or | AluOp::Xor => {
-                return Err(Finding::BitwiseOnPointer { reg, op: op.symbol() }.into());
+                return Err(Finding::BitwiseOnPointer { reg, op: symbol(op) }.into());
             }
-            _ => return Err(Finding::OperatorOnPointer { reg, op: op.symbol() }.into()),
+            _ => return Err(Finding::OperatorOnPointer { reg, op: symbol(op) }.into()),
         }
         sane_offset(&to, &ptr)?;
         *self.cur.reg_mut(dst.index()) = to;
@@ -374,4 +378,13 @@ fn sane_offset(reg: &Reg, ptr: &Reg) -> Judged<()> {
         return Err(Finding::PointerOutOfBounds { ty: ty(), value: smin }.into());
     }
     Ok(())
+}
+
+/// The operator as messages write it: the kernel names signed division as the other.
+fn symbol(op: AluOp) -> &'static str {
+    match op {
+        AluOp::Sdiv => AluOp::Div.symbol(),
+        AluOp::Smod => AluOp::Mod.symbol(),
+        other => other.symbol(),
+    }
 }

@@ -6,19 +6,28 @@
 //! argument is [`accepted`].
 
 use super::alu::MAX_OFFSET;
+use super::dynptr::{Given, Wanted};
+use super::locks::SPIN_LOCK;
 use super::memory::Way;
 use crate::explore::{Judged, Stop, Walker};
 use crate::report::Finding;
-use crate::state::{Byte, Kind, Mods, Reg, type_name};
+use crate::state::{Byte, Kind, LockKind, Mods, Reg, type_name};
 use crate::verdict::Feature;
 use alloc::string::String;
 use oxbpf_isa::insn::Reg as R;
-use oxbpf_isa::kernel::{Arg, ArgFlags, ArgKind, HelperFlags, HelperProto, MapCreateFlags, MapType};
+use oxbpf_isa::kernel::{
+    Arg, ArgFlags, ArgKind, FieldKind, HelperFlags, HelperProto, MapCreateFlags, MapType,
+};
+
+/// A map, and which of the maps inside another it is.
+pub(super) type Map = (u32, u32);
 
 /// What the arguments seen so far said.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Seen {
-    pub map: Option<(u32, u32)>,
+    /// The helper.
+    pub id: i32,
+    pub map: Option<Map>,
     /// Stack memory that the helper fills: the argument and the number of bytes.
     pub raw: Option<(usize, i64)>,
     pub ref_id: u32,
@@ -27,7 +36,10 @@ pub(super) struct Seen {
     pub size_max: u64,
     pub subprog: Option<u32>,
     pub const_key: Option<u64>,
-    raw_mode: bool,
+    pub raw_mode: bool,
+    pub dynptr: Option<Given>,
+    /// The type of a per-CPU object: whose types, and which.
+    pub object: Option<(u32, u32)>,
 }
 
 const MEMORY: &[(Kind, Mods)] = &[
@@ -55,6 +67,13 @@ const KERNEL_SOCKETS: &[(Kind, Mods)] = &[
     (Kind::BtfId, Mods::NONE),
     (Kind::BtfId, Mods::TRUSTED),
 ];
+const OBJECTS: &[(Kind, Mods)] =
+    &[(Kind::BtfId, Mods::NONE), (Kind::BtfId, Mods::TRUSTED), (Kind::BtfId, Mods::RCU)];
+const PERCPU_OBJECTS: &[(Kind, Mods)] = &[
+    (Kind::BtfId, Mods::PERCPU),
+    (Kind::BtfId, Mods::PERCPU.with(Mods::RCU)),
+    (Kind::BtfId, Mods::PERCPU.with(Mods::TRUSTED)),
+];
 const SCALAR: &[(Kind, Mods)] = &[(Kind::Scalar, Mods::NONE)];
 
 /// The kinds of register that an argument accepts, in the order the log lists them; none where
@@ -70,13 +89,29 @@ fn accepted(kind: ArgKind) -> Option<&'static [(Kind, Mods)]> {
         ArgKind::SockCommon => SOCKETS,
         ArgKind::Socket => &[(Kind::Socket, Mods::NONE)],
         ArgKind::BtfIdSockCommon => KERNEL_SOCKETS,
+        ArgKind::BtfId => OBJECTS,
+        ArgKind::PercpuBtfId => PERCPU_OBJECTS,
         ArgKind::RingbufMem => &[(Kind::Mem, Mods::RINGBUF)],
         ArgKind::Func => &[(Kind::Func, Mods::NONE)],
         ArgKind::Stack => &[(Kind::Stack, Mods::NONE)],
         ArgKind::ConstStr => &[(Kind::MapValue, Mods::NONE)],
+        ArgKind::Timer => &[(Kind::MapValue, Mods::NONE)],
+        ArgKind::SpinLock => &[(Kind::MapValue, Mods::NONE), (Kind::BtfId, Mods::ALLOC)],
+        ArgKind::Dynptr => &[(Kind::Stack, Mods::NONE), (Kind::Dynptr, Mods::NONE)],
         _ => return None,
     })
 }
+
+/// How a pointer to an object may be marked to be given at an offset (Linux
+/// `check_func_arg_reg_off`).
+const MOVABLE: &[Mods] = &[
+    Mods::NONE,
+    Mods::ALLOC,
+    Mods::TRUSTED,
+    Mods::RCU,
+    Mods::ALLOC.with(Mods::NON_OWN_REF),
+    Mods::ALLOC.with(Mods::NON_OWN_REF).with(Mods::RCU),
+];
 
 impl Walker<'_> {
     /// Judges argument `n`, counted from 0.
@@ -99,11 +134,13 @@ impl Walker<'_> {
         let arg = self.resolve_value_arg(arg, id, seen);
         let nullable = arg.flags.contains(ArgFlags::NULLABLE);
         if !(reg.is_null() && nullable) {
-            self.argument_type(&reg, r, &arg)?;
+            self.argument_type(&reg, r, &arg, id)?;
             self.argument_offset(&reg, r, &arg)?;
         }
         if arg.flags.contains(ArgFlags::RELEASE) {
-            if reg.ref_id == 0 && !reg.is_null() {
+            if arg.kind == ArgKind::Dynptr {
+                self.owned_dynptr(&reg, r)?;
+            } else if reg.ref_id == 0 && !reg.is_null() {
                 return Err(Finding::NotReferenced { reg: r as u8 }.into());
             }
             seen.release = Some(r);
@@ -113,6 +150,9 @@ impl Walker<'_> {
                 return Err(Stop::Unknown(Feature::Internal));
             }
             seen.ref_id = reg.ref_id;
+        }
+        if let (Some(recorder), Kind::Ctx) = (&mut self.recorder, reg.kind) {
+            recorder.context_given();
         }
         self.argument_use(&arg, r, &reg, proto, seen)
     }
@@ -128,8 +168,10 @@ impl Walker<'_> {
         let way = |arg: &Arg| if arg.flags.contains(ArgFlags::WRITE) { Way::Write } else { Way::Read };
         match arg.kind {
             ArgKind::MapPtr => {
-                if seen.map.is_some_and(|m| m != (reg.a, reg.b)) {
-                    return Err(Stop::Unknown(Feature::Timers));
+                if let Some(of) = seen.map
+                    && of != (reg.a, reg.b)
+                {
+                    return Err(Finding::TimerMap { timer: of.1, map: reg.b }.into());
                 }
                 seen.map = Some((reg.a, reg.b));
             }
@@ -171,7 +213,14 @@ impl Walker<'_> {
                 self.mark_precise(r)?;
             }
             ArgKind::Func => seen.subprog = Some(reg.a),
+            ArgKind::PercpuBtfId => seen.object = Some((reg.b, reg.a)),
             ArgKind::ConstStr => self.constant_string(reg, r)?,
+            ArgKind::Timer => {
+                self.later_field(r, reg, FieldKind::Timer)?;
+                seen.map = Some((reg.a, reg.b));
+            }
+            ArgKind::SpinLock => self.lock(r, reg, LockKind::Spin, seen.id == SPIN_LOCK)?,
+            ArgKind::Dynptr => seen.dynptr = self.dynptr_argument(r, Wanted::of(arg))?,
             _ => {}
         }
         Ok(())
@@ -195,13 +244,10 @@ impl Walker<'_> {
         }
     }
 
-    fn argument_type(&mut self, reg: &Reg, r: usize, arg: &Arg) -> Judged<()> {
+    fn argument_type(&mut self, reg: &Reg, r: usize, arg: &Arg, id: i32) -> Judged<()> {
         let Some(accepted) = accepted(arg.kind) else {
             return Err(Stop::Unknown(match arg.kind {
-                ArgKind::SpinLock => Feature::Locks,
-                ArgKind::Timer => Feature::Timers,
                 ArgKind::KptrXchgDest => Feature::KernelPointers,
-                ArgKind::Dynptr => Feature::Dynptrs,
                 ArgKind::Arena => Feature::Arena,
                 _ => Feature::KernelTypes,
             }));
@@ -213,14 +259,11 @@ impl Walker<'_> {
         if arg.flags.contains(ArgFlags::NULLABLE) {
             mods = mods.without(Mods::MAYBE_NULL);
         }
-        if accepted.contains(&(reg.kind, mods)) {
-            if reg.kind == Kind::BtfId {
-                return Err(Stop::Unknown(Feature::KernelTypes));
-            }
-            return Ok(());
+        if arg.kind == ArgKind::Mem {
+            mods = mods.without(Mods::DYNPTR);
         }
-        if reg.kind == Kind::BtfId {
-            return Err(Stop::Unknown(Feature::KernelTypes));
+        if accepted.contains(&(reg.kind, mods)) {
+            return if reg.kind == Kind::BtfId { self.object_argument(reg, r, arg, id) } else { Ok(()) };
         }
         let mut expected = String::new();
         for (i, &(kind, mods)) in accepted.iter().enumerate() {
@@ -232,32 +275,38 @@ impl Walker<'_> {
         Err(Finding::ArgumentType { reg: r as u8, ty: reg.type_name(), expected }.into())
     }
 
-    fn argument_offset(&mut self, reg: &Reg, r: usize, arg: &Arg) -> Judged<()> {
+    pub(super) fn argument_offset(&mut self, reg: &Reg, r: usize, arg: &Arg) -> Judged<()> {
         if arg.flags.contains(ArgFlags::RELEASE) {
+            if arg.kind == ArgKind::Dynptr && reg.kind == Kind::Stack {
+                return Ok(());
+            }
             if reg.off != 0 {
                 return Err(Finding::ReleaseOffset { reg: r as u8 }.into());
             }
             return self.pointer_offset(reg, r);
         }
         match reg.kind {
-            Kind::Stack
-            | Kind::Packet
-            | Kind::PacketMeta
-            | Kind::MapKey
-            | Kind::MapValue
-            | Kind::Mem
-            | Kind::Buf
-            | Kind::Scalar
-                if !reg.maybe_null() =>
+            Kind::Stack | Kind::Packet | Kind::PacketMeta | Kind::MapKey | Kind::MapValue | Kind::Scalar
+                if reg.mods == Mods::NONE =>
             {
                 Ok(())
             }
+            Kind::Mem if matches!(reg.mods, Mods::NONE | Mods::RDONLY | Mods::RINGBUF) => Ok(()),
+            Kind::Buf if matches!(reg.mods, Mods::NONE | Mods::RDONLY) => Ok(()),
+            Kind::BtfId if MOVABLE.contains(&reg.mods) => self.fixed_offset(reg, r),
             _ => self.pointer_offset(reg, r),
         }
     }
 
     /// A pointer with the size of its memory in the register after it.
-    fn memory_size(&mut self, r: usize, size: &Reg, way: Way, zero_ok: bool, seen: &mut Seen) -> Judged<()> {
+    pub(super) fn memory_size(
+        &mut self,
+        r: usize,
+        size: &Reg,
+        way: Way,
+        zero_ok: bool,
+        seen: &mut Seen,
+    ) -> Judged<()> {
         let number = r as u8;
         seen.size_max = size.num.umax();
         if size.num.smin() < 0 {
@@ -317,7 +366,15 @@ impl Walker<'_> {
                 }
                 Ok(())
             }
-            Kind::BtfId | Kind::Buf => Err(Stop::Unknown(Feature::KernelTypes)),
+            Kind::BtfId => self.typed_access(r, reg.off, size as u32, Way::Read, None),
+            Kind::Buf => {
+                let is_readonly = reg.mods.has(Mods::RDONLY);
+                if way == Way::Write && is_readonly {
+                    return Err(Finding::CannotWrite { reg: number, ty: reg.type_name() }.into());
+                }
+                let name = if is_readonly { "rdonly" } else { "rdwr" };
+                self.buffer_offset(r, &reg, name, reg.off, size as u32)
+            }
             Kind::Ctx if self.prog.prog_type == oxbpf_isa::kernel::ProgType::Syscall => {
                 Err(Stop::Unknown(Feature::Context))
             }
@@ -337,7 +394,7 @@ impl Walker<'_> {
         let byte = -(i64::from(key.off) + var as i64) - 1;
         let (Ok(byte), frame) = (usize::try_from(byte), key.frame as usize) else { return Ok(None) };
         let (spi, at) = (byte / 8, byte % 8);
-        let Some(slot) = self.cur.frames[frame].stack.get(spi).copied() else { return Ok(None) };
+        let Some(slot) = self.cur.frames[frame].stack.get(spi).cloned() else { return Ok(None) };
         let run = |kind: Byte| slot.bytes[..=at].iter().rev().take_while(|b| **b == kind).count() as u32;
         if run(Byte::Zero) >= size {
             return Ok(Some(0));
@@ -351,7 +408,7 @@ impl Walker<'_> {
     }
 
     /// A string in a read-only map, with an end.
-    fn constant_string(&mut self, reg: &Reg, r: usize) -> Judged<()> {
+    pub(super) fn constant_string(&mut self, reg: &Reg, r: usize) -> Judged<()> {
         let number = r as u8;
         let Some(map) = self.map(reg.a) else { return Err(Stop::Unknown(Feature::Internal)) };
         let readonly =

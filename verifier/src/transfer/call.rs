@@ -5,16 +5,19 @@
 //! against the state. The few helpers with rules of their own are named by number.
 
 use super::args::Seen;
+use super::later::Later;
 use super::memory::{Value, Way};
 use crate::domain::Scalar;
 use crate::explore::{Judged, Next, Stop, Walker};
 use crate::report::Finding;
-use crate::state::{Kind, Mods, Reference, Reg};
+use crate::state::{DynptrType, Kind, Mods, Reference, Reg};
+use crate::types::Part;
 use crate::verdict::Feature;
 use alloc::format;
 use alloc::string::String;
 use oxbpf_isa::kernel::{
-    HelperFlags, HelperMatch, HelperRefusal, MapCreateFlags, MapType, ProgType, RetBounds, RetFlags, RetKind,
+    ArgKind, AttachType, HelperFlags, HelperMatch, HelperRefusal, MapCreateFlags, MapType, ProgType,
+    RetBounds, RetFlags, RetKind,
 };
 
 const MAP_LOOKUP: i32 = 1;
@@ -30,16 +33,12 @@ const SNPRINTF: i32 = 165;
 const TIMER_SET_CALLBACK: i32 = 170;
 const FIND_VMA: i32 = 180;
 const LOOP: i32 = 181;
-const USER_RINGBUF_DRAIN: i32 = 209;
+const DYNPTR_FROM_MEM: i32 = 197;
+const DYNPTR_WRITE: i32 = 202;
+const DYNPTR_DATA: i32 = 203;
+pub(super) const USER_RINGBUF_DRAIN: i32 = 209;
 /// Helpers whose rules beyond the signature have no model yet.
-const UNMODELLED: &[(i32, Feature)] = &[
-    (197, Feature::Dynptrs),
-    (203, Feature::Dynptrs),
-    (TIMER_SET_CALLBACK, Feature::Timers),
-    (USER_RINGBUF_DRAIN, Feature::Dynptrs),
-    (194, Feature::KernelPointers),
-    (SNPRINTF, Feature::FormatStrings),
-];
+const UNMODELLED: &[(i32, Feature)] = &[(194, Feature::KernelPointers)];
 /// Results that are errors are not below this (Linux `MAX_ERRNO`).
 const MAX_ERRNO: i32 = 4095;
 
@@ -59,9 +58,8 @@ impl Walker<'_> {
         if !self.program.is_gpl_compatible() && proto.flags.contains(HelperFlags::GPL) {
             return Err(Finding::HelperNeedsGpl.into());
         }
-        let listed = HelperFlags::LIST_D_PATH | HelperFlags::LIST_IMA | HelperFlags::LIST_SK_STORAGE;
-        if proto.flags.intersects(listed) {
-            return Err(Stop::Unknown(Feature::KernelTypes));
+        if !self.is_allowed_here(proto.flags) {
+            return Err(Finding::HelperNotHere.into());
         }
         if proto.flags.contains(HelperFlags::MIGHT_SLEEP) && !self.cur.in_sleepable {
             return Err(Finding::HelperSleeps.into());
@@ -69,9 +67,12 @@ impl Walker<'_> {
         if let Some(&(_, feature)) = UNMODELLED.iter().find(|(n, _)| *n == id) {
             return Err(Stop::Unknown(feature));
         }
-        let mut seen = Seen::default();
+        let mut seen = Seen { id, ..Seen::default() };
         for n in 0..5 {
             self.argument(n, &proto, id, &mut seen)?;
+        }
+        if let (Some(recorder), Some((map, _))) = (&mut self.recorder, seen.map) {
+            recorder.map_use(self.at, map, seen.const_key);
         }
         self.map_writable(id, &seen)?;
         if id == TAIL_CALL {
@@ -90,11 +91,14 @@ impl Walker<'_> {
         if id == GET_FUNC_IP {
             self.func_ip()?;
         }
-        if proto.flags.contains(HelperFlags::CHANGES_PKT) {
-            self.forget_packets();
+        // A tail call that fails has moved nothing, and one that succeeds leaves the program.
+        if id == TAIL_CALL {
+            return if self.cur.curframe() > 0 { self.leave_by_tail_call() } else { Ok(Next::Straight) };
         }
-        if id == TAIL_CALL && self.cur.curframe() > 0 {
-            return self.leave_by_tail_call();
+        let writes_packet = id == DYNPTR_WRITE
+            && seen.dynptr.is_some_and(|d| matches!(d.ty, DynptrType::Skb | DynptrType::SkbMeta));
+        if proto.flags.contains(HelperFlags::CHANGES_PKT) || writes_packet {
+            self.forget_packets();
         }
         Ok(Next::Straight)
     }
@@ -103,8 +107,10 @@ impl Walker<'_> {
     fn func_ip(&self) -> Judged<()> {
         match self.program.prog_type {
             Some(ProgType::Kprobe) => Ok(()),
-            // Which tracing programs have a trampoline is a matter of their target.
-            Some(ProgType::Tracing | ProgType::Lsm) => Err(Stop::Unknown(Feature::KernelTypes)),
+            Some(ProgType::Tracing) => match self.kind.attach_type {
+                AttachType::TraceFentry | AttachType::TraceFexit | AttachType::ModifyReturn => Ok(()),
+                _ => Err(Finding::FuncIpTrampoline { id: GET_FUNC_IP }.into()),
+            },
             prog_type => {
                 let prog_type = prog_type.map_or(0, ProgType::number);
                 Err(Finding::FuncIpProgram { id: GET_FUNC_IP, prog_type }.into())
@@ -115,6 +121,8 @@ impl Walker<'_> {
     fn refused_helper(&self, id: i32, refusal: HelperRefusal) -> Stop {
         let known = u32::try_from(id).ok().and_then(|id| self.model.helper(id));
         match refusal {
+            // Number 0 is no helper and yet has a name.
+            HelperRefusal::UnknownId if id == 0 => Finding::HelperNotForProgram { name: "unspec", id }.into(),
             HelperRefusal::UnknownId => {
                 let name = known.map_or_else(|| String::from("unknown"), |h| helper_name(h.name));
                 Finding::InvalidHelper { name, id }.into()
@@ -129,7 +137,8 @@ impl Walker<'_> {
     fn map_writable(&self, id: i32, seen: &Seen) -> Judged<()> {
         let Some(map) = seen.map.and_then(|m| self.map(m.0)) else { return Ok(()) };
         let writes = matches!(id, MAP_UPDATE | MAP_DELETE | MAP_PUSH | MAP_POP);
-        if writes && MapCreateFlags::from_bits(map.flags).contains(MapCreateFlags::RDONLY_PROG) {
+        let readonly = MapCreateFlags::from_bits(map.flags).contains(MapCreateFlags::RDONLY_PROG);
+        if writes && (readonly || self.is_readonly_kind(map.kind())) {
             return Err(Finding::MapWriteForbidden.into());
         }
         Ok(())
@@ -151,6 +160,9 @@ impl Walker<'_> {
 
     fn release(&mut self, id: i32, found: &HelperMatch<'_>, seen: &Seen) -> Judged<()> {
         let Some(r) = seen.release else { return Ok(()) };
+        if found.proto.args[r - 1].kind == ArgKind::Dynptr {
+            return self.release_dynptr(r);
+        }
         if seen.ref_id == 0 {
             return match self.cur.reg(r).is_null() {
                 true => Ok(()),
@@ -159,7 +171,7 @@ impl Walker<'_> {
         }
         let ref_id = seen.ref_id;
         let before = self.cur.refs.len();
-        self.cur.refs.retain(|held| held.id != ref_id);
+        self.cur.refs.retain(|held| !held.is_object() || held.id != ref_id);
         if self.cur.refs.len() == before {
             return Err(Finding::NotAcquired { name: helper_name(found.name), id }.into());
         }
@@ -169,17 +181,20 @@ impl Walker<'_> {
 
     fn own_rules(&mut self, id: i32, seen: &Seen) -> Judged<()> {
         match id {
-            TAIL_CALL if !self.cur.refs.is_empty() => {
-                self.log_references();
-                Err(Finding::LeakAt { what: "tail_call" }.into())
-            }
+            TAIL_CALL => self.nothing_left("tail_call", true),
             GET_LOCAL_STORAGE => {
                 if !self.cur.reg(2).is_null() {
                     return Err(Finding::StorageFlags.into());
                 }
                 self.mark_precise(2)
             }
-            FOR_EACH | FIND_VMA => self.push_callback(id, seen),
+            FOR_EACH | FIND_VMA | USER_RINGBUF_DRAIN => self.push_callback(id, seen),
+            DYNPTR_FROM_MEM => match *self.cur.reg(1) {
+                Reg { kind: Kind::MapValue, mods: Mods::NONE, .. } => Ok(()),
+                reg => Err(Finding::DynptrMemory { ty: reg.type_name() }.into()),
+            },
+            SNPRINTF => self.snprintf(),
+            TIMER_SET_CALLBACK => self.push_async(seen.subprog, seen.map, Later::Timer),
             LOOP => {
                 self.mark_precise(1)?;
                 if u64::from(self.cur.cur().callback_depth) < self.cur.reg(1).num.umax() {
@@ -232,16 +247,27 @@ impl Walker<'_> {
             RetKind::TcpSock => Reg::pointer(Kind::TcpSock, mods),
             RetKind::SockCommon => Reg::pointer(Kind::SockCommon, mods),
             RetKind::Mem => Reg { a: seen.alloc_size as u32, ..Reg::pointer(Kind::Mem, mods) },
+            // Which type the object has follows from an argument.
+            RetKind::BtfId if ret.flags.contains(RetFlags::BTF_BY_ARG) => {
+                return Err(Stop::Unknown(Feature::KernelPointers));
+            }
+            RetKind::BtfId => {
+                let id = self.types.find(ret.btf, oxbpf_isa::btf::Kind::Struct);
+                Reg::typed(Part::VMLINUX, id.ok_or(Stop::Unknown(Feature::KernelTypes))?, mods)
+            }
+            RetKind::MemOrBtfId => self.percpu_result(seen, mods)?,
             _ => return Err(Stop::Unknown(Feature::KernelTypes)),
         };
         if r0.maybe_null() {
             r0.id = self.fresh_id();
         }
-        if found.proto.flags.contains(HelperFlags::CAST) {
+        if let (DYNPTR_DATA, Some(dynptr)) = (id, seen.dynptr) {
+            (r0.b, r0.ref_id) = (dynptr.id, dynptr.ref_id);
+        } else if found.proto.flags.contains(HelperFlags::CAST) {
             r0.ref_id = seen.ref_id;
         } else if found.proto.flags.contains(HelperFlags::ACQUIRE) || self.acquires(id, seen) {
             let fresh = self.fresh_id();
-            self.cur.refs.push(Reference { id: fresh, insn: self.at });
+            self.cur.refs.push(Reference::object(fresh, self.at));
             (r0.id, r0.ref_id) = (fresh, fresh);
         }
         if r0.is_scalar() {
@@ -251,16 +277,11 @@ impl Walker<'_> {
                     let max = i32::try_from(seen.size_max).unwrap_or(i32::MAX);
                     Scalar::UNKNOWN.with_signed_bounds_both((-MAX_ERRNO) as u32, max as u32)
                 }
-                RetBounds::Cpu => Scalar::UNKNOWN.with_signed_bounds_both(0, self.cpus() as u32 - 1),
+                RetBounds::Cpu => Scalar::UNKNOWN.with_signed_bounds_both(0, self.cpus.saturating_sub(1)),
             };
         }
         *self.cur.reg_mut(0) = r0;
         Ok(())
-    }
-
-    /// How many processors the kernel is taken to have.
-    fn cpus(&self) -> i32 {
-        2
     }
 
     /// A lookup in a socket map gives a socket to be released.
@@ -285,6 +306,8 @@ impl Walker<'_> {
 
     /// The packet may have moved: what pointed into it is a number now.
     pub(super) fn forget_packets(&mut self) {
-        self.cur.for_each_reg(|r| r.is_packet_any(), |r| *r = Reg::unknown());
+        let in_packet = Mods::DYNPTR_SKB.with(Mods::DYNPTR_XDP).with(Mods::DYNPTR_SKB_META);
+        let moves = |r: &Reg| r.is_packet_any() || r.kind == Kind::Mem && r.mods.any(in_packet);
+        self.cur.for_each_reg(moves, |r| *r = Reg::unknown());
     }
 }

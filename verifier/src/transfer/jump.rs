@@ -7,10 +7,11 @@
 //! how far the packet can be read.
 
 use super::alu::width;
+use super::fields::{Fields, MapFields};
 use crate::domain::{Alu, Cond as Test, Width};
-use crate::explore::{Judged, Linked, MAX_LINKED, Next, Walker, pack};
+use crate::explore::{Judged, Linked, LinkedRegs, MAX_LINKED, Next, Walker, pack};
 use crate::state::{ADD_CONST, ADD_CONST32, Access, Kind, Mods, Reg, State};
-use alloc::vec::Vec;
+use alloc::rc::Rc;
 use oxbpf_isa::insn::{Cond, Operand, Reg as R, Width as InsnWidth};
 
 /// Packets are read up to here at most (Linux `MAX_PACKET_OFF`).
@@ -137,12 +138,14 @@ impl Walker<'_> {
             {
                 self.mark_precise(src.index())?;
             }
+            self.note_branch(taken, !taken);
             if self.log.on() {
                 self.log_state();
             }
             return Ok(if taken { Next::To(target) } else { Next::Straight });
         }
-        let mut linked = Vec::new();
+        self.note_branch(true, true);
+        let mut linked = LinkedRegs::new();
         if matches!(src, Operand::Reg(_)) && b.is_scalar() && b.id != 0 {
             self.collect_linked(b.id, &mut linked);
         }
@@ -172,6 +175,12 @@ impl Walker<'_> {
             self.log_state();
         }
         Ok(Next::Straight)
+    }
+
+    fn note_branch(&mut self, taken: bool, falls_through: bool) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.branch(self.at, taken, falls_through);
+        }
     }
 
     /// Cuts the ranges of both numbers on both sides.
@@ -214,7 +223,7 @@ impl Walker<'_> {
                     _ => None,
                 };
                 if let Some(state) = equal {
-                    not_null(&self.program.maps, state.reg_mut(of.index()));
+                    not_null(&self.program.maps, &self.map_fields, state.reg_mut(of.index()));
                 }
             }
         }
@@ -231,14 +240,14 @@ impl Walker<'_> {
     /// All copies of a pointer that may be null become null, or cease to be possibly so.
     fn settle_null(&mut self, of: &Reg, is_null: bool, other: Option<&mut State>) {
         let (id, ref_id) = (of.id, of.ref_id);
-        let maps = &self.program.maps;
+        let (maps, fields) = (&self.program.maps, &self.map_fields);
         let state = match other {
             Some(other) => other,
             None => &mut self.cur,
         };
         if is_null && ref_id != 0 && ref_id == id {
             // Nothing was acquired after all.
-            state.refs.retain(|r| r.id != id);
+            state.refs.retain(|r| !r.is_object() || r.id != id);
         }
         state.for_each_reg(
             |r| r.maybe_null() && r.id == id,
@@ -247,14 +256,21 @@ impl Walker<'_> {
                     *r = Reg::known(0);
                     return;
                 }
-                not_null(maps, r);
-                r.id = 0;
+                not_null(maps, fields, r);
+                // The identity of a lock's value tells the lock.
+                let index = super::maps::index_of(r.a);
+                let has_lock = |f: &Rc<Fields>| f.has_lock();
+                if r.kind != Kind::MapValue
+                    || !fields.of(index, super::maps::is_inner(r.a)).is_some_and(has_lock)
+                {
+                    r.id = 0;
+                }
             },
         );
     }
 
     /// Registers and slots with this id, as far as they are still read.
-    fn collect_linked(&self, id: u32, linked: &mut Vec<Linked>) {
+    fn collect_linked(&self, id: u32, linked: &mut LinkedRegs) {
         let id = id & !ADD_CONST;
         let matches = |r: &Reg| r.is_scalar() && r.id & !ADD_CONST == id;
         for (n, frame) in self.cur.frames.iter().enumerate().rev() {
@@ -280,7 +296,7 @@ impl Walker<'_> {
 }
 
 /// A pointer that is not null after all. What a lookup in a map of maps gave is then a map.
-fn not_null(maps: &[alloc::sync::Arc<oxbpf_isa::program::MapDef>], reg: &mut Reg) {
+fn not_null(maps: &[alloc::sync::Arc<oxbpf_isa::program::MapDef>], fields: &MapFields, reg: &mut Reg) {
     reg.mods = reg.mods.without(Mods::MAYBE_NULL);
     if reg.kind != Kind::MapValue {
         return;
@@ -293,9 +309,10 @@ fn not_null(maps: &[alloc::sync::Arc<oxbpf_isa::program::MapDef>], reg: &mut Reg
     match map.kind() {
         Some(MapType::ArrayOfMaps | MapType::HashOfMaps) => {
             reg.kind = Kind::MapPtr;
+            let index = super::maps::index_of(reg.a);
             reg.a = super::maps::inner(reg.a);
             // Timers of the inner map would tell maps apart by this.
-            reg.b = if super::maps::needs_uid(map.inner.as_deref()) { reg.id } else { 0 };
+            reg.b = if fields.of(index, true).is_some_and(|f| f.needs_uid()) { reg.id } else { 0 };
         }
         Some(MapType::Xskmap) => reg.kind = Kind::XdpSock,
         Some(MapType::Sockmap | MapType::Sockhash) => reg.kind = Kind::Socket,
@@ -310,7 +327,7 @@ fn sync_linked(state: &mut State, known: usize, linked: &[Linked]) {
         let frame = l.frame as usize;
         let reg = match l.is_reg {
             true => state.frames[frame].regs[l.index as usize],
-            false => state.frames[frame].stack[l.index as usize].reg,
+            false => *state.frames[frame].stack[l.index as usize].reg,
         };
         let is_known = l.is_reg && frame == state.curframe() && l.index as usize == known;
         if !reg.is_scalar() || is_known || (reg.id & !ADD_CONST) != (known_reg.id & !ADD_CONST) {
@@ -319,7 +336,7 @@ fn sync_linked(state: &mut State, known: usize, linked: &[Linked]) {
         let Some(updated) = synced(&known_reg, &reg) else { continue };
         match l.is_reg {
             true => state.frame_mut(frame).regs[l.index as usize] = updated,
-            false => state.frame_mut(frame).stack_mut()[l.index as usize].reg = updated,
+            false => state.frame_mut(frame).stack_mut()[l.index as usize].reg = updated.into(),
         }
     }
 }

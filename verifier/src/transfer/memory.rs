@@ -5,11 +5,11 @@
 //! tables of [`KernelModel`](oxbpf_isa::kernel::KernelModel), sockets by theirs, alignment.
 
 use super::alu::MAX_OFFSET;
-use super::maps::Special;
 use crate::domain::Tnum;
 use crate::explore::{Judged, Next, Stop, Walker};
 use crate::report::Finding;
 use crate::state::{Kind, Mods, Reg};
+use crate::types::Part;
 use crate::verdict::Feature;
 use alloc::format;
 use alloc::string::String;
@@ -35,52 +35,80 @@ pub(super) enum Value {
 }
 
 impl Walker<'_> {
-    pub(super) fn load(&mut self, size: Size, signed: bool, dst: R, base: R, off: i16) -> Judged<Next> {
+    /// With `strict`, the address must be aligned whatever the program asks for.
+    pub(super) fn load(
+        &mut self,
+        size: Size,
+        signed: bool,
+        dst: R,
+        base: R,
+        off: i16,
+        strict: bool,
+    ) -> Judged<Next> {
         self.readable(base)?;
         self.writable(dst)?;
-        let before = *self.cur.reg(base.index());
+        let before = self.pointer_kind(base.index());
         self.access(
             base.index(),
             i32::from(off),
             size.bytes(),
             Way::Read,
             Value::Into(dst.index()),
-            false,
+            strict,
             signed,
         )?;
         self.hold_pointer_kind(before, true)?;
-        let num = self.sanitize(self.cur.reg(dst.index()).num)?;
-        if self.cur.reg(dst.index()).num != num {
-            self.cur.reg_mut(dst.index()).num = num;
+        if let Some(recorder) = &mut self.recorder {
+            recorder.loaded(self.at, before.0, self.cur.reg(dst.index()));
         }
-        Ok(Next::Straight)
+        self.sanitize_reg(dst)
     }
 
-    pub(super) fn store(&mut self, size: Size, base: R, off: i16, src: Operand) -> Judged<Next> {
+    pub(super) fn store(
+        &mut self,
+        size: Size,
+        base: R,
+        off: i16,
+        src: Operand,
+        strict: bool,
+    ) -> Judged<Next> {
         if let Operand::Reg(src) = src {
             self.readable(src)?;
         }
         self.readable(base)?;
-        let before = *self.cur.reg(base.index());
-        self.access(base.index(), i32::from(off), size.bytes(), Way::Write, Value::From(src), false, false)?;
+        let before = self.pointer_kind(base.index());
+        self.access(base.index(), i32::from(off), size.bytes(), Way::Write, Value::From(src), strict, false)?;
         self.hold_pointer_kind(before, false)?;
         Ok(Next::Straight)
     }
 
     /// One instruction is rewritten for one kind of pointer, so it cannot serve two
     /// (Linux `save_aux_ptr_type`).
-    fn hold_pointer_kind(&mut self, reg: Reg, _load: bool) -> Judged<()> {
-        let special = |r: &Reg| r.is_sock() || matches!(r.kind, Kind::Ctx | Kind::BtfId);
+    fn hold_pointer_kind(&mut self, through: (Kind, Mods), may_differ: bool) -> Judged<()> {
+        let special = |kind: Kind| kind.is_sock() || matches!(kind, Kind::Ctx | Kind::BtfId);
         let seen = &mut self.pointer_kinds[self.at as usize];
         match seen {
-            None => *seen = Some(reg),
+            None => *seen = Some(through),
             Some(old) => {
-                if !old.same_type(&reg) && (special(old) || special(&reg)) {
+                if *old == through || !special(old.0) && !special(through.0) {
+                    return Ok(());
+                }
+                let is_object = |kind: Kind| matches!(kind, Kind::BtfId | Kind::Mem);
+                if !may_differ || !is_object(old.0) || !is_object(through.0) {
                     return Err(Finding::DifferentPointers.into());
                 }
+                // The load is made one that may fail.
+                let kind = if old.0 == Kind::Mem { Kind::Mem } else { through.0 };
+                let both = |of: Mods| if old.1.has(of) || through.1.has(of) { of } else { Mods::NONE };
+                *old = (kind, both(Mods::UNTRUSTED).with(both(Mods::RDONLY)));
             }
         }
         Ok(())
+    }
+
+    fn pointer_kind(&self, r: usize) -> (Kind, Mods) {
+        let reg = self.cur.reg(r);
+        (reg.kind, reg.mods)
     }
 
     pub(super) fn atomic(
@@ -113,7 +141,7 @@ impl Walker<'_> {
             *self.cur.reg_mut(dst.index()) = Reg::unknown();
         }
         let (r, off, bytes) = (base.index(), i32::from(off), size.bytes());
-        let before = *self.cur.reg(r);
+        let before = self.pointer_kind(r);
         // First the load, then the store of something.
         self.access(r, off, bytes, Way::Read, Value::None, true, false)?;
         if let Some(dst) = dst {
@@ -124,50 +152,45 @@ impl Walker<'_> {
         Ok(Next::Straight)
     }
 
+    /// The kernel judges the access before it looks where it goes.
     pub(super) fn load_acquire(&mut self, size: Size, dst: R, base: R, off: i16) -> Judged<Next> {
-        self.readable(base)?;
-        self.writable(dst)?;
-        self.not_to_atomics_load(base)?;
-        self.load(size, false, dst, base, off)
+        self.load(size, false, dst, base, off, true)?;
+        match self.atomic_place(base) {
+            true => Ok(Next::Straight),
+            false => {
+                let ty = self.cur.reg(base.index()).type_name();
+                Err(Finding::AtomicLoadFrom { reg: base.number(), ty }.into())
+            }
+        }
     }
 
     pub(super) fn store_release(&mut self, size: Size, base: R, off: i16, src: R) -> Judged<Next> {
-        self.readable(src)?;
-        self.readable(base)?;
+        self.store(size, base, off, Operand::Reg(src), true)?;
         self.not_to_atomics(base)?;
-        self.store(size, base, off, Operand::Reg(src))
+        Ok(Next::Straight)
     }
 
     fn not_to_atomics(&self, base: R) -> Judged<()> {
-        let reg = self.cur.reg(base.index());
-        match reg.kind {
-            Kind::Ctx
-            | Kind::Packet
-            | Kind::PacketMeta
-            | Kind::FlowKeys
-            | Kind::Socket
-            | Kind::SockCommon
-            | Kind::TcpSock
-            | Kind::XdpSock => Err(Finding::AtomicInto { reg: base.number(), ty: reg.type_name() }.into()),
-            _ => Ok(()),
+        if self.atomic_place(base) {
+            return Ok(());
         }
+        let ty = self.cur.reg(base.index()).type_name();
+        Err(Finding::AtomicInto { reg: base.number(), ty }.into())
     }
 
-    fn not_to_atomics_load(&self, base: R) -> Judged<()> {
-        let reg = self.cur.reg(base.index());
-        match reg.kind {
+    /// Whether what the register points to can be accessed atomically (Linux `atomic_ptr_type_ok`).
+    fn atomic_place(&self, base: R) -> bool {
+        !matches!(
+            self.cur.reg(base.index()).kind,
             Kind::Ctx
-            | Kind::Packet
-            | Kind::PacketMeta
-            | Kind::FlowKeys
-            | Kind::Socket
-            | Kind::SockCommon
-            | Kind::TcpSock
-            | Kind::XdpSock => {
-                Err(Finding::AtomicLoadFrom { reg: base.number(), ty: reg.type_name() }.into())
-            }
-            _ => Ok(()),
-        }
+                | Kind::Packet
+                | Kind::PacketMeta
+                | Kind::FlowKeys
+                | Kind::Socket
+                | Kind::SockCommon
+                | Kind::TcpSock
+                | Kind::XdpSock
+        )
     }
 
     /// Judges an access of `size` bytes at `off` from the register, and does it.
@@ -185,6 +208,9 @@ impl Walker<'_> {
         let reg = *self.cur.reg(r);
         self.aligned(&reg, off, size, strict_once)?;
         let off = off.wrapping_add(reg.off);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.access(self.at, &reg, off, size, self.cur.curframe());
+        }
         let number = r as u8;
         let cannot_write = || Err(Stop::from(Finding::CannotWrite { reg: number, ty: reg.type_name() }));
         let into = if let Value::Into(dst) = value { Some(dst) } else { None };
@@ -251,9 +277,17 @@ impl Walker<'_> {
                 self.buffer_offset(r, &reg, "tracepoint", off, size)?;
                 self.set_unknown(into);
             }
-            Kind::BtfId if !reg.maybe_null() => return Err(Stop::Unknown(Feature::KernelTypes)),
-            Kind::MapPtr => return Err(Stop::Unknown(Feature::KernelTypes)),
-            Kind::Buf if !reg.maybe_null() => return Err(Stop::Unknown(Feature::KernelTypes)),
+            Kind::BtfId if !reg.maybe_null() => self.typed_access(r, off, size, way, into)?,
+            Kind::MapPtr if reg.mods == Mods::NONE => self.map_access(r, off, size, way, into)?,
+            Kind::Buf if !reg.maybe_null() => {
+                let is_readonly = reg.mods.has(Mods::RDONLY);
+                if way == Way::Write && is_readonly {
+                    return cannot_write();
+                }
+                let name = if is_readonly { "rdonly" } else { "rdwr" };
+                self.buffer_offset(r, &reg, name, off, size)?;
+                self.set_unknown(into);
+            }
             _ => return Err(Finding::InvalidMemAccess { reg: number, ty: reg.type_name() }.into()),
         }
         if let Some(dst) = into
@@ -333,7 +367,7 @@ impl Walker<'_> {
         self.region(r, off, size, value_size, zero_ok)
     }
 
-    fn is_readonly_kind(&self, kind: Option<MapType>) -> bool {
+    pub(super) fn is_readonly_kind(&self, kind: Option<MapType>) -> bool {
         use oxbpf_isa::kernel::MapFlags;
         let record = kind.and_then(|k| self.model.map(k));
         record.is_some_and(|r| r.flags.contains(MapFlags::RDONLY_IN_PROGRAMS))
@@ -341,18 +375,15 @@ impl Walker<'_> {
 
     /// Fields of the value that only helpers may touch.
     pub(super) fn not_special(&mut self, reg: &Reg, off: i32, size: u32) -> Judged<()> {
-        let specials = self.specials_of(reg.a);
+        let fields = self.fields_of(reg.a);
         let low = i64::from(off) + reg.num.smin();
         let high = (i64::from(off)).wrapping_add(reg.num.umax() as i64).wrapping_add(i64::from(size));
-        for &Special { name, off, size } in specials.iter() {
-            if low < i64::from(off + size) && i64::from(off) < high {
-                if name == super::maps::KPTR {
+        for field in fields.all() {
+            if low < i64::from(field.off + field.size) && i64::from(field.off) < high {
+                if field.kind.is_pointer() {
                     return Err(Stop::Unknown(Feature::KernelPointers));
                 }
-                if name == "bpf_refcount" {
-                    return Err(Stop::Unknown(Feature::OwnedObjects));
-                }
-                return Err(Finding::SpecialField { name }.into());
+                return Err(Finding::SpecialField { name: field.kind.shown() }.into());
             }
         }
         Ok(())
@@ -434,9 +465,22 @@ impl Walker<'_> {
             Ok(found) if signed && found.reg != CtxReg::Scalar => return Err(self.bad_ctx(off, size)),
             Ok(found) => found,
             Err(CtxRefusal::Invalid) => return Err(self.bad_ctx(off, size)),
-            Err(CtxRefusal::TypedByBtf | CtxRefusal::OfTarget) => {
-                return Err(Stop::Unknown(Feature::KernelTypes));
+            Err(CtxRefusal::TypedByBtf) => {
+                let Some(mut found) = self.typed_context(off, size, way)? else {
+                    return Err(self.bad_ctx(off, size));
+                };
+                if signed && !found.is_scalar() {
+                    return Err(self.bad_ctx(off, size));
+                }
+                if found.maybe_null() {
+                    found.id = self.fresh_id();
+                }
+                if let Some(dst) = into {
+                    *self.cur.reg_mut(dst) = found;
+                }
+                return Ok(());
             }
+            Err(CtxRefusal::OfTarget) => return Err(Stop::Unknown(Feature::Target)),
             Err(_) => return Err(Stop::Unknown(Feature::Context)),
         };
         let Some(dst) = into else { return Ok(()) };
@@ -453,6 +497,12 @@ impl Walker<'_> {
             CtxReg::SocketOrNull => (Kind::Socket, Mods::MAYBE_NULL),
             CtxReg::SockCommonOrNull => (Kind::SockCommon, Mods::MAYBE_NULL),
             CtxReg::TpBuffer => (Kind::TpBuffer, Mods::NONE),
+            CtxReg::TrustedBtf(name) => {
+                let id = self.types.find(name, oxbpf_isa::btf::Kind::Struct);
+                let id = id.ok_or(Stop::Unknown(Feature::KernelTypes))?;
+                *self.cur.reg_mut(dst) = Reg::typed(Part::VMLINUX, id, Mods::TRUSTED);
+                return Ok(());
+            }
             _ => return Err(Stop::Unknown(Feature::KernelTypes)),
         };
         let mut reg = Reg::pointer(kind, mods);
@@ -504,7 +554,20 @@ impl Walker<'_> {
         }
     }
 
-    fn buffer_offset(&mut self, r: usize, reg: &Reg, name: &'static str, off: i32, size: u32) -> Judged<()> {
+    /// The same where a fixed offset does not matter.
+    pub(super) fn fixed_offset(&mut self, reg: &Reg, r: usize) -> Judged<()> {
+        let off = reg.off.min(0);
+        self.pointer_offset(&Reg { off, ..*reg }, r)
+    }
+
+    pub(super) fn buffer_offset(
+        &mut self,
+        r: usize,
+        reg: &Reg,
+        name: &'static str,
+        off: i32,
+        size: u32,
+    ) -> Judged<()> {
         let number = r as u8;
         if off < 0 {
             return Err(Finding::BufferOffset { reg: number, name, off, size }.into());

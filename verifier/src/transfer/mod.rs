@@ -7,31 +7,46 @@
 mod alu;
 mod args;
 mod call;
+mod dangling;
 mod depth;
+mod dynptr;
+mod fields;
+mod format;
+mod iter;
 mod jump;
+mod kfunc;
+mod kfunc_args;
+mod later;
+mod locks;
+mod malformed;
 mod maps;
 mod memory;
 mod sock;
 mod stack;
 mod subprog;
+mod typed;
 
+pub(crate) use dangling::dangling;
 pub(crate) use depth::check_depth;
-pub(crate) use maps::{Special, check_maps};
+pub(crate) use fields::MapFields;
+pub(crate) use maps::{index_of, is_inner, unknown_map, unusable};
 
 use crate::explore::{Judged, Next, Stop, Walker};
 use crate::report::Finding;
 use crate::state::{Kind, Mods, Reg};
 use crate::structure::Slot;
+use crate::types::symbol;
 use crate::verdict::Feature;
 use alloc::vec::Vec;
-use oxbpf_isa::insn::{Callee, DecodeError, Form, Imm64, Insn, PacketBase, Reg as R, Size};
-use oxbpf_isa::kernel::{MapType, ProgFlags, RetRule};
+use oxbpf_isa::btf::Linkage;
+use oxbpf_isa::insn::{Callee, Imm64, Insn, PacketBase, Reg as R, Size};
+use oxbpf_isa::kernel::{AttachType, MapType, ProgFlags, ProgType, RetRule};
 
 impl Walker<'_> {
     pub(crate) fn step(&mut self) -> Judged<Next> {
         let insn = match self.structure.insns[self.at as usize] {
             Slot::Insn(insn) => insn,
-            Slot::Bad(error) => return Err(self.bad(error)),
+            Slot::Bad(error) => return Err(self.malformed(error)),
             Slot::Second => return Err(Stop::Unknown(Feature::Internal)),
         };
         match insn {
@@ -41,9 +56,9 @@ impl Walker<'_> {
             Insn::MovSx { width, from, dst, src } => self.movsx(width, from, dst, src),
             Insn::AddrSpaceCast { .. } => Err(Stop::Unknown(Feature::Arena)),
             Insn::Endian { op, size, dst } => self.endian(op, size, dst),
-            Insn::Load { size, signed, dst, base, off } => self.load(size, signed, dst, base, off),
+            Insn::Load { size, signed, dst, base, off } => self.load(size, signed, dst, base, off, false),
             Insn::LoadAcquire { size, dst, base, off } => self.load_acquire(size, dst, base, off),
-            Insn::Store { size, base, off, src } => self.store(size, base, off, src),
+            Insn::Store { size, base, off, src } => self.store(size, base, off, src, false),
             Insn::StoreRelease { size, base, off, src } => self.store_release(size, base, off, src),
             Insn::Atomic { op, fetch, size, base, off, src } => self.atomic(op, fetch, size, base, off, src),
             Insn::LdImm64 { dst, imm } => self.wide_load(dst, imm),
@@ -61,10 +76,11 @@ impl Walker<'_> {
             }
             Insn::Call(callee) => {
                 self.jumps += 1;
+                self.callable_under_lock(callee)?;
                 match callee {
                     Callee::Helper(id) => self.call_helper(id),
                     Callee::Subprog(off) => self.call_subprog(off),
-                    Callee::Kfunc { .. } => Err(Stop::Unknown(Feature::Kfuncs)),
+                    Callee::Kfunc { .. } => self.call_kfunc(),
                     Callee::Reg(_) => Err(Stop::Unknown(Feature::Internal)),
                 }
             }
@@ -73,25 +89,6 @@ impl Walker<'_> {
                 self.jumps += 1;
                 self.exit()
             }
-        }
-    }
-
-    /// An instruction that is none.
-    fn bad(&self, error: DecodeError) -> Stop {
-        match error {
-            DecodeError::UnknownOpcode { code } => Finding::UnknownOpcode { code }.into(),
-            DecodeError::Register { number, .. } => Finding::InvalidRegister { number }.into(),
-            // The kernel looks at fewer fields of a wide load than the decoder does.
-            DecodeError::Reserved { form: Form::LdImm64, .. } => Stop::Unknown(Feature::Internal),
-            DecodeError::Reserved { .. } => {
-                let code = self.program.insns[self.at as usize].code;
-                match reserved_form(code) {
-                    Some(form) => Finding::ReservedFields { form }.into(),
-                    None => Stop::Unknown(Feature::Internal),
-                }
-            }
-            DecodeError::AtomicOp { imm, .. } => Finding::AtomicOpcode { imm }.into(),
-            _ => Stop::Unknown(Feature::Internal),
         }
     }
 
@@ -127,20 +124,22 @@ impl Walker<'_> {
                 if self.map(map as u32).and_then(|m| m.kind()) == Some(MapType::Arena) {
                     return Err(Stop::Unknown(Feature::Arena));
                 }
-                let mut reg =
+                // The value is the only one of its map, so its lock needs no identity.
+                *self.cur.reg_mut(at) =
                     Reg { a: map as u32, off: off as i32, ..Reg::pointer(Kind::MapValue, Mods::NONE) };
-                if self.has_lock(map as u32) {
-                    reg.id = self.fresh_id();
-                }
-                *self.cur.reg_mut(at) = reg;
             }
-            Imm64::BtfId { .. } => return Err(Stop::Unknown(Feature::KernelTypes)),
+            Imm64::BtfId { id, fd } => {
+                *self.cur.reg_mut(at) = symbol::resolve(&self.types, self.model, id, fd)?
+            }
             Imm64::Func(off) => {
                 let start = (i64::from(self.at) + 1 + i64::from(off)) as usize;
                 let Some(subprog) = self.structure.subprog_at(start) else {
                     return Err(Stop::Unknown(Feature::Internal));
                 };
-                if self.functions[subprog].global {
+                if self.program.funcs.is_empty() {
+                    return Err(Finding::CallbackUntyped.into());
+                }
+                if self.functions[subprog].linkage != Some(Linkage::Static) {
                     return Err(Finding::CallbackNotStatic.into());
                 }
                 *self.cur.reg_mut(at) = Reg { a: subprog as u32, ..Reg::pointer(Kind::Func, Mods::NONE) };
@@ -166,10 +165,7 @@ impl Walker<'_> {
             return Err(Finding::LdAbsNotAllowed.into());
         }
         self.readable(R::R6)?;
-        if !self.cur.refs.is_empty() {
-            self.log_references();
-            return Err(Finding::LeakAt { what: "BPF_LD_[ABS|IND]" }.into());
-        }
+        self.nothing_left("BPF_LD_[ABS|IND]", true)?;
         let ctx = *self.cur.reg(6);
         if ctx.kind != Kind::Ctx {
             return Err(Finding::LdAbsContext.into());
@@ -199,12 +195,7 @@ impl Walker<'_> {
     /// The program, or a function of it, ends.
     fn exit(&mut self) -> Judged<Next> {
         let is_program = self.cur.curframe() == 0;
-        let in_async = self.cur.cur().in_async_callback;
-        if (is_program || in_async) && !self.cur.refs.is_empty() {
-            self.log_references();
-            let what = "BPF_EXIT instruction in main prog";
-            return Err(Finding::LeakAt { what }.into());
-        }
+        self.nothing_left("BPF_EXIT instruction in main prog", is_program)?;
         if self.cur.curframe() > 0 {
             let to = self.leave()?;
             return Ok(Next::Back(to));
@@ -222,9 +213,6 @@ impl Walker<'_> {
             (_, true) => RetRule::Any,
             _ => self.model.return_rule(&self.kind),
         };
-        if rule == RetRule::ByTarget {
-            return Err(Stop::Unknown(Feature::KernelTypes));
-        }
         if rule == RetRule::Ignored {
             return Ok(());
         }
@@ -238,6 +226,7 @@ impl Walker<'_> {
             }
             return Ok(());
         }
+        let rule = if rule == RetRule::ByTarget { self.callback_result(&r0)? } else { rule };
         let RetRule::Within(min, max) = rule else {
             return Ok(());
         };
@@ -246,14 +235,20 @@ impl Walker<'_> {
         }
         self.mark_precise(0)?;
         let r0 = *self.cur.reg(0);
-        if !in_range(&r0, (min, max), true) {
-            return Err(bad_return(name, &r0, (min, max)).into());
+        if !in_range(&r0, (min, max), !in_async && self.prog.prog_type == ProgType::Lsm) {
+            let finding = bad_return(name, &r0, (min, max));
+            if self.kind.attach_type == AttachType::LsmCgroup && (min, max) == (1, 1) {
+                self.log.said(format_args!(
+                    "{finding}\nNote, BPF_LSM_CGROUP that attach to void LSM hooks can't modify return value!\n"
+                ));
+            }
+            return Err(finding.into());
         }
         Ok(())
     }
 }
 
-/// Whether a returned number lies in a range, looked at as 32 bits for programs.
+/// Whether a returned number lies in a range, looked at as 32 bits where `low` is set.
 pub(crate) fn in_range(r0: &Reg, (min, max): (i32, i32), low: bool) -> bool {
     match low {
         true => r0.num.smin32() >= min && r0.num.smax32() <= max,
@@ -272,27 +267,4 @@ pub(crate) fn bad_return(place: &'static str, r0: &Reg, (min, max): (i32, i32)) 
     let has =
         if has.is_empty() { alloc::string::String::from("unknown scalar value") } else { has.join(" ") };
     Finding::ReturnRange { place, has, min, max }
-}
-
-/// The form that the kernel names when an unused field is used.
-fn reserved_form(code: u8) -> Option<&'static str> {
-    use oxbpf_isa::insn::opcode::{class, jmp};
-    Some(match code & class::MASK {
-        0x04 | 0x07 => match code & 0xf0 {
-            0x80 => "BPF_NEG",
-            0xd0 => "BPF_END",
-            0xb0 => "BPF_MOV",
-            _ => "BPF_ALU",
-        },
-        0x02 => "BPF_ST",
-        0x03 => "BPF_STX",
-        0x00 => "BPF_LD_[ABS|IND]",
-        0x05 | 0x06 => match code & class::OP_MASK {
-            jmp::CALL => "BPF_CALL",
-            jmp::EXIT => "BPF_EXIT",
-            jmp::JA => "BPF_JA",
-            _ => "BPF_JMP/JMP32",
-        },
-        _ => return None,
-    })
 }

@@ -9,7 +9,7 @@
 use super::memory::Way;
 use crate::explore::{Judged, Walker};
 use crate::report::Finding;
-use crate::state::{Access, Byte, Kind, Reg, Slot};
+use crate::state::{Access, Byte, Kind, Reg, Slot, Spilled};
 use alloc::format;
 use oxbpf_isa::insn::Operand;
 
@@ -86,6 +86,7 @@ impl Walker<'_> {
         let spi = byte / 8;
         self.log.scratch_slot(frame == self.cur.curframe(), spi);
         self.stack_live.ensure(&self.cur);
+        self.destroy_dynptr(frame, spi)?;
         if size == 8 {
             self.stack_live.write(frame, 1 << spi);
         }
@@ -140,8 +141,11 @@ impl Walker<'_> {
 
     /// Stores a register at the beginning of a slot.
     fn save(&mut self, frame: usize, spi: usize, reg: Reg, size: u32) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.spilled(self.at, &reg, frame == self.cur.curframe());
+        }
         let slot = &mut self.cur.frame_mut(frame).stack_mut()[spi];
-        slot.reg = reg;
+        slot.reg = reg.into();
         let size = size as usize;
         for byte in &mut slot.bytes[8 - size..] {
             *byte = Byte::Spill;
@@ -161,6 +165,9 @@ impl Walker<'_> {
             None => false,
         };
         self.stack_live.ensure(&self.cur);
+        for i in min..max {
+            self.destroy_dynptr(frame, (-i - 1) as usize / 8)?;
+        }
         let mut zero_used = false;
         let is_cur = frame == self.cur.curframe();
         for i in min..max {
@@ -173,7 +180,7 @@ impl Walker<'_> {
                 zero_used = true;
                 continue;
             }
-            scrub(slot);
+            forget_reg(slot);
             let stays = zero && slot.bytes[byte % 8] == Byte::Zero;
             zero_used |= stays;
             slot.bytes[byte % 8] = if stays { Byte::Zero } else { Byte::Misc };
@@ -210,8 +217,9 @@ impl Walker<'_> {
         self.log.scratch_slot(frame == self.cur.curframe(), spi);
         self.stack_live.ensure(&self.cur);
         self.stack_live.read(frame, 1 << spi);
-        let slot = self.cur.frames[frame].stack[spi];
+        let slot = self.cur.frames[frame].stack[spi].clone();
         if !slot.is_spill() {
+            readable_bytes(&slot, byte, off, size)?;
             self.set_from_bytes(frame, i64::from(off), i64::from(off) + i64::from(size), dst);
             return Ok(());
         }
@@ -224,7 +232,7 @@ impl Walker<'_> {
             let Some(dst) = dst else { return Ok(()) };
             // Little-endian: a narrower load from the start of what was stored.
             if size <= spill_size && off % 8 == 0 {
-                let mut reg = slot.reg;
+                let mut reg = *slot.reg;
                 if reg.num.needed_bits() > 8 * size {
                     (reg.id, reg.off) = (0, 0);
                 }
@@ -244,7 +252,7 @@ impl Walker<'_> {
                 }
             }
         } else if let Some(dst) = dst {
-            *self.cur.reg_mut(dst) = slot.reg;
+            *self.cur.reg_mut(dst) = *slot.reg;
         }
         if is_fill {
             self.push_step(Access { stack: Some((frame as u8, spi as u8)), ..Access::default() }, 0);
@@ -265,6 +273,19 @@ impl Walker<'_> {
             }
         }
         *self.cur.reg_mut(dst) = if zeros { Reg::known(0) } else { Reg::unknown() };
+    }
+
+    /// A helper that fills memory must not fill a dynptr.
+    fn spare_dynptrs(&self, frame: usize, min: i64, end: i64) -> Judged<()> {
+        let stack = &self.cur.frames[frame].stack;
+        let is_dynptr = |i: i64| {
+            let byte = (-i - 1) as usize;
+            stack.get(byte / 8).is_some_and(|slot| slot.bytes[byte % 8] == Byte::Dynptr)
+        };
+        match (min..end).find(|&i| is_dynptr(i)) {
+            Some(off) => Err(Finding::DynptrMayWrite { off }.into()),
+            None => Ok(()),
+        }
     }
 
     /// A helper, or a load at a variable offset, touches a range of the stack. With `raw`, the
@@ -292,6 +313,7 @@ impl Walker<'_> {
             None => (reg.num.smin() + i64::from(off), reg.num.smax() + i64::from(off)),
         };
         if raw && reg.num.is_const() {
+            self.spare_dynptrs(frame, min, max + size)?;
             return Ok(true);
         }
         self.stack_live.ensure(&self.cur);
@@ -302,6 +324,9 @@ impl Walker<'_> {
             let Some(slot) = self.cur.frames[frame].stack.get(spi) else {
                 return Err(crate::explore::Stop::Unknown(crate::verdict::Feature::Internal));
             };
+            if matches!(slot.bytes[byte % 8], Byte::Dynptr | Byte::Iter) {
+                return Err(unreadable(&reg, r, min, i, size).into());
+            }
             self.stack_live.read(frame, 1 << spi);
             match slot.bytes[byte % 8] {
                 Byte::Misc => {}
@@ -310,10 +335,11 @@ impl Walker<'_> {
                         self.cur.frame_mut(frame).stack_mut()[spi].bytes[byte % 8] = Byte::Misc;
                     }
                 }
+                Byte::Dynptr | Byte::Iter => {}
                 Byte::Spill => {
                     if clobber {
                         let slot = &mut self.cur.frame_mut(frame).stack_mut()[spi];
-                        slot.reg = Reg::unknown();
+                        slot.reg = Reg::unknown().into();
                         misc(slot);
                     }
                 }
@@ -323,12 +349,39 @@ impl Walker<'_> {
     }
 }
 
-/// A slot that held a register does not any more.
+/// A slot that held a register or an object does not any more.
 fn scrub(slot: &mut Slot) {
-    if slot.is_spill() {
+    if slot.is_special() {
         misc(slot);
     }
-    slot.reg = Reg::not_init();
+    forget_reg(slot);
+}
+
+/// What reference was here is remembered, as in the kernel, which misses it when a dynptr ends.
+fn forget_reg(slot: &mut Slot) {
+    let ref_id = slot.reg.ref_id;
+    slot.reg = Spilled::NONE;
+    if ref_id != 0 {
+        slot.reg.ref_id = ref_id;
+    }
+}
+
+/// Whether bytes that hold no register may be loaded.
+fn readable_bytes(slot: &Slot, byte: usize, off: i32, size: u32) -> Judged<()> {
+    let hidden = (0..size as usize).find(|i| matches!(slot.bytes[(byte - i) % 8], Byte::Dynptr | Byte::Iter));
+    match hidden {
+        Some(at) => Err(Finding::StackReadBytes { off, at: at as i32, size }.into()),
+        None => Ok(()),
+    }
+}
+
+/// A byte in a range that is not to be read.
+fn unreadable(reg: &Reg, r: usize, min: i64, at: i64, size: i64) -> Finding {
+    let (number, at) = (r as u8, at - min);
+    match reg.num.is_const() {
+        true => Finding::StackRangeRead { reg: number, off: min, at, size },
+        false => Finding::StackRangeReadVar { reg: number, var_off: format!("{}", reg.num.tnum()), at, size },
+    }
 }
 
 /// Every byte that was written may be anything.

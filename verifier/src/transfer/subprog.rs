@@ -6,17 +6,20 @@
 //! it only has to fit that. Callbacks are walked as often as it takes until nothing new is found.
 
 use super::args::Seen;
+use super::call::USER_RINGBUF_DRAIN;
+use super::dynptr::Wanted;
 use super::memory::Way;
 use super::{bad_return, in_range};
 use crate::explore::{Judged, Next, Stop, Walker};
 use crate::report::Finding;
-use crate::state::{Frame, Kind, MAX_FRAMES, Mods, Reg};
+use crate::state::{DynptrType, Frame, Kind, MAX_FRAMES, Mods, Reg};
+use crate::types::Part;
 use crate::verdict::Feature;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use oxbpf_isa::btf::{Btf, Type, TypeId};
-use oxbpf_isa::kernel::ProgType;
+use oxbpf_isa::btf::{Btf, Kind as BtfKind, Type, TypeId};
+use oxbpf_isa::kernel::{Arg, ArgKind, ProgType};
 
 const FIND_VMA: i32 = 180;
 const LOOP: i32 = 181;
@@ -27,6 +30,7 @@ pub(crate) enum Param {
     Scalar,
     Ctx,
     Memory { size: u32, nullable: bool },
+    Dynptr,
 }
 
 impl Walker<'_> {
@@ -87,7 +91,11 @@ impl Walker<'_> {
             if let Some((_, Type::Struct(s))) = btf.resolved(to)
                 && s.name == "bpf_dynptr"
             {
-                return Err(Stop::Unknown(Feature::Dynptrs));
+                if tagged_nonnull >> n & 1 == 1 {
+                    return Err(unknown);
+                }
+                params.push(Param::Dynptr);
+                continue;
             }
             let size = btf.size_of(btf.skip_modifiers(to)).ok_or(unknown.clone())?;
             params.push(Param::Memory { size, nullable: tagged_nonnull >> n & 1 == 0 });
@@ -143,6 +151,7 @@ impl Walker<'_> {
             *self.cur.reg_mut(n + 1) = match param {
                 Param::Scalar => Reg::unknown(),
                 Param::Ctx => Reg::pointer(Kind::Ctx, Mods::NONE),
+                Param::Dynptr => Reg::dynptr(DynptrType::Local, true, self.fresh_id()),
                 Param::Memory { size, nullable } => {
                     let mods = if nullable { Mods::MAYBE_NULL } else { Mods::NONE };
                     let id = if nullable { self.fresh_id() } else { 0 };
@@ -191,7 +200,15 @@ impl Walker<'_> {
 
     fn call_global(&mut self, subprog: usize) -> Judged<Next> {
         let name = self.subprog_name(subprog);
-        let invalid = || Stop::from(Finding::GlobalArgs { subprog, name: name.clone() });
+        if self.cur.active_lock().is_some() {
+            return Err(Finding::GlobalUnderLock.into());
+        }
+        // The kernel looks at the arguments first, but says this before what it found there.
+        let sleeps = self.functions[subprog].might_sleep && !self.cur.in_sleepable;
+        let invalid = || match sleeps {
+            true => Stop::from(Finding::GlobalSleeps),
+            false => Stop::from(Finding::GlobalArgs { subprog, name: name.clone() }),
+        };
         let params = match self.params(subprog) {
             Ok(params) => params,
             Err(Stop::Reject(finding)) => {
@@ -220,14 +237,31 @@ impl Walker<'_> {
                         return Err(invalid());
                     }
                 }
+                Param::Dynptr => {
+                    let judged = self
+                        .argument_offset(&reg, r, &Arg::new(ArgKind::Dynptr))
+                        .and_then(|()| self.dynptr_argument(r, Wanted::Constant(None)));
+                    if let Err(stop) = judged {
+                        self.say(&stop);
+                        return Err(if let Stop::Reject(_) = stop { invalid() } else { stop });
+                    }
+                }
                 Param::Memory { size, nullable } => self.global_memory(r, size, nullable, &invalid)?,
             }
         }
-        self.log.line(format_args!("Func#{subprog} ('{name}') is global and assumed valid.\n"));
+        if sleeps {
+            return Err(Finding::GlobalSleeps.into());
+        }
+        if self.log.on() {
+            self.log.line(format_args!("Func#{subprog} ('{name}') is global and assumed valid.\n"));
+        }
         if self.functions[subprog].changes_pkt {
             self.forget_packets();
         }
         self.functions[subprog].called = true;
+        if let Some(recorder) = &mut self.recorder {
+            recorder.calls_global();
+        }
         self.clear_caller_saved();
         *self.cur.reg_mut(0) = Reg::unknown();
         Ok(Next::Straight)
@@ -273,6 +307,8 @@ impl Walker<'_> {
         let Some(subprog) = seen.subprog.map(|s| s as usize) else {
             return Err(Stop::Unknown(Feature::Internal));
         };
+        let vma = self.types.find("vm_area_struct", BtfKind::Struct);
+        let vma = if id == FIND_VMA { vma.ok_or(Stop::Unknown(Feature::KernelTypes))? } else { TypeId::VOID };
         self.functions[subprog].is_callback = true;
         let at = self.at;
         let later = self.cur.clone();
@@ -290,9 +326,13 @@ impl Walker<'_> {
             }
             FIND_VMA => {
                 frame.regs[1] = caller[1];
-                frame.regs[2] = Reg::pointer(Kind::BtfId, Mods::NONE);
+                frame.regs[2] = Reg::typed(Part::VMLINUX, vma, Mods::NONE);
                 frame.regs[3] = caller[4];
-                return Err(Stop::Unknown(Feature::KernelTypes));
+            }
+            USER_RINGBUF_DRAIN => {
+                self.id_gen += 1;
+                frame.regs[1] = Reg::dynptr(DynptrType::Local, true, self.id_gen);
+                frame.regs[2] = caller[3];
             }
             _ => {
                 let map = caller[1];
@@ -351,6 +391,7 @@ impl Walker<'_> {
     pub(super) fn leave_by_tail_call(&mut self) -> Judged<Next> {
         let at = self.at;
         self.push_path(at + 1, at)?;
+        self.forget_packets();
         *self.cur.reg_mut(0) = Reg::unknown();
         let to = self.leave()?;
         Ok(Next::To(to))

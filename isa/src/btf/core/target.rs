@@ -37,6 +37,13 @@ impl CoreTarget {
         self.parts[1..].iter().map(NameIndex::btf)
     }
 
+    /// The kernel's own type of this name and kind.
+    pub fn find(&self, name: &str, kind: Kind) -> Option<TypeId> {
+        let part = &self.parts[0];
+        part.find_all(essential_name(name))
+            .find(|&id| part.btf().ty(id).is_some_and(|t| t.kind() == kind && t.name() == name))
+    }
+
     /// The types of the same kind and essential name as a type of the object: the kernel's, or if it
     /// has none, the modules'.
     pub(super) fn candidates(&self, local: &Btf, id: TypeId) -> Vec<(&Btf, TypeId)> {

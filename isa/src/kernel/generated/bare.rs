@@ -10,6 +10,9 @@ pub(in crate::kernel) mod contexts {
 pub(in crate::kernel) mod helpers {
     pub(crate) const HELPERS: &[crate::kernel::HelperRecord] = &[];
 }
+pub(in crate::kernel) mod fields {
+    pub(crate) const FIELDS: &[crate::kernel::FieldRecord] = &[];
+}
 pub(in crate::kernel) mod hooks {
     pub(crate) const HOOKS: &[(&str, crate::kernel::HookTraits)] = &[];
 }
@@ -29,6 +32,11 @@ pub(in crate::kernel) mod progs {
     pub(crate) const PROGS: &[crate::kernel::ProgRecord] = &[];
     pub(crate) const RETURNS: &[crate::kernel::RetRecord] = &[];
     pub(crate) const ATTACH: &[crate::kernel::AttachRecord] = &[];
+}
+pub(in crate::kernel) mod types {
+    pub(crate) const TRACEPOINTS: &[crate::kernel::TracepointRecord] = &[];
+    pub(crate) const ITERATORS: &[crate::kernel::IteratorRecord] = &[];
+    pub(crate) const STRUCT_OPS: &[crate::kernel::StructOpsRecord] = &[];
 }
 pub(in crate::kernel) mod sections {
     pub(crate) const SECTIONS: &[crate::kernel::sections::SectionDef] = &[];

@@ -119,5 +119,5 @@ pub(crate) const KERNELS: &[KernelRecord] = &[
     KernelRecord { version: KernelVersion::new(6, 15), known: Known::Source, measured_with: Settings::NONE },
     KernelRecord { version: KernelVersion::new(6, 16), known: Known::Source, measured_with: Settings::NONE },
     KernelRecord { version: KernelVersion::new(6, 17), known: Known::Source, measured_with: Settings::NONE },
-    KernelRecord { version: KernelVersion::new(6, 18), known: Known::Measured, measured_with: Settings::from_bits(0x1) },
+    KernelRecord { version: KernelVersion::new(6, 18), known: Known::Measured, measured_with: Settings::from_bits(0x9) },
 ];

@@ -16,4 +16,4 @@ macro_rules! tables {
     };
 }
 
-tables! { contexts helpers hooks kfuncs limits maps progs sections }
+tables! { contexts fields helpers hooks kfuncs limits maps progs sections types }
