@@ -146,8 +146,7 @@ fn write_code(
             {
                 let slot = slot_of(op) as usize;
                 let mut text = String::new();
-                // Writing into a string does not fail.
-                let _ = Kernel.any(&mut text, slot, &program.insns[slot..], &names);
+                Kernel.any(&mut text, slot, &program.insns[slot..], &names).ok();
                 writeln!(out, "{}", Paint(Ink::Strong, format_args!("{slot:>5}: {text}")))?;
                 shown = line.op;
             }

@@ -56,12 +56,6 @@ impl<T: 'static> Instance<T> {
         self.linked.proven
     }
 
-    /// Whether the program may be run on this input: one that runs unchecked must get the context that
-    /// its proof speaks of.
-    pub fn accepts(&self, input: &Input<'_>) -> bool {
-        self.linked.accepts(input)
-    }
-
     /// Compiles the program now, whatever the engine's strategy, unless that is done; later runs use the
     /// machine code.
     ///
@@ -76,6 +70,12 @@ impl<T: 'static> Instance<T> {
     #[cfg(feature = "jit")]
     pub fn machine_code(&self) -> Option<&Arc<oxbpf_jit::Code>> {
         self.linked.compiled.get()
+    }
+
+    /// Whether the program may be run on this input: one that runs unchecked must get the context that
+    /// its proof speaks of.
+    pub fn accepts(&self, input: &Input<'_>) -> bool {
+        self.linked.accepts(input)
     }
 
     /// Runs the program once.

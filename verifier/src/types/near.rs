@@ -12,7 +12,7 @@ const MOST: usize = 3;
 /// The names of this kind nearest to the wanted one, as the end of a message; empty when none is near.
 pub(super) fn names(types: &Types<'_>, wanted: &str, prefix: &str, kind: Kind) -> String {
     let Some(kernel) = types.kernel else { return String::new() };
-    let most = (wanted.len() / 4).clamp(1, 4);
+    let most = (wanted.len() / 3).clamp(1, 4);
     let letters = letters(wanted);
     let mut found: Vec<(usize, &str)> = Vec::new();
     let take = |btf: &Btf| -> Vec<(usize, String)> {
