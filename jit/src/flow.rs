@@ -49,7 +49,8 @@ pub(crate) struct Func {
     pub live_in: Regs,
     /// Whether some jump goes backwards.
     pub loops: bool,
-    /// Frames that this function and what it calls need at most; none where calls go round.
+    /// Frames that this function and what it calls need at most; none where calls go round, and where
+    /// such a function calls it.
     pub depth: Option<usize>,
     /// Whether hosts may call it by its address.
     pub by_address: bool,
@@ -213,8 +214,18 @@ impl Flow {
                 depth[index] = 1 + callees.iter().map(|&c| depth[c]).max().unwrap_or(0);
             }
         }
-        for (func, depth) in self.funcs.iter_mut().zip(depth) {
-            func.depth = Some(depth).filter(|&d| d <= MAX_FRAMES);
+        let mut known: Vec<bool> = depth.iter().map(|&d| d <= MAX_FRAMES).collect();
+        // How deep a function without a depth is when it calls is not known, nor for what it calls.
+        let mut unknown: Vec<usize> = (0..known.len()).filter(|&f| !known[f]).collect();
+        while let Some(caller) = unknown.pop() {
+            for &callee in &callees[caller] {
+                if std::mem::replace(&mut known[callee], false) {
+                    unknown.push(callee);
+                }
+            }
+        }
+        for (index, func) in self.funcs.iter_mut().enumerate() {
+            func.depth = Some(depth[index]).filter(|_| known[index]);
         }
     }
 }
@@ -303,6 +314,13 @@ mod tests {
     fn calls_that_go_round_have_no_depth() {
         let flow = flow(&[Op::CallSub { to: 0 }, Op::Exit]).unwrap();
         assert_eq!(flow.funcs[0].depth, None);
+    }
+
+    #[test]
+    fn what_functions_without_depth_call_has_none() {
+        let ops = [Op::CallSub { to: 0 }, Op::CallSub { to: 3 }, Op::Exit, Op::Exit];
+        let flow = self::flow(&ops).unwrap();
+        assert_eq!((flow.funcs[0].depth, flow.funcs[1].depth), (None, None));
     }
 
     #[test]
