@@ -168,7 +168,7 @@ pub fn programs(bytes: &[u8]) {
     for &[code, regs, off, imm] in chunks {
         let code = CODES[usize::from(code) % CODES.len()];
         let (dst, src) = ((regs & 15) % 11, (regs >> 4) % 11);
-        let (off, imm) = (i16::from(off as i8) / 4 & !7, i32::from(imm as i8));
+        let (off, imm) = ((i16::from(off as i8) / 4) & !7, i32::from(imm as i8));
         insns.push(match code {
             0x85 => raw(code, 0, 0, 0, [1, 2, 3, 5, 7, 8, 44][usize::from(imm as u8) % 7]),
             // Jumps go forward, so that what is random still ends.
