@@ -51,17 +51,26 @@ pub fn first_difference(ours: &str, theirs: &str) -> String {
     out
 }
 
-/// The last line before the summary.
+/// The last line before the summary, without a summary that a line without an end runs into.
 pub fn last_words(log: &str) -> &str {
-    let plain = |l: &&str| {
-        !l.starts_with("processed ") && !l.starts_with("verification time") && !l.starts_with("stack depth")
-    };
-    log.lines().rev().find(plain).unwrap_or_default()
+    const SUMMARY: [&str; 3] = ["processed ", "verification time ", "stack depth "];
+    let plain = |line: &&str| !SUMMARY.iter().any(|start| line.starts_with(start));
+    let last = log.lines().rev().find(plain).unwrap_or_default();
+    // The first kind stands in the middle of other messages too.
+    let end = SUMMARY[1..].iter().filter_map(|start| last.find(start)).min().unwrap_or(last.len());
+    &last[..end]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn summaries_are_no_words() {
+        let log = "why\nverification time 3 usec\nstack depth 0\nprocessed 1 insns\n";
+        assert_eq!(last_words(log), "why");
+        assert_eq!(last_words("whyverification time 3 usec\nstack depth 0\n"), "why");
+    }
 
     #[test]
     fn addresses_make_no_difference() {

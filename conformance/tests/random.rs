@@ -56,6 +56,9 @@ fn classify(ours: Option<&(Judgement, String)>, theirs: &Answer, logs: bool) -> 
     }
 }
 
+/// What we said of a program, with the log; none where we panicked.
+type Ours = Option<(Judgement, String)>;
+
 /// Logs of programs that take more instructions are not compared.
 const MOST_LOGGED: u64 = 3000;
 /// A program is made smaller for so long.
@@ -68,11 +71,8 @@ struct Judges {
     level: u32,
 }
 
-/// How the two compare, what ours said, and what the kernel said.
-type Judged = (Class, Option<(Judgement, String)>, Answer);
-
 impl Judges {
-    fn judge(&self, program: &Program) -> Option<Judged> {
+    fn judge(&self, program: &Program) -> Option<(Class, Ours, Answer)> {
         let (mut theirs, _) = self.oracle.load(program, 4).ok()?;
         if self.level != 4 {
             // Long logs take long and say the same again and again.

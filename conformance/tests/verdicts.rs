@@ -206,7 +206,7 @@ fn judge(
                 tally.agree += 1;
                 tally.rejected += 1;
                 let ours = &last_words(&log).replace('\t', " ");
-                let same = ours == last;
+                let same = ours == last_words(last);
                 tally.messages += same as u32;
                 if !same {
                     notes.push(format!("message {program}: {ours:?} ({fault}) for {last:?}"));
