@@ -137,10 +137,13 @@ fn compare(seed: u64, programs: usize, tame: bool, opt: oxbpf_jit::OptLevel) -> 
             done += 1;
             let place = dice.below(4) as u32;
             let target = if dice.below(2) == 0 { &interpreted } else { &compiled };
-            target.insert_into(&*interpreted.maps()[10], place).ok();
+            // A program may take the target out.
+            let put = || target.insert_into(&*interpreted.maps()[10], place).ok();
             let mut ground = Ground::new(&dice, interpreted.maps());
             let on_memory = dice.below(2) == 0;
+            put();
             let expected = after(&interpreted, &mut ground, on_memory);
+            put();
             let found = after(&compiled, &mut ground, on_memory);
             let (Some(expected), Some(found)) = (expected, found) else {
                 counts[2] += 1;
