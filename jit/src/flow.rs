@@ -49,7 +49,8 @@ pub(crate) struct Func {
     pub live_in: Regs,
     /// Whether some jump goes backwards.
     pub loops: bool,
-    /// Frames that this function and what it calls need at most; none where calls go round.
+    /// Frames that this function and what it calls need at most; none where calls go round, here or on
+    /// the way here, so that frames have to be counted.
     pub depth: Option<usize>,
     /// Whether hosts may call it by its address.
     pub by_address: bool,
@@ -213,8 +214,18 @@ impl Flow {
                 depth[index] = 1 + callees.iter().map(|&c| depth[c]).max().unwrap_or(0);
             }
         }
-        for (func, depth) in self.funcs.iter_mut().zip(depth) {
-            func.depth = Some(depth).filter(|&d| d <= MAX_FRAMES);
+        // A function that one of those calls may itself be called at any depth, so it counts as well.
+        let mut counts: Vec<bool> = depth.iter().map(|&d| d > MAX_FRAMES).collect();
+        let mut todo: Vec<usize> = (0..counts.len()).filter(|&f| counts[f]).collect();
+        while let Some(index) = todo.pop() {
+            for &callee in &callees[index] {
+                if !std::mem::replace(&mut counts[callee], true) {
+                    todo.push(callee);
+                }
+            }
+        }
+        for ((func, depth), counts) in self.funcs.iter_mut().zip(depth).zip(counts) {
+            func.depth = Some(depth).filter(|_| !counts);
         }
     }
 }
@@ -301,8 +312,9 @@ mod tests {
 
     #[test]
     fn calls_that_go_round_have_no_depth() {
-        let flow = flow(&[Op::CallSub { to: 0 }, Op::Exit]).unwrap();
-        assert_eq!(flow.funcs[0].depth, None);
+        // main calls itself and f, f calls nothing: f may still be the ninth frame.
+        let flow = flow(&[Op::CallSub { to: 0 }, Op::CallSub { to: 3 }, Op::Exit, Op::Exit]).unwrap();
+        assert_eq!((flow.funcs[0].depth, flow.funcs[1].depth), (None, None));
     }
 
     #[test]
