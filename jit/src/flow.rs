@@ -49,8 +49,8 @@ pub(crate) struct Func {
     pub live_in: Regs,
     /// Whether some jump goes backwards.
     pub loops: bool,
-    /// Frames that this function and what it calls need at most; none where calls go round, and where
-    /// such a function calls it.
+    /// Frames that this function and what it calls need at most; none where calls go round, here or on
+    /// the way here, so that frames have to be counted.
     pub depth: Option<usize>,
     /// Whether hosts may call it by its address.
     pub by_address: bool,
@@ -214,18 +214,18 @@ impl Flow {
                 depth[index] = 1 + callees.iter().map(|&c| depth[c]).max().unwrap_or(0);
             }
         }
-        let mut known: Vec<bool> = depth.iter().map(|&d| d <= MAX_FRAMES).collect();
-        // How deep a function without a depth is when it calls is not known, nor for what it calls.
-        let mut unknown: Vec<usize> = (0..known.len()).filter(|&f| !known[f]).collect();
-        while let Some(caller) = unknown.pop() {
-            for &callee in &callees[caller] {
-                if std::mem::replace(&mut known[callee], false) {
-                    unknown.push(callee);
+        // A function that one of those calls may itself be called at any depth, so it counts as well.
+        let mut counts: Vec<bool> = depth.iter().map(|&d| d > MAX_FRAMES).collect();
+        let mut todo: Vec<usize> = (0..counts.len()).filter(|&f| counts[f]).collect();
+        while let Some(index) = todo.pop() {
+            for &callee in &callees[index] {
+                if !std::mem::replace(&mut counts[callee], true) {
+                    todo.push(callee);
                 }
             }
         }
-        for (index, func) in self.funcs.iter_mut().enumerate() {
-            func.depth = Some(depth[index]).filter(|_| known[index]);
+        for ((func, depth), counts) in self.funcs.iter_mut().zip(depth).zip(counts) {
+            func.depth = Some(depth).filter(|_| !counts);
         }
     }
 }
@@ -312,14 +312,8 @@ mod tests {
 
     #[test]
     fn calls_that_go_round_have_no_depth() {
-        let flow = flow(&[Op::CallSub { to: 0 }, Op::Exit]).unwrap();
-        assert_eq!(flow.funcs[0].depth, None);
-    }
-
-    #[test]
-    fn what_functions_without_depth_call_has_none() {
-        let ops = [Op::CallSub { to: 0 }, Op::CallSub { to: 3 }, Op::Exit, Op::Exit];
-        let flow = self::flow(&ops).unwrap();
+        // main calls itself and f, f calls nothing: f may still be the ninth frame.
+        let flow = flow(&[Op::CallSub { to: 0 }, Op::CallSub { to: 3 }, Op::Exit, Op::Exit]).unwrap();
         assert_eq!((flow.funcs[0].depth, flow.funcs[1].depth), (None, None));
     }
 

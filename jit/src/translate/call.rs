@@ -30,7 +30,7 @@ impl Translator<'_, '_> {
         let Some(&index) = self.flow.by_entry.get(&to) else { return };
         let callee = &self.flow.funcs[index];
         let frame = self.b.ins().iadd_imm_s(self.fp, -(FRAME_STRIDE as i64));
-        if callee.depth.is_none() {
+        if self.func.depth.is_none() {
             // Frames lie where this bit is set; below them lies the context.
             let fits = self.b.ins().band_imm_s(frame, FRAMES_AT as i64);
             let (good, bad) = (self.b.create_block(), self.cold_block());

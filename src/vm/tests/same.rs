@@ -82,8 +82,17 @@ struct After {
 }
 
 /// Runs on the ground, and puts it back as it was; none when the budget ended the run.
-fn after(instance: &Instance<()>, ground: &mut Ground, on_memory: bool) -> Option<After> {
+fn after(
+    instance: &Instance<()>,
+    target: (&Instance<()>, u32),
+    ground: &mut Ground,
+    on_memory: bool,
+) -> Option<After> {
     ground.fill_maps();
+    // Programs may take elements out of the array of programs.
+    let programs = &*instance.maps()[10];
+    (0..4u32).for_each(|index| drop(programs.delete(&index.to_ne_bytes(), 0)));
+    target.0.insert_into(programs, target.1).ok();
     let (memory, context, packet) = (ground.memory.clone(), ground.context.clone(), ground.packet.clone());
     let result = {
         // SAFETY: six words are so many bytes.
@@ -137,14 +146,11 @@ fn compare(seed: u64, programs: usize, tame: bool, opt: oxbpf_jit::OptLevel) -> 
             done += 1;
             let place = dice.below(4) as u32;
             let target = if dice.below(2) == 0 { &interpreted } else { &compiled };
-            // A program may take the target out.
-            let put = || target.insert_into(&*interpreted.maps()[10], place).ok();
+            let target = (target, place);
             let mut ground = Ground::new(&dice, interpreted.maps());
             let on_memory = dice.below(2) == 0;
-            put();
-            let expected = after(&interpreted, &mut ground, on_memory);
-            put();
-            let found = after(&compiled, &mut ground, on_memory);
+            let expected = after(&interpreted, target, &mut ground, on_memory);
+            let found = after(&compiled, target, &mut ground, on_memory);
             let (Some(expected), Some(found)) = (expected, found) else {
                 counts[2] += 1;
                 continue;
