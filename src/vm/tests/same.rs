@@ -91,7 +91,9 @@ fn after(
     ground.fill_maps();
     // Programs may take elements out of the array of programs.
     let programs = &*instance.maps()[10];
-    (0..4u32).for_each(|index| drop(programs.delete(&index.to_ne_bytes(), 0)));
+    for index in 0..4u32 {
+        programs.delete(&index.to_ne_bytes(), 0).ok();
+    }
     target.0.insert_into(programs, target.1).ok();
     let (memory, context, packet) = (ground.memory.clone(), ground.context.clone(), ground.packet.clone());
     let result = {
