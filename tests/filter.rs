@@ -220,7 +220,7 @@ fn captures_of_every_kind_give_the_same() {
         let bytes = pcap(big, nano);
         for (name, bytes) in [("plain", bytes.clone()), ("gz", gzip(&bytes))] {
             let path = dir.file(name, &bytes);
-            for engine in ["interp", "vm"] {
+            for engine in ["interp", "vm", "jit"] {
                 let count = out(&["tcp", "-r", &path, "--count", "--engine", engine]);
                 assert_eq!(count.trim(), expected.to_string(), "{big} {nano} {name} {engine}");
             }
@@ -230,7 +230,7 @@ fn captures_of_every_kind_give_the_same() {
     }
     // Ethernet and raw IP in one file: the expression is compiled for each.
     let path = dir.file("ng", &pcapng());
-    for engine in ["interp", "vm"] {
+    for engine in ["interp", "vm", "jit"] {
         let count = out(&["tcp", "-r", &path, "--count", "--engine", engine]);
         assert_eq!(count.trim(), (2 * expected).to_string());
     }
@@ -250,7 +250,7 @@ fn lengths_are_those_on_the_wire() {
     file.extend(words(&[1, 2, 40, 226]));
     file.extend([7; 40]);
     let path = dir.file("cut.pcap", &file);
-    for engine in ["interp", "vm"] {
+    for engine in ["interp", "vm", "jit"] {
         let count = |semantics: &str| {
             out(&["len > 100", "-r", &path, "--count", "--engine", engine, "--semantics", semantics])
         };
@@ -324,7 +324,7 @@ fn circumstances_are_asked_for() {
         ("ld type\njeq #4, y\nret #0\ny: ret #1", "pkttype=4"),
     ];
     for (program, ctx) in asks {
-        for engine in ["interp", "vm"] {
+        for engine in ["interp", "vm", "jit"] {
             let args = [program, "-r", EXAMPLE, "--count", "--engine", engine];
             assert_eq!(out(&args).trim(), "0", "{program}");
             let with: Vec<&str> = args.iter().copied().chain(["--ctx", ctx]).collect();
@@ -350,7 +350,7 @@ fn packets_may_begin_at_the_network_header() {
     let xt = "4,48 0 0 9,21 0 1 6,6 0 0 65535,6 0 0 0";
     let ip = records().iter().filter(|(_, p)| p[12..14] == [8, 0] && p.get(23) == Some(&6)).count();
     let mixed = records().iter().filter(|(_, p)| p.get(23) == Some(&6)).count();
-    for engine in ["interp", "vm"] {
+    for engine in ["interp", "vm", "jit"] {
         let args = [xt, "-r", EXAMPLE, "--count", "--at", "network", "--engine", engine];
         assert_eq!(out(&args).trim(), mixed.to_string());
         let args = ["ip and tcp", "-r", EXAMPLE, "--count", "--at", "network", "--engine", engine];

@@ -10,7 +10,7 @@ use oxbpf::isa::cbpf::expr::{self, LinkType, Options};
 use oxbpf::isa::cbpf::{Dialect, Filter, Packet, PacketContext, convert, explain};
 use oxbpf::isa::kernel::{KernelModel, ProgType};
 use oxbpf::isa::program::Program;
-use oxbpf::vm::{Context, ContextLayout, Engine, Input, Instance, Linker, sk_buff};
+use oxbpf::vm::{Config, Context, ContextLayout, Engine, Input, Instance, Linker, Strategy, sk_buff};
 use oxbpf_verifier::{Kernel, Verdict};
 use packets::{Random, aimed, packets};
 use std::time::Instant;
@@ -31,12 +31,16 @@ fn filter(text: &str, link: LinkType, optimize: bool) -> Option<Filter> {
     Some(Filter::check(&program, Dialect::Pcap).expect("a compiled program is legal"))
 }
 
-fn machine(filter: &Filter) -> Option<(Program, Instance<()>)> {
+/// The converted filter, interpreted and as machine code.
+fn machine(filter: &Filter) -> Option<(Program, [Instance<()>; 2])> {
     let insns = convert::convert(filter, &convert::Options::default()).ok()?;
     let mut program = Program::from_insns("filter", insns);
     program.prog_type = Some(ProgType::SocketFilter);
-    let instance = Linker::new(&Engine::default()).instantiate(&program).expect("it links");
-    Some((program, instance))
+    let instances = [Strategy::Interpret, Strategy::Compile].map(|strategy| {
+        let engine = Engine::new(Config::new().strategy(strategy));
+        Linker::new(&engine).instantiate(&program).expect("it links")
+    });
+    Some((program, instances))
 }
 
 #[test]
@@ -55,7 +59,7 @@ fn every_expression_in_every_engine() {
         for text in expressions() {
             for optimize in [true, false] {
                 let Some(filter) = filter(text, link, optimize) else { continue };
-                let Some((program, instance)) = machine(&filter) else {
+                let Some((program, instances)) = machine(&filter) else {
                     // protochain is a loop.
                     loops += 1;
                     continue;
@@ -68,11 +72,18 @@ fn every_expression_in_every_engine() {
                     let mut described = Packet::new(&packet.data);
                     described.wire_len = packet.length;
                     let expected = filter.run(&described);
-                    context.set_u32(sk_buff::LEN, described.wire_len());
-                    buffer.refill(&packet.data, 0, 0);
-                    let input = Input::context(&mut context).packet(&mut buffer);
-                    let ret = instance.run(&mut (), input).expect("no trap").ret;
-                    assert_eq!(ret, u64::from(expected), "{link} {text:?} {optimize} on {:?}", packet.data);
+                    for instance in &instances {
+                        context.set_u32(sk_buff::LEN, described.wire_len());
+                        buffer.refill(&packet.data, 0, 0);
+                        let input = Input::context(&mut context).packet(&mut buffer);
+                        let ret = instance.run(&mut (), input).expect("no trap").ret;
+                        assert_eq!(
+                            ret,
+                            u64::from(expected),
+                            "{link} {text:?} {optimize} on {:?}",
+                            packet.data
+                        );
+                    }
                     verdicts += 1;
                     matches += usize::from(expected != 0);
                 }

@@ -4,7 +4,9 @@
 use super::context::{self, Circumstances};
 use super::{Args, EngineKind, Layer};
 use crate::packet::Captured;
-use crate::vm::{Config, Context, ContextLayout, Engine, Input, Instance, Linker, Packet, Seeded, sk_buff};
+use crate::vm::{
+    Config, Context, ContextLayout, Engine, Input, Instance, Linker, Packet, Seeded, Strategy, sk_buff,
+};
 use oxbpf_isa::cbpf::{Dialect, Filter, Insn, PacketContext, convert};
 use oxbpf_isa::kernel::{KernelModel, ProgType};
 use oxbpf_isa::program::Program;
@@ -37,7 +39,9 @@ impl Runner {
         let wanted = filter.dialect() == Dialect::Socket && context::needs_more(filter.insns());
         let machine = match kind {
             EngineKind::Interp => None,
-            EngineKind::Vm => Some(Box::new(Machine::new(&filter)?)),
+            EngineKind::Vm => Some(Box::new(Machine::new(&filter, Strategy::Interpret)?)),
+            #[cfg(feature = "jit")]
+            EngineKind::Jit => Some(Box::new(Machine::new(&filter, Strategy::Compile)?)),
         };
         // The machine's context wants all of it in any case.
         let wanted = wanted || machine.is_some() || args.at == Layer::Network;
@@ -59,11 +63,11 @@ impl Runner {
 }
 
 impl Machine {
-    fn new(filter: &Filter) -> Result<Machine, NoRunner> {
+    fn new(filter: &Filter, strategy: Strategy) -> Result<Machine, NoRunner> {
         let insns = convert::convert(filter, &convert::Options::default()).map_err(NoRunner::Convert)?;
         let mut program = Program::from_insns("filter", insns);
         program.prog_type = Some(ProgType::SocketFilter);
-        let engine = Engine::new(Config::new().random(Arc::new(Seeded::new(1))));
+        let engine = Engine::new(Config::new().random(Arc::new(Seeded::new(1))).strategy(strategy));
         let mut linker = Linker::new(&engine);
         // The length that libpcap's filters ask for is that on the wire, not of what was captured. The
         // proof speaks of contexts in which it is the latter, so these run with their accesses checked.

@@ -164,6 +164,9 @@ enum EngineKind {
     Interp,
     /// Converted to eBPF, in the virtual machine.
     Vm,
+    /// Converted to eBPF, as machine code.
+    #[cfg(feature = "jit")]
+    Jit,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
