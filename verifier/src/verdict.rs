@@ -75,6 +75,8 @@ pub enum Feature {
     Descriptors,
     /// How a kernel other than the reference walks.
     KernelVersion,
+    /// What updates of the same version decide differently.
+    PatchLevel,
 }
 
 impl Feature {
@@ -101,6 +103,7 @@ impl Feature {
             Feature::Exceptions => "exceptions",
             Feature::Descriptors => "descriptors",
             Feature::KernelVersion => "kernel-version",
+            Feature::PatchLevel => "patch-level",
         }
     }
 }
@@ -128,6 +131,7 @@ impl fmt::Display for Feature {
             Feature::Exceptions => "exceptions have no model yet",
             Feature::Descriptors => "the array of descriptors that the program needs is not known",
             Feature::KernelVersion => "only the walk of Linux 6.18 has a model yet",
+            Feature::PatchLevel => "updates of this kernel version decide differently",
         })
     }
 }

@@ -195,9 +195,6 @@ findings! {
         "tail_calls are not allowed when call stack of previous frames is {bytes} bytes. Too large",
         "A function that may tail-call leaves its callers' frames on the stack; they may hold at \
         most 256 bytes together.";
-    "E0212" EINVAL LdAbsInCallback = "packet load in a callback",
-        "cannot use BPF_LD_[ABS|IND] within callback",
-        "A packet load can end the program, which a callback cannot.";
     "E0213" E2BIG FrameDepth { frames: usize } = "too many frames on a path",
         "the call stack of {frames} frames is too deep",
         "Calls may nest eight deep.";

@@ -41,6 +41,12 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether the stack keeps such a pointer; of others only bytes are left (Linux `is_spillable_regtype`).
+    #[inline]
+    pub fn is_spillable(self) -> bool {
+        !matches!(self, Kind::NotInit | Kind::Scalar | Kind::TpBuffer | Kind::Dynptr)
+    }
+
     #[inline]
     pub fn is_sock(self) -> bool {
         matches!(self, Kind::Socket | Kind::SockCommon | Kind::TcpSock | Kind::XdpSock)

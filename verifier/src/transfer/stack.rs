@@ -110,7 +110,7 @@ impl Walker<'_> {
                 self.save(frame, spi, Reg::known(imm as i64 as u64), size);
                 self.push_step(step, 0);
             }
-            Some(Operand::Reg(src)) if self.cur.reg(src.index()).is_pointer() => {
+            Some(Operand::Reg(src)) if self.cur.reg(src.index()).kind.is_spillable() => {
                 let reg = *self.cur.reg(src.index());
                 if size != 8 {
                     self.log_source(self.at);
