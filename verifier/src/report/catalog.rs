@@ -152,6 +152,9 @@ findings! {
     "E0112" EINVAL DirectValueRange { value_size: u32, off: u32 } = "address outside a map value",
         "invalid access to map value pointer, value_size={value_size} off={off}",
         "The address lies outside the value, or the array has more than one element.";
+    "E0113" E2BIG TooManyMaps { limit: usize } = "too many maps",
+        "The total number of maps per program has reached the limit of {limit}",
+        "A program names at most 64 different maps.";
     "E0130" EINVAL MayGotoFields { imm: i32 } = "may_goto with other fields",
         "invalid may_goto imm {imm}",
         "The instruction has an offset and nothing else.";
@@ -204,9 +207,9 @@ findings! {
     "E0215" EINVAL KfuncBtfNegative = "types of a kernel function",
         "negative offset disallowed for kernel module function call\nfailed to find BTF for kernel function",
         "The offset of the call names the types of a module, and is not negative.";
-    "E0216" E2BIG TooManyKfuncs = "too many kernel functions",
+    "E0216" E2BIG TooManyKfuncs { limit: usize } = "too many kernel functions",
         "too many different kernel function calls",
-        "A program calls at most 256 different kernel functions.";
+        "There is a limit to how many different kernel functions a program calls.";
     "E0217" EINVAL KfuncNoFunction { id: u32 } = "kernel function that is none",
         "kernel btf_id {id} is not a function",
         "The id in the call is not that of a function in the kernel's types.";

@@ -4,7 +4,6 @@
 //! with a variable offset, packets up to the range that comparisons have shown, the context by the
 //! tables of [`KernelModel`](oxbpf_isa::kernel::KernelModel), sockets by theirs, alignment.
 
-use super::alu::MAX_OFFSET;
 use crate::domain::Tnum;
 use crate::explore::{Judged, Next, Stop, Walker};
 use crate::report::Finding;
@@ -336,7 +335,7 @@ impl Walker<'_> {
                 Finding::MinOutside { reg: number },
             ));
         }
-        if reg.num.umax() >= MAX_OFFSET as u64 {
+        if reg.num.umax() >= self.max_offset() as u64 {
             return Err(Finding::UnboundedAccess { reg: number }.into());
         }
         let top = (reg.num.umax() as i64 + off) as i32;

@@ -6,20 +6,17 @@
 //! it only has to fit that. Callbacks are walked as often as it takes until nothing new is found.
 
 use super::args::Seen;
-use super::call::USER_RINGBUF_DRAIN;
 use super::params::Param;
 use super::{bad_return, in_range};
 use crate::explore::{Judged, Next, Stop, Walker};
+use crate::helper::{FIND_VMA, LOOP, USER_RINGBUF_DRAIN};
 use crate::report::Finding;
-use crate::state::{DynptrType, Frame, Kind, MAX_FRAMES, Mods, Reg};
+use crate::state::{DynptrType, Frame, Kind, Mods, Reg};
 use crate::types::Part;
 use crate::verdict::Feature;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use oxbpf_isa::btf::{Kind as BtfKind, Type, TypeId};
-
-const FIND_VMA: i32 = 180;
-const LOOP: i32 = 181;
 
 impl Walker<'_> {
     /// What is read of a function's name.
@@ -76,7 +73,7 @@ impl Walker<'_> {
 
     fn push_frame(&mut self, subprog: usize) -> Judged<()> {
         let frames = self.cur.frames.len();
-        if frames >= MAX_FRAMES {
+        if frames as u64 >= self.model.limits().call_frames {
             return Err(Finding::FrameDepth { frames: frames + 1 }.into());
         }
         let mut frame = Frame::new(self.at, frames, subprog as u32);
