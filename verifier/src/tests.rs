@@ -157,7 +157,7 @@ fn refused_programs_are_refused_in_the_kernels_words() {
         let Verdict::Reject(fault) = judgement.verdict else {
             panic!("{text}: {:?}\n{log}", judgement.verdict)
         };
-        assert_eq!(fault.finding.entry().errno.number(), errno, "{text}");
+        assert_eq!(fault.errno(), errno, "{text}");
         let lines: Vec<&str> = log.lines().collect();
         assert_eq!(lines[lines.len() - 2], words, "{text}\n{log}");
     }
@@ -327,9 +327,7 @@ fn a_program_names_at_most_64_maps() {
         program.insns = named.chain(program.insns).collect();
         let judgement = judge(&program, 0).0;
         let said = match judgement.verdict {
-            Verdict::Reject(rejection) => {
-                Some((rejection.finding.entry().errno.number(), rejection.finding.to_string()))
-            }
+            Verdict::Reject(rejection) => Some((rejection.errno(), rejection.finding.to_string())),
             Verdict::Accept => None,
             other => panic!("{other:?}"),
         };

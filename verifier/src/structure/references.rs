@@ -1,7 +1,7 @@
 //! Opcodes that exist, wide loads that are whole, maps that there are and that may be used (Linux
 //! `resolve_pseudo_ldimm64`). Which maps those are is the caller's to say.
 
-use crate::report::{Fault, Finding};
+use crate::report::{Errno, Fault, Finding};
 use alloc::collections::BTreeSet;
 use oxbpf_isa::insn::opcode::{class, mode, pseudo};
 use oxbpf_isa::insn::{DecodeError, Insn, RawInsn};
@@ -102,13 +102,13 @@ fn map_value(map: &MapDef, off: u32, limits: &Limits) -> Result<(), Finding> {
     if u64::from(off) >= limits.variable_offset {
         return Err(Finding::DirectValueOffset { off });
     }
+    let outside = |errno| Finding::DirectValueRange { value_size: map.value_size, off, errno };
     match map.kind() {
-        Some(MapType::Array) if map.max_entries != 1 || off >= map.value_size => {
-            Err(Finding::DirectValueRange { value_size: map.value_size, off })
-        }
+        Some(MapType::Array) if map.max_entries != 1 => Err(outside(Errno::ENOTSUPP)),
+        Some(MapType::Array) if off >= map.value_size => Err(outside(Errno::EINVAL)),
         // An arena has so many pages.
         Some(MapType::Arena) if u64::from(off) > u64::from(map.max_entries) * PAGE => {
-            Err(Finding::DirectValueRange { value_size: map.value_size, off })
+            Err(outside(Errno::ERANGE))
         }
         Some(MapType::Array | MapType::Arena) => Ok(()),
         _ => Err(Finding::NoDirectValue),

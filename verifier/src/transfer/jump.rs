@@ -10,6 +10,7 @@ use super::alu::width;
 use super::fields::MapFields;
 use crate::domain::{Alu, Cond as Test, Width};
 use crate::explore::{Judged, Linked, LinkedRegs, MAX_LINKED, Next, Walker, pack};
+use crate::report::Errno;
 use crate::state::{ADD_CONST, ADD_CONST32, Access, Kind, Mods, Reg, State};
 use oxbpf_isa::insn::{Cond, Operand, Reg as R, Width as InsnWidth};
 use oxbpf_isa::kernel::Limits;
@@ -107,7 +108,7 @@ impl Walker<'_> {
         if let Some(previous) = previous {
             self.widen(previous, &mut later);
         }
-        self.push_state(at + 1, at, later)?;
+        self.push_state(at + 1, at, later, Errno::ENOMEM)?;
         Ok(Next::To((i64::from(at) + 1 + i64::from(off)) as u32))
     }
 
@@ -168,7 +169,7 @@ impl Walker<'_> {
         if w == InsnWidth::W64 {
             self.learn_pointers(cond, dst, src, (a, b), &mut other);
         }
-        self.push_state(target, at, other)?;
+        self.push_state(target, at, other, Errno::EFAULT)?;
         if self.log.on() {
             self.log_state();
         }

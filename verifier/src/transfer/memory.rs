@@ -6,7 +6,7 @@
 
 use crate::domain::Tnum;
 use crate::explore::{Judged, Next, Stop, Walker};
-use crate::report::Finding;
+use crate::report::{Errno, Finding};
 use crate::state::{Kind, Mods, Reg};
 use crate::types::Part;
 use crate::verdict::Feature;
@@ -433,7 +433,9 @@ impl Walker<'_> {
                     "invalid access to packet, off={off} size={size}, R{r}(id={id},off={off},r={range})\n"
                 ));
             }
-            return Err(Finding::OutsidePacket { reg: number }.into());
+            // Beyond the end there is no range to compare with.
+            let errno = if range < 0 { Errno::EINVAL } else { Errno::EACCES };
+            return Err(Finding::OutsidePacket { reg: number, errno }.into());
         }
         Ok(())
     }
