@@ -28,6 +28,7 @@ struct Tally {
     states: u32,
     rejected: u32,
     messages: u32,
+    errnos: u32,
 }
 
 impl Tally {
@@ -41,11 +42,12 @@ impl Tally {
         self.states += o.states;
         self.rejected += o.rejected;
         self.messages += o.messages;
+        self.errnos += o.errnos;
     }
 
     fn line(&self) -> String {
         format!(
-            "agree {} unknown {} false reject {} FALSE ACCEPT {}; counts {}/{} states {}/{} messages {}/{}",
+            "agree {} unknown {} false reject {} FALSE ACCEPT {}; counts {}/{} states {}/{} messages {}/{} errnos {}/{}",
             self.agree,
             self.unknown,
             self.false_reject,
@@ -55,6 +57,8 @@ impl Tally {
             self.states,
             self.accepted,
             self.messages,
+            self.rejected,
+            self.errnos,
             self.rejected
         )
     }
@@ -78,7 +82,7 @@ fn verdicts_equal_the_kernels() {
     }
     let objects: Vec<_> = objects.into_iter().filter(|(name, _)| name.contains(&only)).collect();
     let next = AtomicUsize::new(0);
-    let config = config();
+    let config = corpus::host_config();
     let results: Mutex<Vec<(String, Tally, Vec<String>)>> = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..2 {
@@ -108,17 +112,6 @@ fn verdicts_equal_the_kernels() {
     println!("verifier_*: {}", annotated.line());
     println!("all: {}", all.line());
     assert_eq!(all.false_accept, 0, "false accepts");
-}
-
-/// The configuration of the kernel that answered, where the running one is that kernel. It has no kprobes,
-/// so loaders find no wrappers of system calls there.
-fn config() -> Option<Kconfig> {
-    let output = std::process::Command::new("gzip").args(["-dc", "/proc/config.gz"]).output().ok()?;
-    let text = format!("LINUX_HAS_SYSCALL_WRAPPER=0\n{}", String::from_utf8(output.stdout).ok()?);
-    if !output.status.success() {
-        return None;
-    }
-    Kconfig::parse(&text).ok()
 }
 
 fn judge(
@@ -216,6 +209,10 @@ fn judge(
             Verdict::Reject(fault) if !accepted => {
                 tally.agree += 1;
                 tally.rejected += 1;
+                tally.errnos += (fault.errno() == errno) as u32;
+                if fault.errno() != errno {
+                    notes.push(format!("errno {program}: {} for {errno}: {fault}", fault.errno()));
+                }
                 let ours = &last_words(&log).replace('\t', " ");
                 let same = ours == last_words(last);
                 tally.messages += same as u32;

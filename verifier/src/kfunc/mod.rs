@@ -27,9 +27,7 @@ use oxbpf_isa::insn::opcode::{class, jmp, pseudo};
 use oxbpf_isa::kernel::{KernelModel, KfuncFlags, KfuncRefusal, ProgKind};
 use oxbpf_isa::program::{KfuncRef, Program};
 
-/// A program calls at most so many different functions of the kernel (Linux `MAX_KFUNC_DESCS`).
-const MAX_KFUNCS: usize = 256;
-/// And those of so many modules (Linux `MAX_KFUNC_BTFS`).
+/// A program calls functions of at most so many modules (Linux `MAX_KFUNC_BTFS`).
 const MAX_MODULES: usize = 256;
 /// Prototypes have at most so many parameters (Linux `MAX_BPF_FUNC_ARGS`).
 const MAX_PARAMS: usize = 12;
@@ -126,6 +124,7 @@ impl<'k> Kfuncs<'k> {
         kind: Option<&ProgKind>,
         types: &Types<'k>,
     ) -> Kfuncs<'k> {
+        let limit = model.limits().kfuncs as usize;
         let mut kfuncs = Kfuncs::default();
         let mut seen: Vec<(i16, i32, Call<'k>)> = Vec::new();
         let mut modules: Vec<i16> = Vec::new();
@@ -139,7 +138,7 @@ impl<'k> Kfuncs<'k> {
                 _ if insn.imm == 0 && insn.off == 0 => Ok(Call::Absent),
                 _ if insn.off < 0 => Err(Finding::KfuncBtfNegative),
                 _ if is_new && modules.len() == MAX_MODULES => Err(Finding::TooManyModules),
-                _ if seen.len() == MAX_KFUNCS => Err(Finding::TooManyKfuncs),
+                _ if seen.len() == limit => Err(Finding::TooManyKfuncs { limit }),
                 None => {
                     let part = Part(insn.off as u32);
                     let found = match types.btf(part) {

@@ -235,7 +235,9 @@ impl Walker<'_> {
             Kind::MapPtr | Kind::MapKey | Kind::MapValue => {}
             // The kernel takes what it keeps in the same place for a map, and then sees what it is.
             Kind::BtfId | Kind::Dynptr => return Ok(()),
-            Kind::Mem | Kind::Packet | Kind::PacketMeta | Kind::Func if (reg.a, reg.b) != (0, 0) => {
+            Kind::Mem | Kind::Packet | Kind::PacketMeta | Kind::Func | Kind::Socket | Kind::XdpSock
+                if (reg.a, reg.b) != (0, 0) =>
+            {
                 return Ok(());
             }
             _ => return Err(Finding::KfuncNotMap { reg: r as u8 }.into()),
@@ -456,7 +458,9 @@ impl Walker<'_> {
             if let Err(stop) = judged {
                 self.say(&stop);
                 return Err(match stop {
-                    Stop::Reject(_) => Finding::KfuncMemory { n, size: n + 1 }.into(),
+                    Stop::Reject(finding) => {
+                        Finding::KfuncMemory { n, size: n + 1, errno: finding.errno() }.into()
+                    }
                     unknown => unknown,
                 });
             }

@@ -16,8 +16,6 @@ use oxbpf_isa::btf::TypeId;
 use oxbpf_isa::insn::{Insn, Operand};
 use oxbpf_isa::kernel::FieldKind;
 
-pub(super) const XCHG: i32 = 194;
-
 impl Walker<'_> {
     /// What a kernel pointer points to must be known.
     fn known_pointee(&self) -> Judged<()> {
@@ -184,7 +182,7 @@ impl Walker<'_> {
         let fields = match reg.kind {
             Kind::MapValue => {
                 if !self.is_typed(reg.a) {
-                    let map = self.map(reg.a).map_or(String::new(), |m| m.name.to_string());
+                    let map = self.map_name(reg.a);
                     return Err(Finding::FieldMapUntyped { map, name: "bpf_kptr_xchg" }.into());
                 }
                 seen.map = Some((reg.a, reg.b));

@@ -9,8 +9,9 @@ use crate::report::Finding;
 use crate::structure::{Slot, Structure};
 use crate::verdict::Feature;
 use alloc::rc::Rc;
+use alloc::string::String;
 use oxbpf_isa::insn::{Imm64, Insn};
-use oxbpf_isa::kernel::{FieldKind, KernelModel, MapType, ProgKind, ProgType};
+use oxbpf_isa::kernel::{FieldKind, KernelModel, MapType, ProgFlags, ProgKind, ProgType};
 use oxbpf_isa::program::{MapDef, Program};
 
 const INNER: u32 = 1 << 31;
@@ -36,6 +37,13 @@ impl Walker<'_> {
 }
 
 impl Walker<'_> {
+    /// Its name as the kernel has it, which keeps fifteen characters of it, and none of a map that
+    /// stands inside another.
+    pub(crate) fn map_name(&self, a: u32) -> String {
+        let own = self.map(a).filter(|_| !is_inner(a));
+        own.map_or_else(String::new, |map| map.name.chars().take(15).collect())
+    }
+
     /// The special fields of the values of a map that a register names.
     pub(super) fn fields_of(&self, a: u32) -> Rc<Fields> {
         self.map_fields.of(index_of(a), is_inner(a)).cloned().unwrap_or_default()
@@ -90,16 +98,8 @@ pub(crate) fn unusable(
     fields: &Fields,
 ) -> Option<Finding> {
     let has = |kinds: &[FieldKind]| kinds.iter().any(|k| fields.has(*k));
-    let tracing = matches!(
-        kind.prog_type.kernel(),
-        Some(
-            ProgType::Kprobe
-                | ProgType::Tracepoint
-                | ProgType::PerfEvent
-                | ProgType::RawTracepoint
-                | ProgType::RawTracepointWritable
-        )
-    );
+    let prog = kind.prog_type.kernel().and_then(|t| model.prog(t));
+    let tracing = prog.is_some_and(|p| p.flags.contains(ProgFlags::TRACING));
     if tracing && has(&[FieldKind::ListHead, FieldKind::RbRoot]) {
         return Some(Finding::TracingMapField { field: "bpf_{list_head,rb_root}" });
     }
