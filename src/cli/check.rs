@@ -9,8 +9,9 @@ use crate::report::{self, Finding, Inks, Source, VerdictKind};
 use clap::ValueEnum;
 use clap::builder::TypedValueParser as _;
 use oxbpf_isa::btf::core::CoreTarget;
+use oxbpf_isa::btf::{Kind, TypeId};
 use oxbpf_isa::kernel::{KernelModel, KernelVersion, ProgType};
-use oxbpf_isa::program::{FuncInfo, Program};
+use oxbpf_isa::program::{FuncInfo, Program, StructOpsMember};
 use oxbpf_verifier::{Feature, Judgement, Verdict, verify_logged};
 use std::fmt;
 use std::io::Write;
@@ -37,8 +38,9 @@ pub(super) struct Args {
     /// Only the program of this name.
     #[arg(long, value_name = "NAME")]
     prog: Vec<String>,
-    /// Attach a program to a function, tracepoint or hook, whatever its section says; or to a function
-    /// of another program, as OBJECT:FUNCTION.
+    /// Attach a program to a function, tracepoint or hook, whatever its section says; to a function of a
+    /// module, as MODULE:FUNCTION; to a callback, as STRUCTURE.MEMBER; or to a function of another program,
+    /// as OBJECT:FUNCTION.
     #[arg(long, value_name = "PROGRAM=TARGET")]
     attach: Vec<String>,
     #[command(flatten)]
@@ -235,7 +237,14 @@ fn judge_loaded(job: &Job<'_>, loaded: Loaded, start: Instant) -> Finding {
     let kernel = oxbpf_verifier::Kernel::new(&kernel.model).with_types(kernel.target.as_ref());
     let attach = job.pair.attach.iter().find(|a| a.program == program.name);
     if let Some(attach) = attach {
-        program.attach_target = Some(attach.target.clone());
+        match (program.prog_type, attach.target.split_once('.')) {
+            (Some(ProgType::StructOps), Some((ops, member))) => {
+                let kernel = job.pair.kernel.target.as_ref().and_then(|target| callback(target, ops, member));
+                let (type_name, member) = (ops.to_owned(), member.to_owned());
+                program.struct_ops = Some(StructOpsMember { type_name, member, kernel });
+            }
+            _ => program.attach_target = Some(attach.target.clone()),
+        }
     }
     let other = match attach.map(|a| a.other(&job.pair.options)).transpose() {
         Ok(other) => other.flatten(),
@@ -266,6 +275,21 @@ fn judge_loaded(job: &Job<'_>, loaded: Loaded, start: Instant) -> Finding {
     };
     judgement.verdict = Verdict::Unknown(Feature::KernelTypes);
     Finding { message: first.to_string(), ..judged(job, &program, judgement, log, start.elapsed()) }
+}
+
+/// A member of a structure of callbacks, by its number.
+fn callback(target: &CoreTarget, ops: &str, member: &str) -> Option<(TypeId, u32)> {
+    let parts = (0..target.modules().count()).map(Some);
+    for module in std::iter::once(None).chain(parts) {
+        let (btf, id) = match module {
+            None => (target.vmlinux(), target.find(ops, Kind::Struct)),
+            Some(n) => (target.modules().nth(n)?, target.find_in_module(n, ops, Kind::Struct)),
+        };
+        let Some(id) = id else { continue };
+        let index = btf.ty(id)?.composite()?.members().position(|m| m.name == member)?;
+        return Some((id, index as u32));
+    }
+    None
 }
 
 /// The code of call instructions.

@@ -819,7 +819,7 @@ findings! {
         "ldimm64 failed to find the address for kernel symbol '{name}'.",
         "The kernel's table of symbols does not have the variable: this kernel is built without \
         CONFIG_KALLSYMS_ALL.";
-    "E1532" EACCES NoWriteStruct = "another object written",
+    "E1528" EACCES NoWriteStruct = "another object written",
         "write access to this struct is not supported",
         "Programs of this structure of callbacks may write objects of a few types only.";
     "E1529" EACCES WriteBeyondStruct { name: &'static str, off: i32, size: u32 } = "beyond an object that can be written",
@@ -932,6 +932,9 @@ findings! {
     "E1631" EINVAL TailCallWithReference = "tail call of a program that owns an argument",
         "program with __ref argument cannot tail call",
         "What the program owns would be lost.";
+    "E1632" EINVAL SyscallSleeps = "syscall program that is not sleepable",
+        "Syscall programs can only be sleepable",
+        "Load the program as sleepable; loaders do that by themselves for the section `syscall`.";
     "E1701" EACCES PrivateStack { subprog: usize, bytes: u32 } = "stack of a function",
         "stack size of subprog {subprog} is {bytes}. Too large",
         "A function with a stack of its own has 512 bytes of it.";

@@ -234,18 +234,17 @@ impl Walker<'_> {
         match reg.kind {
             Kind::MapPtr | Kind::MapKey | Kind::MapValue => {}
             // The kernel takes what it keeps in the same place for a map, and then sees what it is.
-            Kind::BtfId | Kind::Dynptr => return Ok(()),
+            Kind::BtfId | Kind::Dynptr if meta.map.is_none() => return Ok(()),
             Kind::Mem | Kind::Packet | Kind::PacketMeta | Kind::Func | Kind::Socket | Kind::XdpSock
-                if (reg.a, reg.b) != (0, 0) =>
+                if (reg.a, reg.b) != (0, 0) && meta.map.is_none() =>
             {
                 return Ok(());
             }
+            Kind::BtfId | Kind::Dynptr => return Err(Stop::Unknown(Feature::Internal)),
             _ => return Err(Finding::KfuncNotMap { reg: r as u8 }.into()),
         }
-        if let Some(of) = meta.map
-            && of != (reg.a, reg.b)
-        {
-            return self.work_of_other_map(reg, of);
+        if let Some(of) = meta.map {
+            self.work_of_map(reg, of)?;
         }
         meta.map = Some((reg.a, reg.b));
         Ok(())

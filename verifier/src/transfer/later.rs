@@ -59,14 +59,20 @@ impl Walker<'_> {
         Ok(())
     }
 
-    /// The map that is given is not the one that the work lies in.
-    pub(super) fn work_of_other_map(&self, reg: &Reg, of: Map) -> Judged<()> {
-        let fields = self.fields_of(of.0);
-        let what = match fields.get(FieldKind::Workqueue) {
-            Some(_) => "workqueue pointer in R1",
-            None => "bpf_task_work pointer in R2",
-        };
-        let with = if fields.has(FieldKind::Workqueue) { 2 } else { 3 };
+    /// Work lies in a value, and the map that is given beside it has to be that value's. The kernel asks only
+    /// where values of the map that is given can hold work; where they have no special field at all, it
+    /// reads what is not there, and does not live to answer.
+    pub(super) fn work_of_map(&self, reg: &Reg, of: Map) -> Judged<()> {
+        let fields = self.fields_of(reg.a);
+        if fields.all().is_empty() {
+            return Err(Stop::Unknown(Feature::Internal));
+        }
+        let (work, queue) = (fields.has(FieldKind::TaskWork), fields.has(FieldKind::Workqueue));
+        if of == (reg.a, reg.b) || !(work || queue) {
+            return Ok(());
+        }
+        let (what, with) =
+            if work { ("bpf_task_work pointer in R2", 3) } else { ("workqueue pointer in R1", 2) };
         Err(Finding::WorkMap { what, uid: of.1, with, map: reg.b }.into())
     }
 

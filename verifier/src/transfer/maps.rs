@@ -107,7 +107,7 @@ pub(crate) fn unusable(
         if kind.prog_type.kernel() == Some(ProgType::SocketFilter) {
             return Some(Finding::SocketFilterLock);
         }
-        if tracing && has(&[FieldKind::SpinLock]) {
+        if tracing {
             return Some(Finding::TracingMapField { field: "bpf_spin_lock" });
         }
     }

@@ -152,7 +152,7 @@ impl Walker<'_> {
         }
         // What else was in the slot is no register any more.
         for byte in &mut slot.bytes[..8 - size] {
-            if *byte == Byte::Spill {
+            if !matches!(byte, Byte::Zero | Byte::Invalid) {
                 *byte = Byte::Misc;
             }
         }

@@ -8,6 +8,8 @@
 
 pub(crate) mod extended;
 mod near;
+#[cfg(test)]
+mod ops_tests;
 pub(crate) mod symbol;
 pub(crate) mod target;
 #[cfg(test)]

@@ -41,6 +41,19 @@ pub(super) fn names(types: &Types<'_>, wanted: &str, prefix: &str, kind: Kind) -
     alloc::format!("; near it: {}", names.join(", "))
 }
 
+/// Of these names the nearest, as [`names`] gives them.
+pub(super) fn among<'n>(all: impl Iterator<Item = &'n str>, wanted: &str) -> String {
+    let most = (wanted.len() / 3).clamp(1, 4);
+    let mut found: Vec<(usize, &str)> =
+        all.filter_map(|n| Some((distance(n.as_bytes(), wanted.as_bytes(), most)?, n))).collect();
+    found.sort();
+    let names: Vec<&str> = found.iter().take(MOST).map(|f| f.1).collect();
+    match names.is_empty() {
+        true => String::new(),
+        false => alloc::format!("; near it: {}", names.join(", ")),
+    }
+}
+
 /// Which letters and digits a name is made of, as bits.
 fn letters(name: &str) -> u64 {
     name.bytes().fold(0, |all, b| all | 1 << (b & 63))

@@ -18,7 +18,7 @@ use oxbpf_isa::kernel::{
     AttachType, HookTraits, IterFlags, KernelModel, ProgFlags as Of, ProgKind, ProgRecord, ProgType,
     StructOpsRecord,
 };
-use oxbpf_isa::program::Program;
+use oxbpf_isa::program::{ProgFlags, Program};
 
 /// Programs see this many arguments at most (Linux `MAX_BPF_FUNC_ARGS`).
 pub(crate) const MAX_ARGS: usize = 12;
@@ -89,6 +89,10 @@ pub(crate) fn resolve(
     moves: impl Fn(Option<usize>) -> Judged<bool>,
 ) -> Judged<Option<Target>> {
     let seeker = Seeker { program, model: kernel.model, types, kind };
+    let says_so = program.flags.has(ProgFlags::SLEEPABLE);
+    if prog.prog_type == ProgType::Syscall && !says_so {
+        return reject(Finding::SyscallSleeps);
+    }
     if kind.sleepable && !may_sleep(prog, kind) {
         return reject(Finding::CannotSleep);
     }
@@ -333,6 +337,13 @@ impl Seeker<'_> {
             return Err(Stop::Unknown(Feature::KernelTypes));
         }
         let Some((id, index)) = given.kernel else {
+            let of = self.find(&given.type_name, Kind::Struct)?;
+            let of = of.and_then(|(part, id)| self.types.btf(part)?.ty(id)?.composite());
+            if let Some(of) = of {
+                let near = near::among(of.members().map(|m| m.name), &given.member);
+                let name = format!("{}.{}", given.type_name, given.member);
+                return reject(Finding::MissingTarget { what: "callback", name, near });
+            }
             let near = near::names(self.types, &given.type_name, "", Kind::Struct);
             let what = "structure of callbacks";
             return reject(Finding::MissingTarget { what, name: given.type_name.clone(), near });
