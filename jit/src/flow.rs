@@ -284,8 +284,15 @@ mod tests {
 
     fn flow(ops: &[Op]) -> Result<Flow, CompileError> {
         let slots: Vec<u32> = (0..ops.len() as u32).collect();
-        let unit =
-            Unit { name: "", ops, slots: &slots, mode: Mode::Checked, fuel: true, opt: OptLevel::Full };
+        let unit = Unit {
+            name: "",
+            ops,
+            slots: &slots,
+            mode: Mode::Checked,
+            fuel: true,
+            opt: OptLevel::Full,
+            packet_in_args: false,
+        };
         Flow::of(&unit)
     }
 

@@ -170,4 +170,7 @@ pub struct Unit<'a> {
     /// Whether loops are counted, and so can be stopped.
     pub fuel: bool,
     pub opt: OptLevel,
+    /// Whether the first function gets the packet's data and its length in R2 and R3, and not through
+    /// the context: what filters are called with. It must have no loops and call nothing.
+    pub packet_in_args: bool,
 }

@@ -163,7 +163,15 @@ mod tests {
 
     fn places_of(ops: &[Op], mode: Mode) -> Vec<Place> {
         let slots: Vec<u32> = (0..ops.len() as u32).collect();
-        let unit = Unit { name: "", ops, slots: &slots, mode, fuel: true, opt: OptLevel::Full };
+        let unit = Unit {
+            name: "",
+            ops,
+            slots: &slots,
+            mode,
+            fuel: true,
+            opt: OptLevel::Full,
+            packet_in_args: false,
+        };
         places(&unit, &Flow::of(&unit).unwrap()).swap_remove(0)
     }
 

@@ -29,6 +29,7 @@ struct Key {
     mode: Mode,
     fuel: bool,
     opt: OptLevel,
+    packet_in_args: bool,
 }
 
 /// The compiler of an engine, and the code that is in use.
@@ -42,11 +43,16 @@ pub(crate) struct Workshop {
 const SWEEP: usize = 64;
 
 impl Workshop {
-    fn compile(&self, prog: &Linked, engine: &Engine) -> Result<Arc<Code>, CompileError> {
+    fn compile(
+        &self,
+        prog: &Linked,
+        engine: &Engine,
+        packet_in_args: bool,
+    ) -> Result<Arc<Code>, CompileError> {
         let config = engine.config();
         let compiler = self.compiler.get_or_init(Compiler::new).as_ref().map_err(Clone::clone)?;
         let mode = if prog.proven { Mode::Proven } else { Mode::Checked };
-        let key = Key { ops: ops::ops(prog), mode, fuel: config.fuel, opt: config.opt_level };
+        let key = Key { ops: ops::ops(prog), mode, fuel: config.fuel, opt: config.opt_level, packet_in_args };
         if let Some(code) = self.cached(&key) {
             return Ok(code);
         }
@@ -57,6 +63,7 @@ impl Workshop {
             mode,
             fuel: config.fuel,
             opt: config.opt_level,
+            packet_in_args,
         };
         let code = Arc::new(compiler.clone().keep_clif(config.keep_clif).compile(&unit)?);
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
@@ -118,8 +125,13 @@ pub(crate) fn compile(engine: &Engine, prog: &Linked) -> Result<Arc<Code>, Compi
     if let Some(code) = prog.compiled.get() {
         return Ok(code.clone());
     }
-    let code = engine.workshop().compile(prog, engine)?;
+    let code = engine.workshop().compile(prog, engine, false)?;
     Ok(prog.compiled.code.get_or_init(|| Some(code.clone())).clone().unwrap_or(code))
+}
+
+/// Compiles a program for [`PacketFilter`](super::PacketFilter).
+pub(crate) fn compile_filter(engine: &Engine, prog: &Linked) -> Result<Arc<Code>, CompileError> {
+    engine.workshop().compile(prog, engine, true)
 }
 
 impl Run<'_> {
