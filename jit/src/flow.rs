@@ -279,7 +279,7 @@ fn discover(ops: &[Op], entry: u32, by_address: bool) -> Result<Func, CompileErr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::program::{Mode, OptLevel};
+    use crate::program::{Mode, OptLevel, PacketAt};
     use oxbpf_isa::insn::{AluOp, Cond, Width};
 
     fn flow(ops: &[Op]) -> Result<Flow, CompileError> {
@@ -291,7 +291,7 @@ mod tests {
             mode: Mode::Checked,
             fuel: true,
             opt: OptLevel::Full,
-            packet_in_args: false,
+            packet: PacketAt::Context,
         };
         Flow::of(&unit)
     }

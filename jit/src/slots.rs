@@ -158,7 +158,7 @@ fn unwritten(ops: &[Op], func: &Func) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::program::OptLevel;
+    use crate::program::{OptLevel, PacketAt};
     use oxbpf_isa::insn::Width;
 
     fn places_of(ops: &[Op], mode: Mode) -> Vec<Place> {
@@ -170,7 +170,7 @@ mod tests {
             mode,
             fuel: true,
             opt: OptLevel::Full,
-            packet_in_args: false,
+            packet: PacketAt::Context,
         };
         places(&unit, &Flow::of(&unit).unwrap()).swap_remove(0)
     }

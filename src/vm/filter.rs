@@ -125,8 +125,9 @@ impl PacketFilter {
         let proof = oxbpf_verifier::prove(&program, &KernelModel::latest(), engine.cpus())
             .map_err(|_| FilterError::Unproven)?;
         let instance = Linker::<()>::new(&engine).instantiate_verified(&proof).map_err(FilterError::Link)?;
-        let code = compiled::compile_filter(&engine, instance.linked()).map_err(FilterError::Compile)?;
-        PacketFilter::of(code, filter.dialect(), Asks::of(filter))
+        let asks = Asks::of(filter);
+        let code = compiled::compile_filter(&engine, instance.linked(), asks.more);
+        PacketFilter::of(code.map_err(FilterError::Compile)?, filter.dialect(), asks)
     }
 
     fn of(code: Arc<Code>, dialect: Dialect, asks: Asks) -> Result<PacketFilter, FilterError> {
@@ -146,15 +147,18 @@ impl PacketFilter {
     /// Filters of the kernel see `data` alone, without metadata.
     #[inline]
     pub fn run(&mut self, data: &[u8], wire_len: u32) -> u32 {
+        // Most filters ask for neither.
+        if self.asks == Asks::default() { self.enter(data) } else { self.run_asking(data, wire_len) }
+    }
+
+    fn run_asking(&mut self, data: &[u8], wire_len: u32) -> u32 {
         if self.asks.more {
             let mut packet = Packet::new(data);
             packet.wire_len = wire_len;
             return self.run_packet(&packet);
         }
-        if self.asks.len {
-            let pcap = self.dialect == Dialect::Pcap;
-            self.fields[sk_buff::LEN as usize / 4] = if pcap { wire_len } else { data.len() as u32 };
-        }
+        let pcap = self.dialect == Dialect::Pcap;
+        self.set(sk_buff::LEN, if pcap { wire_len } else { data.len() as u32 });
         self.enter(data)
     }
 

@@ -8,7 +8,7 @@
 use super::Translator;
 use super::alu::int;
 use crate::abi::{CLASSES, Context, Service, Span};
-use crate::program::{Mode, Src};
+use crate::program::{Mode, PacketAt, Src};
 use crate::slots::in_frame;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
@@ -177,13 +177,14 @@ impl Translator<'_, '_> {
     /// the host's, who knows of headers before the data. Outside the packet the function ends with
     /// R0 = 0.
     pub(super) fn packet(&mut self, base: PacketBase, size: Size, off: i32) {
+        let headers = self.unit.packet != PacketAt::Args { headers: false };
         let offset = match base {
-            PacketBase::Abs if off < 0 => {
+            PacketBase::Abs if off < 0 && headers => {
                 let offset = self.b.ins().iconst(I64, off as u32 as i64);
                 let value = self.packet_by_host(offset, size);
                 return self.set(Reg::R0, value);
             }
-            PacketBase::Abs => self.b.ins().iconst(I64, off as i64),
+            PacketBase::Abs => self.b.ins().iconst(I64, off as u32 as i64),
             PacketBase::Ind(reg) => {
                 let index = self.low(reg);
                 let offset = self.b.ins().iadd_imm_s(index, off as i64);
@@ -193,7 +194,7 @@ impl Translator<'_, '_> {
         let (start, len) = self.packet_bounds();
         let end = self.b.ins().iadd_imm_s(offset, size.bytes() as i64);
         let good = self.b.ins().icmp(IntCC::UnsignedLessThanOrEqual, end, len);
-        if base == PacketBase::Abs {
+        if base == PacketBase::Abs || !headers {
             self.stay_if(good);
             let value = self.packet_bytes(start, offset, size);
             return self.set(Reg::R0, value);

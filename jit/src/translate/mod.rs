@@ -13,7 +13,7 @@ mod memory;
 
 use crate::abi::{ARENA, Context, MAY_GOTO, Service};
 use crate::flow::{ARGS, Flow, Func, INHERITED, Regs, bit};
-use crate::program::{Op, Src, Unit};
+use crate::program::{Op, PacketAt, Src, Unit};
 use crate::slots::Place;
 use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{
@@ -148,7 +148,7 @@ impl Translator<'_, '_> {
             self.b.def_var(*var, zero);
         }
         let given: Vec<Value> = self.b.block_params(entry)[1..].to_vec();
-        if self.unit.packet_in_args
+        if matches!(self.unit.packet, PacketAt::Args { .. })
             && let [_, data, len, ..] = given[..]
         {
             self.packet = Some((data, len));
