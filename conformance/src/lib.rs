@@ -7,6 +7,7 @@
 pub mod classic;
 pub mod corpus;
 pub mod crc32;
+pub mod engines;
 pub mod facts;
 pub mod filetest;
 pub mod forms;
@@ -18,6 +19,7 @@ pub mod libpcap;
 pub mod logs;
 #[cfg(target_os = "linux")]
 pub mod oracle;
+pub mod packets;
 pub mod plugin;
 pub mod random;
 pub mod raw;
