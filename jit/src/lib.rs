@@ -17,6 +17,7 @@ mod flow;
 mod memory;
 mod program;
 mod slots;
+mod stubs;
 mod translate;
 
 pub use code::{Code, Function};
