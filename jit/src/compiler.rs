@@ -80,7 +80,7 @@ impl Compiler {
         for index in 0..flow.funcs.len() {
             context.func.signature = module.declarations().get_function_decl(ids[index]).signature.clone();
             context.func.name = cranelift_codegen::ir::UserFuncName::user(0, ids[index].as_u32());
-            let target = module.target_config();
+            let host = translate::Host { target: module.target_config(), stubs: &self.stubs };
             let builder = FunctionBuilder::new(&mut context.func, &mut builder_context);
             translate::function(
                 unit,
@@ -89,8 +89,7 @@ impl Compiler {
                 index,
                 builder,
                 &mut |b, callee| module.declare_func_in_func(ids[callee], b.func),
-                target,
-                &self.stubs,
+                host,
             );
             if self.keep_clif {
                 clif.push_str(&context.func.display().to_string());

@@ -52,6 +52,13 @@ pub(crate) fn signature(args: usize) -> Signature {
 /// Names the functions of the program inside the one being made.
 pub(crate) type Import<'a> = dyn FnMut(&mut FunctionBuilder<'_>, usize) -> FuncRef + 'a;
 
+/// What functions of all programs share.
+#[derive(Clone, Copy)]
+pub(crate) struct Host<'a> {
+    pub target: cranelift_codegen::isa::TargetFrontendConfig,
+    pub stubs: &'a Stubs,
+}
+
 /// Makes the body of a function.
 pub(crate) fn function(
     unit: &Unit<'_>,
@@ -60,8 +67,7 @@ pub(crate) fn function(
     index: usize,
     mut builder: FunctionBuilder<'_>,
     import: &mut Import<'_>,
-    target: cranelift_codegen::isa::TargetFrontendConfig,
-    stubs: &Stubs,
+    Host { target, stubs }: Host<'_>,
 ) {
     let func = &flow.funcs[index];
     let entry = builder.create_block();
