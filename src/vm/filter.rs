@@ -147,19 +147,21 @@ impl PacketFilter {
     /// Filters of the kernel see `data` alone, without metadata.
     #[inline]
     pub fn run(&mut self, data: &[u8], wire_len: u32) -> u32 {
-        // Most filters ask for neither.
-        if self.asks == Asks::default() { self.enter(data) } else { self.run_asking(data, wire_len) }
+        if self.asks.more {
+            return self.run_asking(data, wire_len);
+        }
+        if self.asks.len {
+            let pcap = self.dialect == Dialect::Pcap;
+            self.set(sk_buff::LEN, if pcap { wire_len } else { data.len() as u32 });
+        }
+        self.enter(data)
     }
 
+    #[inline(never)]
     fn run_asking(&mut self, data: &[u8], wire_len: u32) -> u32 {
-        if self.asks.more {
-            let mut packet = Packet::new(data);
-            packet.wire_len = wire_len;
-            return self.run_packet(&packet);
-        }
-        let pcap = self.dialect == Dialect::Pcap;
-        self.set(sk_buff::LEN, if pcap { wire_len } else { data.len() as u32 });
-        self.enter(data)
+        let mut packet = Packet::new(data);
+        packet.wire_len = wire_len;
+        self.run_packet(&packet)
     }
 
     /// The verdict on a packet with its metadata.
