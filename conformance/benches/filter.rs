@@ -57,9 +57,11 @@ fn ipv4(protocol: u8, from: [u8; 4], to: [u8; 4], len: u16) -> Vec<u8> {
 }
 
 fn ports(from: u16, to: u16) -> Vec<u8> {
+    // One of them begins a connection.
+    let flags = if from == 8080 { 2 } else { 0x18 };
     let mut header = from.to_be_bytes().to_vec();
     header.extend(to.to_be_bytes());
-    header.extend([0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x18, 1, 0, 0, 0, 0, 0]);
+    header.extend([0, 0, 0, 1, 0, 0, 0, 1, 0x50, flags, 1, 0, 0, 0, 0, 0]);
     header
 }
 
