@@ -122,7 +122,7 @@ services! {
     /// Holds the access of an atomic operation likewise.
     hold(op, addr, class);
     /// Gives more fuel, or does not.
-    refuel(op);
+    refuel();
     /// Makes the trap of an operation that cannot go on.
     fault(op, addr);
     /// Says where the pending trap happened, unless that is known.

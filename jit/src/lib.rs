@@ -14,6 +14,8 @@ mod compiler;
 mod disasm;
 mod error;
 mod flow;
+mod inline;
+mod loops;
 mod memory;
 mod program;
 mod slots;

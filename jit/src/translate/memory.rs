@@ -76,7 +76,7 @@ impl Translator<'_, '_> {
 
     /// The variable that a place in the frame has become.
     fn variable(&self, size: Size, base: Reg, off: i32) -> Option<Variable> {
-        if base == Reg::FP { self.slots.get(&(off, size)).copied() } else { None }
+        if base == Reg::FP { self.frame.slots.get(&(off, size)).copied() } else { None }
     }
 
     pub(super) fn load(&mut self, size: Size, signed: bool, dst: Reg, base: Reg, off: i32) {
@@ -101,7 +101,7 @@ impl Translator<'_, '_> {
         let result = self.b.append_block_param(done, I64);
         self.b.ins().jump(done, &[value.into()]);
         self.b.switch_to_block(slow);
-        let (here, class) = (self.here(), self.b.ins().iconst(I64, class(base) as i64));
+        let (here, class) = (self.here_value(), self.b.ins().iconst(I64, class(base) as i64));
         let (mut value, status) = self.call_rarely(Service::load, &[here, addr, class]);
         self.trap_if_cold(status);
         if signed && size != Size::Dw {
@@ -130,7 +130,7 @@ impl Translator<'_, '_> {
         let done = self.b.create_block();
         self.b.ins().jump(done, &[]);
         self.b.switch_to_block(slow);
-        let (here, class) = (self.here(), self.b.ins().iconst(I64, class(base) as i64));
+        let (here, class) = (self.here_value(), self.b.ins().iconst(I64, class(base) as i64));
         let (_, status) = self.call_rarely(Service::store, &[here, addr, class, value]);
         self.trap_if_cold(status);
         self.b.ins().jump(done, &[]);
@@ -153,7 +153,7 @@ impl Translator<'_, '_> {
             let done = self.b.create_block();
             self.b.ins().jump(done, &[]);
             self.b.switch_to_block(slow);
-            let (here, class) = (self.here(), self.b.ins().iconst(I64, class(base) as i64));
+            let (here, class) = (self.here_value(), self.b.ins().iconst(I64, class(base) as i64));
             let (_, status) = self.call_rarely(Service::hold, &[here, addr, class]);
             self.trap_if_cold(status);
             self.b.ins().jump(done, &[]);

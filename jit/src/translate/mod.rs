@@ -10,9 +10,11 @@ mod atomic;
 mod call;
 mod control;
 mod memory;
+mod turns;
 
 use crate::abi::{ARENA, Context, MAY_GOTO, Service};
 use crate::flow::{ARGS, Flow, Func, INHERITED, Regs, bit};
+use crate::inline::{Costs, Inline};
 use crate::program::{Op, Src, Unit};
 use crate::slots::Place;
 use crate::stubs::{STATUS, Stubs, VALUE, stub_signature};
@@ -25,6 +27,7 @@ use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, Variable};
 use oxbpf_isa::insn::Reg;
 use std::collections::BTreeMap;
+use turns::{Edge, Turning};
 
 /// How functions of programs and of the host are called: every integer in a register.
 pub(crate) fn call_conv() -> CallConv {
@@ -52,128 +55,164 @@ pub(crate) fn signature(args: usize) -> Signature {
 /// Names the functions of the program inside the one being made.
 pub(crate) type Import<'a> = dyn FnMut(&mut FunctionBuilder<'_>, usize) -> FuncRef + 'a;
 
+/// What is known of a program before its functions are translated.
+pub(crate) struct Plan<'a> {
+    pub unit: &'a Unit<'a>,
+    pub flow: &'a Flow,
+    /// By function.
+    pub places: &'a [Vec<Place>],
+    pub inline: &'a Inline,
+    pub stubs: &'a Stubs,
+}
+
 /// Makes the body of a function.
 pub(crate) fn function(
-    unit: &Unit<'_>,
-    flow: &Flow,
-    places: &[Place],
+    plan: &Plan<'_>,
     index: usize,
     mut builder: FunctionBuilder<'_>,
     import: &mut Import<'_>,
     target: cranelift_codegen::isa::TargetFrontendConfig,
-    stubs: &Stubs,
 ) {
-    let func = &flow.funcs[index];
+    let func = &plan.flow.funcs[index];
     let entry = builder.create_block();
     builder.append_block_params_for_function_params(entry);
     builder.switch_to_block(entry);
-    let blocks = func.blocks.iter().map(|_| builder.create_block()).collect();
-    let vars = std::array::from_fn(|_| builder.declare_var(I64));
     let fp = builder.block_params(entry)[0];
     let ctx = builder.ins().band_imm_s(fp, -(ARENA as i64));
     let region = |builder: &mut FunctionBuilder<'_>, id: u32, name: &'static str| {
         builder.func.dfg.alias_regions.insert(AliasRegionData { user_id: id, description: name.into() })
     };
     let context_region = region(&mut builder, 0, "context");
+    let frame = Frame::new(&mut builder, plan, index, fp);
     let mut translator = Translator {
-        unit,
-        flow,
-        func,
-        vars,
-        fp,
+        plan,
+        unit: plan.unit,
+        flow: plan.flow,
+        frame,
+        costs: plan.inline.into(plan.unit, plan.flow, func),
         ctx,
         fuel: None,
-        may_goto: None,
-        slots: BTreeMap::new(),
-        blocks,
         place: None,
         leave: None,
-        stubs,
         signatures: [None; Service::ALL.len()],
-        callees: vec![None; flow.funcs.len()],
+        callees: vec![None; plan.flow.funcs.len()],
         context_region,
         import,
+        turns: Vec::new(),
+        edges: Vec::new(),
+        here: None,
         at: func.entry,
         b: builder,
     };
-    for &place in places {
-        let var = translator.b.declare_var(I64);
-        translator.slots.insert(place, var);
-    }
     translator.prologue(entry);
-    for block in 0..func.blocks.len() {
-        translator.block(block);
-    }
+    translator.blocks();
     translator.epilogue();
     translator.b.seal_all_blocks();
     translator.b.finalize(target);
 }
 
-struct Translator<'a, 'f> {
-    unit: &'a Unit<'a>,
-    flow: &'a Flow,
+/// A function that is being translated: the one that is made, or one that is put into it.
+struct Frame<'a> {
     func: &'a Func,
-    b: FunctionBuilder<'f>,
     /// R0 to R9.
     vars: [Variable; 10],
     /// R10.
     fp: Value,
-    ctx: Value,
-    /// What is left of the fuel, where the function has loops that are counted.
-    fuel: Option<Variable>,
     may_goto: Option<Variable>,
     /// Places in the frame that have become variables.
     slots: BTreeMap<Place, Variable>,
     /// The blocks of the function.
     blocks: Vec<Block>,
+    /// Where the function goes on that this one was put into; takes R0.
+    caller: Option<Block>,
+}
+
+impl<'a> Frame<'a> {
+    fn new(b: &mut FunctionBuilder<'_>, plan: &Plan<'a>, index: usize, fp: Value) -> Frame<'a> {
+        let func = &plan.flow.funcs[index];
+        let blocks = func.blocks.iter().map(|_| b.create_block()).collect();
+        let vars = std::array::from_fn(|_| b.declare_var(I64));
+        let zero = b.ins().iconst(I64, 0);
+        let slots: BTreeMap<Place, Variable> =
+            plan.places[index].iter().map(|&place| (place, b.declare_var(I64))).collect();
+        for var in vars.iter().chain(slots.values()) {
+            b.def_var(*var, zero);
+        }
+        Frame { func, vars, fp, may_goto: None, slots, blocks, caller: None }
+    }
+}
+
+struct Translator<'a, 'f> {
+    plan: &'a Plan<'a>,
+    unit: &'a Unit<'a>,
+    flow: &'a Flow,
+    frame: Frame<'a>,
+    /// What the operations of the function that is made cost.
+    costs: Costs,
+    b: FunctionBuilder<'f>,
+    ctx: Value,
+    /// What is left of the fuel, where the function has loops that are counted.
+    fuel: Option<Variable>,
     /// Where a pending trap gets its place: takes the operation.
     place: Option<Block>,
     /// Where a trap that has its place leaves the function.
     leave: Option<Block>,
-    stubs: &'a Stubs,
     signatures: [Option<SigRef>; Service::ALL.len()],
     callees: Vec<Option<FuncRef>>,
     context_region: AliasRegion,
     import: &'a mut Import<'a>,
+    /// The counted loops of the function that is made.
+    turns: Vec<Turning>,
+    /// Edges that are still to be filled.
+    edges: Vec<(Block, Edge)>,
+    /// The block being translated, by index in the function that is made.
+    here: Option<usize>,
     /// The operation being translated.
     at: u32,
 }
 
 impl Translator<'_, '_> {
     fn prologue(&mut self, entry: Block) {
-        let zero = self.b.ins().iconst(I64, 0);
-        for var in self.vars.iter().chain(self.slots.values()) {
-            self.b.def_var(*var, zero);
-        }
         let given: Vec<Value> = self.b.block_params(entry)[1..].to_vec();
-        for (reg, value) in regs(params(self.func)).zip(given) {
+        for (reg, value) in regs(params(self.frame.func)).zip(given) {
             self.set(reg, value);
         }
         for (index, reg) in INHERITED.into_iter().enumerate() {
-            if self.func.live_in & bit(reg) != 0 {
+            if self.frame.func.live_in & bit(reg) != 0 {
                 let offset = std::mem::offset_of!(Context, inherited) + 8 * index;
                 let value = self.load_context(offset as i32);
                 self.set(reg, value);
             }
         }
-        if self.unit.fuel && self.func.loops {
+        if self.unit.fuel && self.frame.func.loops {
             let var = self.b.declare_var(I64);
             self.fuel = Some(var);
             self.fuel_in();
+            self.find_turns();
         }
-        if self.func.ops(self.unit.ops).any(|(_, op)| matches!(op, Op::MayGoto { .. })) {
+        if self.frame.func.ops(self.unit.ops).any(|(_, op)| matches!(op, Op::MayGoto { .. })) {
             let var = self.b.declare_var(I32);
             let turns = self.b.ins().iconst(I32, MAY_GOTO as i64);
             self.b.def_var(var, turns);
-            self.may_goto = Some(var);
+            self.frame.may_goto = Some(var);
         }
-        let first = self.block_of(self.func.entry);
+        let first = self.first();
         self.b.ins().jump(first, &[]);
     }
 
+    /// Translates the function of the frame.
+    fn blocks(&mut self) {
+        for index in 0..self.frame.func.blocks.len() {
+            self.block(index);
+        }
+    }
+
     fn block(&mut self, index: usize) {
-        let block = self.func.blocks[index];
-        self.b.switch_to_block(self.blocks[index]);
+        let block = self.frame.func.blocks[index];
+        self.b.switch_to_block(self.frame.blocks[index]);
+        if self.frame.caller.is_none() {
+            self.here = Some(index);
+        }
         for at in block.start..block.end {
             self.at = at;
             self.b.set_srcloc(SourceLoc::new(at));
@@ -181,8 +220,9 @@ impl Translator<'_, '_> {
             self.op(op);
         }
         if !self.b.is_unreachable() && !self.is_filled() {
-            let next = self.block_of(block.end);
+            let next = self.way(block.end);
             self.b.ins().jump(next, &[]);
+            self.fill_ways();
         }
     }
 
@@ -194,6 +234,7 @@ impl Translator<'_, '_> {
 
     /// The blocks that traps leave through.
     fn epilogue(&mut self) {
+        self.fill_turns();
         if let Some(place) = self.place {
             self.b.switch_to_block(place);
             let op = self.b.append_block_param(place, I32);
@@ -243,15 +284,15 @@ impl Translator<'_, '_> {
     }
 
     fn get(&mut self, reg: Reg) -> Value {
-        match self.vars.get(reg.index()) {
+        match self.frame.vars.get(reg.index()) {
             Some(&var) => self.b.use_var(var),
-            None => self.fp,
+            None => self.frame.fp,
         }
     }
 
     fn set(&mut self, reg: Reg, value: Value) {
         // Nothing writes R10; lowering has seen to it.
-        if let Some(&var) = self.vars.get(reg.index()) {
+        if let Some(&var) = self.frame.vars.get(reg.index()) {
             self.b.def_var(var, value);
         }
     }
@@ -310,7 +351,7 @@ impl Translator<'_, '_> {
 
     /// Calls a function of the host that hardly ever runs, from a cold block, keeping all registers.
     fn call_rarely(&mut self, service: Service, args: &[Value]) -> (Value, Value) {
-        let Some(address) = self.stubs.address(service) else { return self.call(service, args) };
+        let Some(address) = self.plan.stubs.address(service) else { return self.call(service, args) };
         let index = service as usize;
         let signature = match self.signatures[index] {
             Some(signature) => signature,
@@ -320,7 +361,7 @@ impl Translator<'_, '_> {
             }
         };
         let callee = self.b.ins().iconst(I64, address as i64);
-        let mut all = vec![self.fp];
+        let mut all = vec![self.frame.fp];
         all.extend_from_slice(args);
         self.b.ins().call_indirect(signature, callee, &all);
         (self.load_context(VALUE as i32), self.load_context(STATUS as i32))
@@ -338,7 +379,7 @@ impl Translator<'_, '_> {
         };
         let flags = self.context_flags().with_readonly();
         let callee = self.b.ins().load(I64, flags, self.ctx, service.offset());
-        let mut all = vec![self.fp];
+        let mut all = vec![self.frame.fp];
         all.extend_from_slice(args);
         let inst = self.b.ins().call_indirect(signature, callee, &all);
         let results = self.b.inst_results(inst);
@@ -346,7 +387,7 @@ impl Translator<'_, '_> {
     }
 
     /// The operation being translated, as an argument.
-    fn here(&mut self) -> Value {
+    fn here_value(&mut self) -> Value {
         self.b.ins().iconst(I64, self.at as i64)
     }
 
@@ -391,7 +432,7 @@ impl Translator<'_, '_> {
 
     /// Traps here, at an address if that matters, and ends the block.
     fn fault(&mut self, addr: Value) {
-        let here = self.here();
+        let here = self.here_value();
         let (zero, status) = self.call(Service::fault, &[here, addr]);
         self.b.ins().return_(&[zero, status]);
     }
@@ -406,6 +447,6 @@ impl Translator<'_, '_> {
     /// The block that begins at an operation.
     fn block_of(&self, op: u32) -> Block {
         // Every jump and every operation after one begins a block; `flow` has seen to it.
-        self.blocks[self.func.block_at(op).expect("control goes to the beginning of a block")]
+        self.frame.blocks[self.frame.func.block_at(op).expect("control goes to the beginning of a block")]
     }
 }

@@ -173,7 +173,7 @@ unsafe extern "C" fn hold(fp: u64, op: u64, addr: u64, class: u64) -> Returned {
     }
 }
 
-unsafe extern "C" fn refuel(fp: u64, _op: u64) -> Returned {
+unsafe extern "C" fn refuel(fp: u64) -> Returned {
     // SAFETY: called from compiled code.
     unsafe {
         within(fp, |run| {
