@@ -7,13 +7,14 @@ use crate::inline::Inline;
 use crate::memory::Provider;
 use crate::program::{OptLevel, Unit};
 use crate::stubs::Stubs;
+use crate::sweep::sweep;
 use crate::translate::Plan;
-use crate::{slots, translate};
+use crate::{placement, slots, translate};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
-use cranelift_module::{FuncId, Module, ModuleError};
+use cranelift_module::{FuncId, Module, ModuleError, ModuleReloc};
 use std::fmt;
 use std::sync::Arc;
 
@@ -40,7 +41,7 @@ impl Compiler {
         if !supported {
             return Err(CompileError::Machine);
         }
-        let full = isa(&[("opt_level", "speed")])?;
+        let full = isa(&[("opt_level", "speed"), ("machine_code_cfg_info", "true")])?;
         Ok(Compiler {
             stubs: Arc::new(Stubs::new(&full)?),
             full,
@@ -95,12 +96,30 @@ impl Compiler {
                 todo.push(callee);
                 module.declare_func_in_func(ids[callee], b.func)
             };
-            translate::function(&plan, index, builder, &mut import, target);
+            if translate::function(&plan, index, builder, &mut import, target) {
+                sweep(&mut context.func);
+            }
             if self.keep_clif {
                 clif.push_str(&context.func.display().to_string());
                 clif.push('\n');
             }
-            module.define_function(ids[index], &mut context).map_err(refused)?;
+            let code = context.compile(module.isa(), &mut Default::default());
+            let code = code.map_err(|e| refused(ModuleError::Compilation(e.inner)))?;
+            let alignment = u64::from(code.buffer.alignment);
+            if unit.opt == OptLevel::Full {
+                provider.begin_at(placement::phase(code));
+            }
+            let code =
+                context.compiled_code().ok_or(CompileError::Malformed { op: flow.funcs[index].entry })?;
+            let relocations: Vec<ModuleReloc> = code
+                .buffer
+                .relocs()
+                .iter()
+                .map(|r| ModuleReloc::from_mach_reloc(r, &context.func, ids[index]))
+                .collect();
+            module
+                .define_function_bytes(ids[index], alignment, code.code_buffer(), &relocations)
+                .map_err(refused)?;
             made[index] = Some(locations_of(&context));
             module.clear_context(&mut context);
         }

@@ -52,7 +52,9 @@ impl Inline {
             weight += 1;
             match op {
                 Op::CallSub { to } => weight += self.weights[*flow.by_entry.get(to)?]?,
-                Op::CallHelper { .. } | Op::CallReg { .. } | Op::TailCall | Op::MayGoto { .. } => return None,
+                Op::CallHelper { .. } | Op::CallReg { .. } | Op::TailCall | Op::MayGoto { .. } => {
+                    return None;
+                }
                 _ => {}
             }
             if weight > SMALL {

@@ -17,9 +17,11 @@ mod flow;
 mod inline;
 mod loops;
 mod memory;
+mod placement;
 mod program;
 mod slots;
 mod stubs;
+mod sweep;
 mod translate;
 
 pub use code::{Code, Function};

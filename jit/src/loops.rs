@@ -6,7 +6,7 @@
 //! program itself compares the register to something that stays the same, not even that: the loop runs
 //! to whichever comes first, and only then is looked at which it was.
 
-use crate::flow::{Block, Func, bit, effect, successors};
+use crate::flow::{Block, Func, effect, successors};
 use crate::program::{Op, Src};
 use oxbpf_isa::insn::{AluOp, Cond, Reg, Width};
 
@@ -20,13 +20,22 @@ pub(crate) struct Counted {
     pub latch: u32,
     /// The register, what a turn adds to it, and the operation that does.
     pub reg: Reg,
-    pub step: i64,
-    pub update: u32,
+    pub step: Step,
     /// What the program compares the register to, when the loop runs as long as it is less, or as it is
     /// different; both at 64 bits.
     pub bound: Option<(Bound, Src)>,
     /// Blocks in which the register has been changed in this turn when they end.
     after: Vec<usize>,
+}
+
+/// What a turn adds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Step {
+    /// A power of two, up or down.
+    By(i64),
+    /// What is in a register that the loop does not change; only where the loop runs while the counted
+    /// register is less.
+    Reg(Reg),
 }
 
 /// How long a loop runs.
@@ -49,24 +58,70 @@ impl Counted {
     }
 }
 
-/// The counted loops of a function. `inlined` says which calls are no calls.
-pub(crate) fn counted(ops: &[Op], func: &Func, inlined: &dyn Fn(u32) -> bool) -> Vec<Counted> {
+/// A way back to an operation that control has come through, from another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Retreat {
+    /// The last operation of a block.
+    pub from: u32,
+    pub to: u32,
+}
+
+/// The ways back of a function: control never goes round without taking one.
+pub(crate) fn retreats(ops: &[Op], func: &Func) -> Vec<Retreat> {
+    let mut found = Vec::new();
     if !func.loops {
-        return Vec::new();
+        return found;
     }
+    let next = |block: usize| {
+        let end = func.blocks[block].end;
+        let (falls, jumps) = successors(&ops[end as usize - 1]);
+        [falls.then_some(end), jumps]
+    };
+    // Which blocks were come to, and which of them are on the way from the entry to here.
+    let mut seen = vec![false; func.blocks.len()];
+    let mut on_way = vec![false; func.blocks.len()];
+    let mut way: Vec<(usize, usize)> = func.block_at(func.entry).map(|b| (b, 0)).into_iter().collect();
+    while let Some((block, nth)) = way.last_mut() {
+        (seen[*block], on_way[*block]) = (true, true);
+        let (here, which) = (*block, *nth);
+        *nth += 1;
+        if which == 2 {
+            on_way[here] = false;
+            way.pop();
+            continue;
+        }
+        let Some((to, into)) = next(here)[which].and_then(|to| Some((to, func.block_at(to)?))) else {
+            continue;
+        };
+        if on_way[into] {
+            found.push(Retreat { from: func.blocks[here].end - 1, to });
+        } else if !seen[into] {
+            way.push((into, 0));
+        }
+    }
+    found
+}
+
+/// The counted loops of a function. `inlined` says which calls are no calls.
+pub(crate) fn counted(
+    ops: &[Op],
+    func: &Func,
+    retreats: &[Retreat],
+    inlined: &dyn Fn(u32) -> bool,
+) -> Vec<Counted> {
     let preds = predecessors(ops, func);
     let back = |block: usize| {
         let last = func.blocks[block].end - 1;
         successors(&ops[last as usize]).1.filter(|&to| to <= last)
     };
-    let latches: Vec<usize> = (0..func.blocks.len()).filter(|&b| back(b).is_some()).collect();
     let mut found = Vec::new();
-    for &latch in &latches {
-        let Some(head) = back(latch).and_then(|to| func.block_at(to)) else { continue };
-        let Some(body) = body(func, &preds, head, latch) else { continue };
-        if latches.iter().any(|&other| other != latch && back(other) == back(latch)) {
+    for retreat in retreats {
+        if retreat.to > retreat.from || retreats.iter().any(|r| r != retreat && r.to == retreat.to) {
             continue;
         }
+        let latch = func.blocks.partition_point(|b| b.end <= retreat.from);
+        let Some(head) = func.block_at(retreat.to) else { continue };
+        let Some(body) = body(func, &preds, head, latch) else { continue };
         // No other jump goes back inside, to this head or another.
         if body.iter().any(|&b| b != latch && back(b).is_some()) {
             continue;
@@ -144,15 +199,16 @@ fn look(
         }
     }
     let last = func.blocks[latch].end - 1;
-    let bound_of = |reg: Reg, step: i64| {
+    let stays = |src: Src| match src {
+        Src::Imm(_) => true,
+        Src::Reg(other) => writes.get(other.index()).is_none_or(|&n| n == 0),
+    };
+    let bound_of = |reg: Reg, step: Step| {
         let Op::Jump { cond, width: Width::W64, dst, src, .. } = ops[last as usize] else { return None };
-        let stays = match src {
-            Src::Imm(_) => true,
-            Src::Reg(other) => writes.get(other.index()).is_none_or(|&n| n == 0),
-        };
-        match cond {
-            Cond::Lt if dst == reg && stays && step > 0 => Some((Bound::Less, src)),
-            Cond::Ne if dst == reg && stays && step.abs() == 1 => Some((Bound::Different, src)),
+        match (cond, step) {
+            _ if dst != reg || !stays(src) => None,
+            (Cond::Lt, Step::By(1..) | Step::Reg(_)) => Some((Bound::Less, src)),
+            (Cond::Ne, Step::By(1 | -1)) => Some((Bound::Different, src)),
             _ => None,
         }
     };
@@ -163,23 +219,29 @@ fn look(
         }
         let Some(after) = after(ops, func, &body, head, latch, update) else { continue };
         let bound = bound_of(reg, step);
+        if let Step::Reg(by) = step
+            && (bound.is_none() || !stays(Src::Reg(by)))
+        {
+            continue;
+        }
         if best.as_ref().is_none_or(|b| b.bound.is_none() && bound.is_some()) {
-            best = Some(Counted { head, body: body.clone(), latch: last, reg, step, update, bound, after });
+            best = Some(Counted { head, body: body.clone(), latch: last, reg, step, bound, after });
         }
     }
     best
 }
 
-/// A register, and the number that an operation adds to it: a power of two up or down, so that turns can
-/// be told by shifting.
-fn step(op: &Op) -> Option<(Reg, i64)> {
+/// A register, and what an operation adds to it, so that turns can be told by shifting or dividing.
+fn step(op: &Op) -> Option<(Reg, Step)> {
     let (reg, step) = match *op {
         Op::Alu { op: AluOp::Add, width: Width::W64, dst, src: Src::Imm(imm) } => (dst, imm),
         Op::Alu { op: AluOp::Sub, width: Width::W64, dst, src: Src::Imm(imm) } => (dst, imm.checked_neg()?),
+        Op::Alu { op: AluOp::Add, width: Width::W64, dst, src: Src::Reg(by) } if by != dst => {
+            return Some((dst, Step::Reg(by)));
+        }
         _ => return None,
     };
-    (bit(reg) & 0x3ff != 0 && step.unsigned_abs().is_power_of_two() && step.unsigned_abs() <= 1 << 20)
-        .then_some((reg, step))
+    (step.unsigned_abs().is_power_of_two() && step.unsigned_abs() <= 1 << 20).then_some((reg, Step::By(step)))
 }
 
 /// The blocks at whose end an operation has been executed in each turn; none when it is not executed in

@@ -56,6 +56,7 @@ impl Translator<'_, '_> {
                 *self.callees[index].insert(function)
             }
         };
+        self.parts.forget();
         self.fuel_out();
         let inst = self.b.ins().call(function, &args);
         let (value, status) = (self.b.inst_results(inst)[0], self.b.inst_results(inst)[1]);
@@ -93,6 +94,7 @@ impl Translator<'_, '_> {
         (self.frame, self.at) = (outer, at);
         self.b.set_srcloc(SourceLoc::new(at));
         self.b.switch_to_block(after);
+        self.parts.forget();
         self.set(Reg::R0, value);
     }
 

@@ -92,6 +92,9 @@ impl Translator<'_, '_> {
         if !self.needs_check(base, off, size) {
             let addr = self.get(base);
             let value = self.load_at(size, signed, addr, off);
+            if !signed {
+                self.loaded(value, size, addr, off);
+            }
             return self.set(dst, value);
         }
         let addr = self.address(base, off);
@@ -110,6 +113,10 @@ impl Translator<'_, '_> {
         }
         self.b.ins().jump(done, &[value.into()]);
         self.b.switch_to_block(done);
+        // The host reads some words otherwise than by a load.
+        if !signed && matches!(size, Size::B | Size::H) {
+            self.loaded(result, size, addr, 0);
+        }
         self.set(dst, result);
     }
 
@@ -120,6 +127,7 @@ impl Translator<'_, '_> {
             let value = self.widen(narrow, size);
             return self.b.def_var(var, value);
         }
+        self.parts.forget();
         if !self.needs_check(base, off, size) {
             let addr = self.get(base);
             return self.store_at(size, value, addr, off);
@@ -139,6 +147,7 @@ impl Translator<'_, '_> {
 
     /// Holds the access of an atomic operation: aligned first, then inside a region.
     pub(super) fn hold_atomic(&mut self, size: Size, base: Reg, off: i32, write: bool) -> Value {
+        self.parts.forget();
         let addr = self.address(base, off);
         if size != Size::B {
             let low = self.b.ins().band_imm_s(addr, size.bytes() as i64 - 1);

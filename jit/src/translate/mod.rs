@@ -9,12 +9,14 @@ mod alu;
 mod atomic;
 mod call;
 mod control;
+mod joined;
 mod memory;
 mod turns;
 
 use crate::abi::{ARENA, Context, MAY_GOTO, Service};
 use crate::flow::{ARGS, Flow, Func, INHERITED, Regs, bit};
 use crate::inline::{Costs, Inline};
+use crate::loops::Retreat;
 use crate::program::{Op, Src, Unit};
 use crate::slots::Place;
 use crate::stubs::{STATUS, Stubs, VALUE, stub_signature};
@@ -25,9 +27,10 @@ use cranelift_codegen::ir::{
 };
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, Variable};
+use joined::Parts;
 use oxbpf_isa::insn::Reg;
 use std::collections::BTreeMap;
-use turns::{Edge, Turning};
+use turns::{Edge, Paying, Turning};
 
 /// How functions of programs and of the host are called: every integer in a register.
 pub(crate) fn call_conv() -> CallConv {
@@ -65,14 +68,14 @@ pub(crate) struct Plan<'a> {
     pub stubs: &'a Stubs,
 }
 
-/// Makes the body of a function.
+/// Makes the body of a function; whether loads may have become unused.
 pub(crate) fn function(
     plan: &Plan<'_>,
     index: usize,
     mut builder: FunctionBuilder<'_>,
     import: &mut Import<'_>,
     target: cranelift_codegen::isa::TargetFrontendConfig,
-) {
+) -> bool {
     let func = &plan.flow.funcs[index];
     let entry = builder.create_block();
     builder.append_block_params_for_function_params(entry);
@@ -99,8 +102,11 @@ pub(crate) fn function(
         context_region,
         import,
         turns: Vec::new(),
+        paying: Vec::new(),
+        retreats: Vec::new(),
         edges: Vec::new(),
         here: None,
+        parts: Parts::default(),
         at: func.entry,
         b: builder,
     };
@@ -108,7 +114,9 @@ pub(crate) fn function(
     translator.blocks();
     translator.epilogue();
     translator.b.seal_all_blocks();
+    let joined = translator.parts.joined;
     translator.b.finalize(target);
+    joined
 }
 
 /// A function that is being translated: the one that is made, or one that is put into it.
@@ -163,10 +171,15 @@ struct Translator<'a, 'f> {
     import: &'a mut Import<'a>,
     /// The counted loops of the function that is made.
     turns: Vec<Turning>,
+    /// Loops that pay where their turns begin.
+    paying: Vec<Paying>,
+    retreats: Vec<Retreat>,
     /// Edges that are still to be filled.
     edges: Vec<(Block, Edge)>,
     /// The block being translated, by index in the function that is made.
     here: Option<usize>,
+    /// What values of the block being translated consist of.
+    parts: Parts,
     /// The operation being translated.
     at: u32,
 }
@@ -196,8 +209,7 @@ impl Translator<'_, '_> {
             self.b.def_var(var, turns);
             self.frame.may_goto = Some(var);
         }
-        let first = self.first();
-        self.b.ins().jump(first, &[]);
+        self.begin();
     }
 
     /// Translates the function of the frame.
@@ -213,6 +225,9 @@ impl Translator<'_, '_> {
         if self.frame.caller.is_none() {
             self.here = Some(index);
         }
+        self.b.set_srcloc(SourceLoc::new(block.start));
+        self.begin_turn(index);
+        self.parts.forget();
         for at in block.start..block.end {
             self.at = at;
             self.b.set_srcloc(SourceLoc::new(at));
@@ -326,12 +341,15 @@ impl Translator<'_, '_> {
                 return narrow;
             }
         }
-        self.b.ins().ireduce(I32, value)
+        let low = self.b.ins().ireduce(I32, value);
+        self.same_bytes(value, low, 4);
+        low
     }
 
     /// Sets a register from its low half.
     fn set_low(&mut self, reg: Reg, value: Value) {
         let wide = self.b.ins().uextend(I64, value);
+        self.same_bytes(value, wide, 4);
         self.set(reg, wide);
     }
 
@@ -369,6 +387,7 @@ impl Translator<'_, '_> {
 
     /// Calls a function of the host.
     fn call(&mut self, service: Service, args: &[Value]) -> (Value, Value) {
+        self.parts.forget();
         let index = service as usize;
         let signature = match self.signatures[index] {
             Some(signature) => signature,

@@ -1,12 +1,14 @@
 //! Where control goes from block to block, and what it pays on the way.
 //!
-//! A jump backwards pays on its edge. Loops that [`loops`](crate::loops) can count pay when they are
+//! A loop with one jump back pays where each turn begins, and gets one turn when it is entered, so that
+//! the turns that come after jumps back are what it pays for; with several jumps back each pays on its
+//! edge. Loops that [`loops`](crate::loops) can count pay when they are
 //! left, for all turns at once; before they are entered it is worked out how far their register may come
 //! with the fuel there is.
 
 use super::Translator;
 use crate::abi::{Context, Service};
-use crate::loops::{Bound, Counted};
+use crate::loops::{self, Bound, Counted, Retreat, Step};
 use crate::program::Op;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
@@ -26,10 +28,21 @@ pub(super) struct Turning {
     bound: Variable,
 }
 
+/// A block that pays for a turn where it begins.
+pub(super) struct Paying {
+    /// By index in the function.
+    head: usize,
+    /// The operation that jumps back, and what a turn costs.
+    latch: u32,
+    cost: i64,
+}
+
 /// An edge that is still empty.
 pub(super) enum Edge {
     /// A jump backwards to an operation.
     Back(u32),
+    /// Into a loop that pays where its turns begin.
+    In(u32),
     /// Out of a counted loop, to an operation.
     Out(usize, u32),
 }
@@ -38,12 +51,60 @@ impl Translator<'_, '_> {
     /// Finds the loops of the function that is made which can be counted.
     pub(super) fn find_turns(&mut self) {
         let (ops, func) = (self.unit.ops, self.frame.func);
-        let counted = crate::loops::counted(ops, func, &|at| self.costs.is_inlined(at));
+        let retreats = loops::retreats(ops, func);
+        let counted = loops::counted(ops, func, &retreats, &|at| self.costs.is_inlined(at));
         for counted in counted {
             let entry = self.b.create_block();
             let (base, bound) = (self.b.declare_var(I64), self.b.declare_var(I64));
             self.turns.push(Turning { counted, entry, base, bound });
         }
+        for &Retreat { from, to } in &retreats {
+            let Some(head) = func.block_at(to) else { continue };
+            let alone = retreats.iter().filter(|r| r.to == to).count() == 1;
+            if alone && to <= from && self.turns.iter().all(|t| t.counted.head != head) {
+                let cost = self.costs.between(to, from + 1).max(1);
+                self.paying.push(Paying { head, latch: from, cost });
+            }
+        }
+        self.retreats = retreats;
+    }
+
+    /// Pays for a turn, where a block that begins one begins.
+    pub(super) fn begin_turn(&mut self, block: usize) {
+        let Some(var) = self.fuel.filter(|_| self.frame.caller.is_none()) else { return };
+        let Some(&Paying { latch, cost, .. }) = self.paying.iter().find(|p| p.head == block) else { return };
+        let fuel = self.b.use_var(var);
+        let left = self.b.ins().iadd_imm_s(fuel, -cost);
+        self.b.def_var(var, left);
+        let enough = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, left, 0);
+        let (go_on, empty) = (self.b.create_block(), self.cold_block());
+        self.b.ins().brif(enough, go_on, &[], empty, &[]);
+        self.b.switch_to_block(empty);
+        let at = std::mem::replace(&mut self.at, latch);
+        self.refuel();
+        self.at = at;
+        self.b.ins().jump(go_on, &[]);
+        self.b.switch_to_block(go_on);
+    }
+
+    /// What a turn of the loop that begins at an operation pays there, if it does.
+    fn paid_at(&self, to: u32) -> Option<i64> {
+        let block = self.frame.func.block_at(to)?;
+        self.paying.iter().find(|p| p.head == block).map(|p| p.cost)
+    }
+
+    /// Goes to an operation with so much fuel less, on the way into a loop perhaps.
+    fn go_in(&mut self, to: u32, cost: i64) {
+        let more = self.paid_at(to).unwrap_or(0) - cost;
+        if let Some(var) = self.fuel
+            && more != 0
+        {
+            let fuel = self.b.use_var(var);
+            let fuel = self.b.ins().iadd_imm_s(fuel, more);
+            self.b.def_var(var, fuel);
+        }
+        let target = self.way_in(to);
+        self.b.ins().jump(target, &[]);
     }
 
     /// The counted loop that the current block is part of.
@@ -63,9 +124,9 @@ impl Translator<'_, '_> {
         }
     }
 
-    /// Where the function that is made begins.
-    pub(super) fn first(&self) -> Block {
-        self.way_in(self.frame.func.entry)
+    /// Goes to where the function that is made begins.
+    pub(super) fn begin(&mut self) {
+        self.go_in(self.frame.func.entry, 0);
     }
 
     /// The block to jump to for an operation: itself, or one that does what is due on the way, which has
@@ -74,11 +135,14 @@ impl Translator<'_, '_> {
         if self.fuel.is_none() || self.frame.caller.is_some() {
             return self.block_of(to);
         }
+        let retreats = self.retreats(to);
         let edge = match self.turning() {
-            _ if to <= self.at => Edge::Back(to),
+            _ if retreats && self.paid_at(to).is_some() => return self.block_of(to),
+            _ if retreats || to <= self.at => Edge::Back(to),
             Some(turn) if !self.frame.func.block_at(to).is_some_and(|b| self.turns[turn].counted.has(b)) => {
                 Edge::Out(turn, to)
             }
+            _ if self.paid_at(to).is_some() => Edge::In(to),
             _ => return self.way_in(to),
         };
         let block = self.b.create_block();
@@ -92,16 +156,26 @@ impl Translator<'_, '_> {
             self.b.switch_to_block(block);
             match edge {
                 Edge::Back(to) => self.fill_back(to),
+                Edge::In(to) => self.go_in(to, 0),
                 Edge::Out(turn, to) => self.fill_out(turn, to),
             }
         }
     }
 
+    /// Whether going from here to an operation is a way back.
+    fn retreats(&self, to: u32) -> bool {
+        self.retreats.contains(&Retreat { from: self.at, to })
+    }
+
     fn fill_back(&mut self, to: u32) {
         let Some(var) = self.fuel else { return };
+        let cost = if to <= self.at { self.costs.between(to, self.at + 1) } else { 0 };
+        if !self.retreats(to) {
+            return self.go_in(to, cost);
+        }
         let target = self.way_in(to);
         let fuel = self.b.use_var(var);
-        let left = self.b.ins().iadd_imm_s(fuel, -self.costs.between(to, self.at + 1));
+        let left = self.b.ins().iadd_imm_s(fuel, -cost);
         self.b.def_var(var, left);
         let enough = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, left, 0);
         let empty = self.cold_block();
@@ -123,13 +197,24 @@ impl Translator<'_, '_> {
     fn turns_of(&mut self, turn: usize, value: Value) -> Value {
         let (step, base) = (self.turns[turn].counted.step, self.turns[turn].base);
         let base = self.b.use_var(base);
-        let way = match step > 0 {
-            true => self.b.ins().isub(value, base),
-            false => self.b.ins().isub(base, value),
+        let way = match step {
+            Step::By(..0) => self.b.ins().isub(base, value),
+            _ => self.b.ins().isub(value, base),
         };
-        match step.unsigned_abs().trailing_zeros() {
-            0 => way,
-            shift => self.b.ins().ushr_imm_u(way, i64::from(shift)),
+        match step {
+            Step::By(step) => match step.unsigned_abs().trailing_zeros() {
+                0 => way,
+                shift => self.b.ins().ushr_imm_u(way, i64::from(shift)),
+            },
+            Step::Reg(by) => {
+                // A loop that does not come on counts as one turn each time it is looked at.
+                let by = self.get(by);
+                let stands = self.b.ins().icmp_imm_s(IntCC::Equal, by, 0);
+                let stands = self.b.ins().uextend(I64, stands);
+                let by = self.b.ins().bor(by, stands);
+                let turns = self.b.ins().udiv(way, by);
+                self.b.ins().iadd(turns, stands)
+            }
         }
     }
 
@@ -165,8 +250,7 @@ impl Translator<'_, '_> {
         let turns = self.turns_of(turn, value);
         let (from, end) = self.span_of(turn);
         self.pay_turns(turn, turns, self.costs.of_calls(from, end) - this);
-        let target = self.way_in(to);
-        self.b.ins().jump(target, &[]);
+        self.go_in(to, 0);
     }
 
     /// The jump back of a counted loop, if this is one.
@@ -243,15 +327,28 @@ impl Translator<'_, '_> {
             let zero = self.b.ins().iconst(I64, 0);
             let spare = self.b.ins().smax(spare, zero);
             let before = self.b.ins().udiv_imm_u(spare, each);
-            let way = match step.unsigned_abs().trailing_zeros() {
-                0 => before,
-                shift => self.b.ins().ishl_imm_u(before, i64::from(shift)),
+            let limit = match step {
+                Step::By(step) => {
+                    let way = match step.unsigned_abs().trailing_zeros() {
+                        0 => before,
+                        shift => self.b.ins().ishl_imm_u(before, i64::from(shift)),
+                    };
+                    let limit = match step > 0 {
+                        true => self.b.ins().iadd(value, way),
+                        false => self.b.ins().isub(value, way),
+                    };
+                    self.b.ins().iadd_imm_s(limit, step)
+                }
+                Step::Reg(by) => {
+                    // With large steps every turn is looked at; fuel comes in slices that are far smaller.
+                    let by = self.get(by);
+                    let large = self.b.ins().icmp_imm_u(IntCC::UnsignedGreaterThan, by, 1 << 40);
+                    let by = self.b.ins().select(large, zero, by);
+                    let turns = self.b.ins().iadd_imm_s(before, 1);
+                    let way = self.b.ins().imul(turns, by);
+                    self.b.ins().iadd(value, way)
+                }
             };
-            let limit = match step > 0 {
-                true => self.b.ins().iadd(value, way),
-                false => self.b.ins().isub(value, way),
-            };
-            let limit = self.b.ins().iadd_imm_s(limit, step);
             let limit = match bound_to {
                 None => limit,
                 Some((Bound::Less, src)) => {
@@ -263,9 +360,9 @@ impl Translator<'_, '_> {
                 }
                 Some((Bound::Different, src)) => {
                     let end = self.src64(src);
-                    let left = match step > 0 {
-                        true => self.b.ins().isub(end, value),
-                        false => self.b.ins().isub(value, end),
+                    let left = match step {
+                        Step::By(..0) => self.b.ins().isub(value, end),
+                        _ => self.b.ins().isub(end, value),
                     };
                     // Nothing left means all numbers.
                     let last = self.b.ins().iadd_imm_s(left, -1);
