@@ -14,6 +14,7 @@ mod memory;
 mod turns;
 
 use crate::abi::{ARENA, Context, MAY_GOTO, Service};
+use crate::checks::{Checks, Key};
 use crate::flow::{ARGS, Flow, Func, INHERITED, Regs, bit};
 use crate::inline::{Costs, Inline};
 use crate::loops::Retreat;
@@ -106,6 +107,7 @@ pub(crate) fn function(
         retreats: Vec::new(),
         edges: Vec::new(),
         here: None,
+        kept: BTreeMap::new(),
         parts: Parts::default(),
         at: func.entry,
         b: builder,
@@ -133,6 +135,10 @@ struct Frame<'a> {
     blocks: Vec<Block>,
     /// Where the function goes on that this one was put into; takes R0.
     caller: Option<Block>,
+    /// How accesses are held, unless they are proven.
+    checks: Checks,
+    /// Whether each is held by itself now.
+    careful: bool,
 }
 
 impl<'a> Frame<'a> {
@@ -146,7 +152,17 @@ impl<'a> Frame<'a> {
         for var in vars.iter().chain(slots.values()) {
             b.def_var(*var, zero);
         }
-        Frame { func, vars, fp, may_goto: None, slots, blocks, caller: None }
+        Frame {
+            func,
+            vars,
+            fp,
+            may_goto: None,
+            slots,
+            blocks,
+            caller: None,
+            checks: Checks::default(),
+            careful: false,
+        }
     }
 }
 
@@ -178,6 +194,8 @@ struct Translator<'a, 'f> {
     edges: Vec<(Block, Edge)>,
     /// The block being translated, by index in the function that is made.
     here: Option<usize>,
+    /// Remembered regions in registers: where they begin, and what offsets are held against.
+    kept: BTreeMap<Key, (Variable, Variable)>,
     /// What values of the block being translated consist of.
     parts: Parts,
     /// The operation being translated.
@@ -203,6 +221,7 @@ impl Translator<'_, '_> {
             self.fuel_in();
             self.find_turns();
         }
+        self.find_checks();
         if self.frame.func.ops(self.unit.ops).any(|(_, op)| matches!(op, Op::MayGoto { .. })) {
             let var = self.b.declare_var(I32);
             let turns = self.b.ins().iconst(I32, MAY_GOTO as i64);
@@ -220,16 +239,40 @@ impl Translator<'_, '_> {
     }
 
     fn block(&mut self, index: usize) {
+        let mut copies = Vec::new();
+        self.rest_of_block(index, self.frame.func.blocks[index].start, &mut copies);
+        // What is held one by one where a group could not be held at once.
+        for (copy, at) in copies {
+            let first = self.b.func.dfg.num_blocks();
+            self.b.switch_to_block(copy);
+            self.frame.careful = true;
+            self.rest_of_block(index, at, &mut Vec::new());
+            self.frame.careful = false;
+            for block in first..self.b.func.dfg.num_blocks() {
+                self.b.set_cold_block(Block::from_u32(block as u32));
+            }
+        }
+    }
+
+    /// Translates a block from an operation on; `copies` gets what must be translated once more.
+    fn rest_of_block(&mut self, index: usize, from: u32, copies: &mut Vec<(Block, u32)>) {
         let block = self.frame.func.blocks[index];
-        self.b.switch_to_block(self.frame.blocks[index]);
         if self.frame.caller.is_none() {
             self.here = Some(index);
         }
-        self.b.set_srcloc(SourceLoc::new(block.start));
-        self.begin_turn(index);
+        self.b.set_srcloc(SourceLoc::new(from));
+        if !self.frame.careful {
+            self.b.switch_to_block(self.frame.blocks[index]);
+            self.begin_turn(index);
+        }
         self.parts.forget();
-        for at in block.start..block.end {
+        for at in from..block.end {
             self.at = at;
+            if !self.frame.careful
+                && let Some(group) = self.frame.checks.groups.get(&at).cloned()
+            {
+                copies.push((self.hold_group(&group), at));
+            }
             self.b.set_srcloc(SourceLoc::new(at));
             let op = &self.unit.ops[at as usize];
             self.op(op);
