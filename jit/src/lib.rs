@@ -8,6 +8,7 @@
 //! code promises that it holds, so entering is `unsafe`.
 
 pub mod abi;
+mod bulk;
 mod checks;
 mod code;
 mod compiler;

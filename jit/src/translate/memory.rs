@@ -67,12 +67,12 @@ impl Translator<'_, '_> {
         }
     }
 
-    fn region_start(&mut self, key: Key) -> Value {
+    pub(super) fn region_start(&mut self, key: Key) -> Value {
         self.load_context((span(key) + std::mem::offset_of!(Span, start)) as i32)
     }
 
     /// One more than the highest offset at which so many bytes lie in the region.
-    fn region_bound(&mut self, key: Key) -> Value {
+    pub(super) fn region_bound(&mut self, key: Key) -> Value {
         let bounds = span(key) + std::mem::offset_of!(Span, bounds);
         if let 1 | 2 | 4 | 8 = key.width {
             return self.load_context((bounds + 8 * key.width.ilog2() as usize) as i32);
@@ -105,7 +105,7 @@ impl Translator<'_, '_> {
     }
 
     /// What the host remembers after it was asked is taken into registers.
-    fn remembered(&mut self, base: Reg, write: bool) {
+    pub(super) fn remembered(&mut self, base: Reg, write: bool) {
         if self.frame.caller.is_none() {
             self.keep_regions(Some((class(base), write)));
         }

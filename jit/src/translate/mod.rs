@@ -7,6 +7,7 @@
 
 mod alu;
 mod atomic;
+mod bulk;
 mod call;
 mod control;
 mod joined;
@@ -18,7 +19,7 @@ use crate::checks::{Checks, Key};
 use crate::flow::{ARGS, Flow, Func, INHERITED, Regs, bit};
 use crate::inline::{Costs, Inline};
 use crate::loops::Retreat;
-use crate::program::{Op, Src, Unit};
+use crate::program::{Op, OptLevel, Src, Unit};
 use crate::slots::Place;
 use crate::stubs::{STATUS, Stubs, VALUE, stub_signature};
 use cranelift_codegen::ir::types::{I32, I64};
@@ -219,7 +220,11 @@ impl Translator<'_, '_> {
             let var = self.b.declare_var(I64);
             self.fuel = Some(var);
             self.fuel_in();
+        }
+        if self.unit.opt == OptLevel::Full {
             self.find_turns();
+        } else {
+            self.find_retreats();
         }
         self.find_checks();
         if self.frame.func.ops(self.unit.ops).any(|(_, op)| matches!(op, Op::MayGoto { .. })) {

@@ -8,6 +8,7 @@
 
 use super::Translator;
 use crate::abi::{Context, Service};
+use crate::bulk::{self, Bulk};
 use crate::loops::{self, Bound, Counted, Retreat, Step};
 use crate::program::Op;
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -20,6 +21,8 @@ const FUEL: usize = std::mem::offset_of!(Context, fuel);
 /// A counted loop being translated.
 pub(super) struct Turning {
     pub counted: Counted,
+    /// What of it can be done in chunks.
+    bulk: Option<Bulk>,
     /// The block that all ways into the loop go through.
     entry: Block,
     /// What the register was when the loop was entered, or its fuel last looked at.
@@ -51,22 +54,33 @@ impl Translator<'_, '_> {
     /// Finds the loops of the function that is made which can be counted.
     pub(super) fn find_turns(&mut self) {
         let (ops, func) = (self.unit.ops, self.frame.func);
-        let retreats = loops::retreats(ops, func);
+        self.find_retreats();
+        let retreats = std::mem::take(&mut self.retreats);
         let counted = loops::counted(ops, func, &retreats, &|at| self.costs.is_inlined(at));
         for counted in counted {
+            let bulk = bulk::look(ops, func, &counted);
+            if self.fuel.is_none() && bulk.is_none() {
+                continue;
+            }
             let entry = self.b.create_block();
             let (base, bound) = (self.b.declare_var(I64), self.b.declare_var(I64));
-            self.turns.push(Turning { counted, entry, base, bound });
+            self.turns.push(Turning { counted, bulk, entry, base, bound });
         }
         for &Retreat { from, to } in &retreats {
             let Some(head) = func.block_at(to) else { continue };
             let alone = retreats.iter().filter(|r| r.to == to).count() == 1;
-            if alone && to <= from && self.turns.iter().all(|t| t.counted.head != head) {
+            if self.fuel.is_some() && alone && to <= from && self.turns.iter().all(|t| t.counted.head != head)
+            {
                 let cost = self.costs.between(to, from + 1).max(1);
                 self.paying.push(Paying { head, latch: from, cost });
             }
         }
         self.retreats = retreats;
+    }
+
+    /// Finds the ways back of the function that is made.
+    pub(super) fn find_retreats(&mut self) {
+        self.retreats = loops::retreats(self.unit.ops, self.frame.func);
     }
 
     /// Pays for a turn, where a block that begins one begins.
@@ -133,7 +147,7 @@ impl Translator<'_, '_> {
     /// to be filled once the jump is there.
     pub(super) fn way(&mut self, to: u32) -> Block {
         if self.fuel.is_none() || self.frame.caller.is_some() {
-            return self.block_of(to);
+            return self.way_in(to);
         }
         let retreats = self.retreats(to);
         let edge = match self.turning() {
@@ -255,6 +269,9 @@ impl Translator<'_, '_> {
 
     /// The jump back of a counted loop, if this is one.
     pub(super) fn turn(&mut self, to: u32) -> bool {
+        if self.fuel.is_none() {
+            return false;
+        }
         let at = self.at;
         let found = self.turns.iter().position(|t| t.counted.latch == at);
         let Some(turn) = found.filter(|_| self.frame.caller.is_none()) else { return false };
@@ -312,67 +329,83 @@ impl Translator<'_, '_> {
 
     /// Fills the entries of counted loops: how far may the register come?
     pub(super) fn fill_turns(&mut self) {
-        let Some(var) = self.fuel else { return };
         for turn in 0..self.turns.len() {
-            let each = self.turn_cost(turn);
-            let Turning { counted, entry, base, bound } = &self.turns[turn];
-            let (entry, base, bound) = (*entry, *base, *bound);
-            let (reg, step, bound_to, head) = (counted.reg, counted.step, counted.bound, counted.head);
+            let Turning { counted, entry, base, bound, bulk } = &self.turns[turn];
+            let (entry, base, bound, bulk) = (*entry, *base, *bound, *bulk);
+            let (reg, head, end) = (counted.reg, counted.head, counted.bound);
             self.b.switch_to_block(entry);
             let value = self.get(reg);
+            let limit = match (self.fuel, end) {
+                (Some(var), _) => self.limit(turn, var, value),
+                (None, Some((_, end))) => self.src64(end),
+                (None, None) => value,
+            };
             self.b.def_var(base, value);
-            // The turn in which the fuel is used up: the first at least.
-            let fuel = self.b.use_var(var);
-            let spare = self.b.ins().iadd_imm_s(fuel, -1);
-            let zero = self.b.ins().iconst(I64, 0);
-            let spare = self.b.ins().smax(spare, zero);
-            let before = self.b.ins().udiv_imm_u(spare, each);
-            let limit = match step {
-                Step::By(step) => {
-                    let way = match step.unsigned_abs().trailing_zeros() {
-                        0 => before,
-                        shift => self.b.ins().ishl_imm_u(before, i64::from(shift)),
-                    };
-                    let limit = match step > 0 {
-                        true => self.b.ins().iadd(value, way),
-                        false => self.b.ins().isub(value, way),
-                    };
-                    self.b.ins().iadd_imm_s(limit, step)
-                }
-                Step::Reg(by) => {
-                    // With large steps every turn is looked at; fuel comes in slices that are far smaller.
-                    let by = self.get(by);
-                    let large = self.b.ins().icmp_imm_u(IntCC::UnsignedGreaterThan, by, 1 << 40);
-                    let by = self.b.ins().select(large, zero, by);
-                    let turns = self.b.ins().iadd_imm_s(before, 1);
-                    let way = self.b.ins().imul(turns, by);
-                    self.b.ins().iadd(value, way)
-                }
-            };
-            let limit = match bound_to {
-                None => limit,
-                Some((Bound::Less, src)) => {
-                    let end = self.src64(src);
-                    let first = self.b.ins().umin(end, limit);
-                    // Past the highest number nothing is less; so every turn is looked at.
-                    let wraps = self.b.ins().icmp(IntCC::UnsignedLessThan, limit, value);
-                    self.b.ins().select(wraps, zero, first)
-                }
-                Some((Bound::Different, src)) => {
-                    let end = self.src64(src);
-                    let left = match step {
-                        Step::By(..0) => self.b.ins().isub(value, end),
-                        _ => self.b.ins().isub(end, value),
-                    };
-                    // Nothing left means all numbers.
-                    let last = self.b.ins().iadd_imm_s(left, -1);
-                    let sooner = self.b.ins().icmp(IntCC::UnsignedLessThan, before, last);
-                    self.b.ins().select(sooner, limit, end)
-                }
-            };
             self.b.def_var(bound, limit);
             let head = self.frame.blocks[head];
-            self.b.ins().jump(head, &[]);
+            match bulk {
+                Some(bulk) => self.in_bulk(&bulk, reg, value, limit, head),
+                None => {
+                    self.b.ins().jump(head, &[]);
+                }
+            }
+        }
+    }
+
+    /// What the register of a loop is compared to, when the loop begins with this value of it: the end
+    /// that the program says, or where the fuel is used up.
+    fn limit(&mut self, turn: usize, fuel: Variable, value: Value) -> Value {
+        let each = self.turn_cost(turn);
+        let counted = &self.turns[turn].counted;
+        let (step, bound_to) = (counted.step, counted.bound);
+        // The turn in which the fuel is used up: the first at least.
+        let fuel = self.b.use_var(fuel);
+        let spare = self.b.ins().iadd_imm_s(fuel, -1);
+        let zero = self.b.ins().iconst(I64, 0);
+        let spare = self.b.ins().smax(spare, zero);
+        let before = self.b.ins().udiv_imm_u(spare, each);
+        let limit = match step {
+            Step::By(step) => {
+                let way = match step.unsigned_abs().trailing_zeros() {
+                    0 => before,
+                    shift => self.b.ins().ishl_imm_u(before, i64::from(shift)),
+                };
+                let limit = match step > 0 {
+                    true => self.b.ins().iadd(value, way),
+                    false => self.b.ins().isub(value, way),
+                };
+                self.b.ins().iadd_imm_s(limit, step)
+            }
+            Step::Reg(by) => {
+                // With large steps every turn is looked at; fuel comes in slices that are far smaller.
+                let by = self.get(by);
+                let large = self.b.ins().icmp_imm_u(IntCC::UnsignedGreaterThan, by, 1 << 40);
+                let by = self.b.ins().select(large, zero, by);
+                let turns = self.b.ins().iadd_imm_s(before, 1);
+                let way = self.b.ins().imul(turns, by);
+                self.b.ins().iadd(value, way)
+            }
+        };
+        match bound_to {
+            None => limit,
+            Some((Bound::Less, src)) => {
+                let end = self.src64(src);
+                let first = self.b.ins().umin(end, limit);
+                // Past the highest number nothing is less; so every turn is looked at.
+                let wraps = self.b.ins().icmp(IntCC::UnsignedLessThan, limit, value);
+                self.b.ins().select(wraps, zero, first)
+            }
+            Some((Bound::Different, src)) => {
+                let end = self.src64(src);
+                let left = match step {
+                    Step::By(..0) => self.b.ins().isub(value, end),
+                    _ => self.b.ins().isub(end, value),
+                };
+                // Nothing left means all numbers.
+                let last = self.b.ins().iadd_imm_s(left, -1);
+                let sooner = self.b.ins().icmp(IntCC::UnsignedLessThan, before, last);
+                self.b.ins().select(sooner, limit, end)
+            }
         }
     }
 

@@ -14,7 +14,7 @@ use oxbpf_jit::abi::{ARENA, Context, Returned, Services, Span, depth_of};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub(super) const SERVICES: Services =
-    Services { helper, call_reg, tail_call, packet, load, store, hold, refuel, fault, place };
+    Services { helper, call_reg, tail_call, packet, load, store, hold, recall, refuel, fault, place };
 
 /// The context below a frame.
 fn context(fp: u64) -> *mut Context {
@@ -173,6 +173,17 @@ unsafe extern "C" fn hold(fp: u64, op: u64, addr: u64, class: u64) -> Returned {
             let kind = if op.code == Code::LdAcq { AccessKind::Load } else { AccessKind::Atomic };
             let kind = if op.code == Code::StRel { AccessKind::Atomic } else { kind };
             held(run, fp, addr, width(&op).bytes(), kind, class)?;
+            Ok(Returned::value(0))
+        })
+    }
+}
+
+unsafe extern "C" fn recall(fp: u64, addr: u64, class: u64, write: u64) -> Returned {
+    // SAFETY: called from compiled code.
+    unsafe {
+        within(fp, |run| {
+            let kind = if write != 0 { AccessKind::Store } else { AccessKind::Load };
+            held(run, fp, addr, 1, kind, class).ok();
             Ok(Returned::value(0))
         })
     }
