@@ -7,6 +7,7 @@ extern crate alloc;
 
 pub mod domain;
 mod explore;
+mod helper;
 mod kfunc;
 mod log;
 mod proof;
@@ -22,5 +23,5 @@ mod witness;
 
 pub use proof::{NoProof, Outside, Verified, prove};
 pub use types::Kernel;
-pub use verdict::{Feature, Judgement, Stats, Verdict, verify, verify_logged};
+pub use verdict::{Detail, Feature, Judgement, Stats, Verdict, verify, verify_logged};
 pub use witness::{Machine, Outlier, Witness, witness};

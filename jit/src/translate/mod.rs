@@ -19,7 +19,7 @@ use crate::checks::{Checks, Key};
 use crate::flow::{ARGS, Flow, Func, INHERITED, Regs, bit};
 use crate::inline::{Costs, Inline};
 use crate::loops::Retreat;
-use crate::program::{Op, OptLevel, Src, Unit};
+use crate::program::{Op, OptLevel, PacketAt, Src, Unit};
 use crate::slots::Place;
 use crate::stubs::{STATUS, Stubs, VALUE, stub_signature};
 use cranelift_codegen::ir::types::{I32, I64};
@@ -99,6 +99,8 @@ pub(crate) fn function(
         fuel: None,
         place: None,
         leave: None,
+        outside: None,
+        packet: None,
         signatures: [None; Service::ALL.len()],
         callees: vec![None; plan.flow.funcs.len()],
         context_region,
@@ -182,6 +184,10 @@ struct Translator<'a, 'f> {
     place: Option<Block>,
     /// Where a trap that has its place leaves the function.
     leave: Option<Block>,
+    /// Where a load outside the packet leaves the function.
+    outside: Option<Block>,
+    /// Where the packet's data is, and its length, when they are arguments.
+    packet: Option<(Value, Value)>,
     signatures: [Option<SigRef>; Service::ALL.len()],
     callees: Vec<Option<FuncRef>>,
     context_region: AliasRegion,
@@ -206,6 +212,11 @@ struct Translator<'a, 'f> {
 impl Translator<'_, '_> {
     fn prologue(&mut self, entry: Block) {
         let given: Vec<Value> = self.b.block_params(entry)[1..].to_vec();
+        if matches!(self.unit.packet, PacketAt::Args { .. })
+            && let [_, data, len, ..] = given[..]
+        {
+            self.packet = Some((data, len));
+        }
         for (reg, value) in regs(params(self.frame.func)).zip(given) {
             self.set(reg, value);
         }
@@ -309,6 +320,11 @@ impl Translator<'_, '_> {
             self.b.switch_to_block(leave);
             let (zero, one) = (self.b.ins().iconst(I64, 0), self.b.ins().iconst(I64, 1));
             self.b.ins().return_(&[zero, one]);
+        }
+        if let Some(outside) = self.outside {
+            self.b.switch_to_block(outside);
+            let zero = self.b.ins().iconst(I64, 0);
+            self.return_value(zero);
         }
     }
 
@@ -493,6 +509,16 @@ impl Translator<'_, '_> {
                 let block = self.b.create_block();
                 self.b.set_cold_block(block);
                 *self.leave.insert(block)
+            }
+        }
+    }
+
+    fn outside_block(&mut self) -> Block {
+        match self.outside {
+            Some(block) => block,
+            None => {
+                let block = self.cold_block();
+                *self.outside.insert(block)
             }
         }
     }

@@ -6,6 +6,7 @@
 //! taken. While one is held only its release may be called, and static functions of the program.
 
 use crate::explore::{Judged, Stop, Walker};
+use crate::helper::SPIN_UNLOCK;
 use crate::kfunc::{Call, Kfunc, Special};
 use crate::report::Finding;
 use crate::state::{Held, Kind, LockKind, Mods, Reference, Reg};
@@ -13,9 +14,6 @@ use crate::verdict::Feature;
 use alloc::string::{String, ToString};
 use oxbpf_isa::insn::Callee;
 use oxbpf_isa::kernel::FieldKind;
-
-pub(super) const SPIN_LOCK: i32 = 93;
-pub(super) const SPIN_UNLOCK: i32 = 94;
 
 /// Locks of objects, whose types the program brings, are all in one place.
 const OBJECTS: u64 = u64::MAX;
@@ -115,7 +113,7 @@ impl Walker<'_> {
         let special = match self.kfuncs.at(self.at) {
             Call::Known(kfunc) => kfunc.special,
             Call::Forbidden { name, .. } => Special::named(name),
-            Call::Absent | Call::Unknown => None,
+            Call::Absent | Call::Unknown(_) => None,
         };
         special.is_some_and(|s| s.is_graph() || s.is_lock() || s == Special::IterNum)
     }
