@@ -218,6 +218,13 @@ impl Memory {
             && (offset & (FRAME_STRIDE as u64 - 1)) + size <= STACK_SIZE as u64
     }
 
+    /// Where the outermost frame begins, if so many bytes at an address lie in it.
+    #[cfg(feature = "jit")]
+    pub fn outermost(&self, addr: u64, size: u64) -> Option<u64> {
+        let start = self.frame_pointer(0) - STACK_SIZE as u64;
+        (size <= STACK_SIZE as u64 && addr.wrapping_sub(start) <= STACK_SIZE as u64 - size).then_some(start)
+    }
+
     fn remember(&mut self, region: &Region, kind: AccessKind) {
         if region.len >= 8 {
             let recent = Recent { start: region.start, len: region.len };

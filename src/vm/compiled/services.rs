@@ -5,7 +5,7 @@
 //! below that frame says whose run it is. A trap is left in the run and shown by the status; a panic of a
 //! host function is kept there too, since it must not unwind through compiled code.
 
-use crate::vm::lower::atomic_of;
+use crate::vm::lower::{STACK_SIZE, atomic_of};
 use crate::vm::memory::{AccessWidth, Region, read, write};
 use crate::vm::op::{Code, Op};
 use crate::vm::run::{Linked, MAX_TAIL_CALLS, Run};
@@ -14,7 +14,7 @@ use oxbpf_jit::abi::{ARENA, Context, Returned, Services, Span, depth_of};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub(super) const SERVICES: Services =
-    Services { helper, call_reg, tail_call, packet, load, store, hold, refuel, fault, place };
+    Services { helper, call_reg, tail_call, packet, load, store, hold, recall, refuel, fault, place };
 
 /// The context below a frame.
 fn context(fp: u64) -> *mut Context {
@@ -114,10 +114,15 @@ unsafe fn held(
     kind: AccessKind,
     class: u64,
 ) -> Result<(), Trap> {
-    if let Some(Region { start, len, .. }) = run.find(addr, size, kind)? {
+    let span = match run.find(addr, size, kind)? {
+        Some(Region { start, len, .. }) => Some(Span::new(start, len)),
+        // The outermost frame lives as long as the run, and nothing else that is not a region is alike.
+        None => run.memory.outermost(addr, size).map(|start| Span::new(start, STACK_SIZE as u64)),
+    };
+    if let Some(span) = span {
         let class = class as usize % oxbpf_jit::abi::CLASSES;
         // SAFETY: by the contract.
-        unsafe { (*context(fp)).spans[class][kind.writes() as usize] = Span::new(start, len) };
+        unsafe { (*context(fp)).spans[class][kind.writes() as usize] = span };
     }
     Ok(())
 }
@@ -173,7 +178,18 @@ unsafe extern "C" fn hold(fp: u64, op: u64, addr: u64, class: u64) -> Returned {
     }
 }
 
-unsafe extern "C" fn refuel(fp: u64, _op: u64) -> Returned {
+unsafe extern "C" fn recall(fp: u64, addr: u64, class: u64, write: u64) -> Returned {
+    // SAFETY: called from compiled code.
+    unsafe {
+        within(fp, |run| {
+            let kind = if write != 0 { AccessKind::Store } else { AccessKind::Load };
+            held(run, fp, addr, 1, kind, class).ok();
+            Ok(Returned::value(0))
+        })
+    }
+}
+
+unsafe extern "C" fn refuel(fp: u64) -> Returned {
     // SAFETY: called from compiled code.
     unsafe {
         within(fp, |run| {
