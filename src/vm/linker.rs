@@ -19,7 +19,7 @@ use std::any::TypeId;
 use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// The form of the machine's own helpers.
 pub(crate) type OwnFn = fn(&mut Run<'_>, [u64; 5]) -> Result<u64, Trap>;
@@ -56,6 +56,11 @@ impl Table {
         let own = || helpers::KFUNCS.iter().position(|row| row.0 == name).filter(|_| self.own);
         let index = self.kfuncs.get(name).copied();
         index.or_else(|| own().map(|index| (FIRST_KFUNC + index) as u32))
+    }
+
+    /// Whether the function with this index is one of the machine's own helpers.
+    pub fn is_helper(index: u32) -> bool {
+        (index as usize) < FIRST_KFUNC
     }
 
     /// Whether the function with this index is the machine's own.
@@ -341,6 +346,7 @@ impl<T: 'static> Linker<T> {
             id: self.next_id,
             state: TypeId::of::<T>(),
             exception_callback,
+            steps: OnceLock::new(),
             #[cfg(feature = "jit")]
             compiled: super::compiled::Slot::default(),
         });

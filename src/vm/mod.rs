@@ -54,6 +54,7 @@ mod op;
 mod proven;
 mod run;
 mod special;
+mod steps;
 mod task;
 #[cfg(test)]
 mod tests;

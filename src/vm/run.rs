@@ -13,16 +13,16 @@ use super::linker::Table;
 use super::lower::Lowered;
 use super::maps::{Map, ValueSpan};
 use super::memory::{Memory, Region, read};
-use super::op::Op;
+use super::steps::Steps;
 use super::task::Task;
 use super::trap::{AccessKind, RegionKind, Trap, TrapKind};
-use super::{MAX_FRAMES, Outcome, Redirect};
+use super::{Outcome, Redirect};
 use oxbpf_isa::kernel::ProgType;
 use oxbpf_isa::proof::ContextUse;
 use std::any::{Any, TypeId};
 use std::ops::Deref;
 use std::ptr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The tag of handles of maps, above all addresses of memory.
 const MAP_TAG: u64 = 0xba00_0000 << 32;
@@ -56,6 +56,8 @@ pub(crate) struct Linked {
     pub state: TypeId,
     /// Where the kernel's exception callback of this program begins, if it names one.
     pub exception_callback: Option<u32>,
+    /// What the interpreter runs, once it has.
+    pub steps: OnceLock<Steps>,
     /// Its machine code, once there is some.
     #[cfg(feature = "jit")]
     pub compiled: super::compiled::Slot,
@@ -74,6 +76,12 @@ impl Linked {
         ((index as usize) < self.maps.len()).then_some(index)
     }
 
+    /// What the interpreter runs.
+    #[inline]
+    pub fn steps(&self) -> &Steps {
+        self.steps.get_or_init(|| Steps::of(self))
+    }
+
     /// Whether there is machine code.
     pub fn is_compiled(&self) -> bool {
         #[cfg(feature = "jit")]
@@ -81,16 +89,6 @@ impl Linked {
         #[cfg(not(feature = "jit"))]
         return false;
     }
-}
-
-/// What a frame leaves behind while a function it called runs.
-#[derive(Clone, Copy)]
-pub(crate) struct Saved {
-    /// R1 to R10.
-    pub regs: [u64; 10],
-    pub pc: *const Op,
-    pub prog: *const Linked,
-    pub may_goto: u32,
 }
 
 /// A map that lives at least until the end of the run.
@@ -110,21 +108,15 @@ impl Deref for MapRef {
 /// The parts of a run that are worth keeping for the next.
 pub(crate) struct Parts {
     memory: Memory,
-    saved: Box<[Saved; MAX_FRAMES]>,
     kept: Vec<Arc<Linked>>,
     inner: Vec<Arc<dyn Map>>,
     scratch: [Vec<u8>; 2],
 }
 
-// SAFETY: the pointers in `saved` are only followed during the run that wrote them.
-unsafe impl Send for Parts {}
-
 impl Parts {
     pub fn new() -> Parts {
-        let empty = Saved { regs: [0; 10], pc: ptr::null(), prog: ptr::null(), may_goto: 0 };
         Parts {
             memory: Memory::new(),
-            saved: Box::new([empty; MAX_FRAMES]),
             kept: Vec::new(),
             inner: Vec::new(),
             scratch: [Vec::new(), Vec::new()],
@@ -147,12 +139,17 @@ pub(crate) struct Run<'a> {
     kept: Vec<Arc<Linked>>,
     inner: Vec<Arc<dyn Map>>,
     pub memory: Memory,
-    pub saved: Box<[Saved; MAX_FRAMES]>,
     pub scratch: [Vec<u8>; 2],
     /// The innermost frame.
     pub depth: usize,
     /// Instructions left before the budget and the host are looked at.
     pub fuel: i64,
+    /// The part of it that the interpreter's current chain of steps was not given.
+    pub bank: i64,
+    /// The operation in which the last chain ended for want of fuel.
+    pub spent_at: u32,
+    /// The trap in which the interpreter's current function ends.
+    pub ended: Option<Trap>,
     granted: u64,
     left: u64,
     limit: u64,
@@ -189,10 +186,12 @@ impl<'a> Run<'a> {
             kept: parts.kept,
             inner: parts.inner,
             memory: parts.memory,
-            saved: parts.saved,
             scratch: parts.scratch,
             depth: 0,
             fuel: 0,
+            bank: 0,
+            spent_at: 0,
+            ended: None,
             granted: 0,
             left: limit,
             limit,
@@ -217,8 +216,8 @@ impl<'a> Run<'a> {
         let outcome = result.map(|ret| Outcome { ret, insns, redirect: self.redirect.take() });
         self.kept.clear();
         self.inner.clear();
-        let Run { memory, saved, kept, inner, scratch, .. } = self;
-        (outcome, Parts { memory, saved, kept, inner, scratch })
+        let Run { memory, kept, inner, scratch, .. } = self;
+        (outcome, Parts { memory, kept, inner, scratch })
     }
 
     fn start(&mut self) -> Result<u64, Trap> {
@@ -291,6 +290,12 @@ impl<'a> Run<'a> {
     pub fn prog(&self) -> &Linked {
         // SAFETY: programs are kept in `kept` until the run's end.
         unsafe { &*self.prog }
+    }
+
+    /// The steps of the program that is running.
+    #[inline]
+    pub fn steps(&self) -> &Steps {
+        self.prog().steps()
     }
 
     #[inline]
