@@ -91,9 +91,9 @@ impl<T: 'static> Instance<T> {
         }
         #[cfg(feature = "jit")]
         super::compiled::on_run(&self.engine, &self.linked);
-        let parts = self.engine.take_parts();
-        let (result, parts) = Run::new(&self.engine, self.linked.clone(), data, input, parts).finish();
-        self.engine.give_parts(parts);
+        let memory = self.engine.take_memory();
+        let (result, memory) = Run::new(&self.engine, &self.linked, data, input, memory).finish();
+        self.engine.give_memory(memory);
         result
     }
 

@@ -11,6 +11,7 @@ use super::helpers;
 use super::instance::Instance;
 use super::lower::{LinkError, Lowered, Resolve};
 use super::maps::{self, Creation, Map, MapShape};
+use super::quick::Quick;
 use super::run::{Linked, Run};
 use super::trap::Trap;
 use oxbpf_isa::kernel::MapType;
@@ -58,11 +59,6 @@ impl Table {
         index.or_else(|| own().map(|index| (FIRST_KFUNC + index) as u32))
     }
 
-    /// Whether the function with this index is one of the machine's own helpers.
-    pub fn is_helper(index: u32) -> bool {
-        (index as usize) < FIRST_KFUNC
-    }
-
     /// Whether the function with this index is the machine's own.
     #[cfg(feature = "verifier")]
     pub fn is_own(&self, index: u32) -> bool {
@@ -75,7 +71,6 @@ impl Table {
     }
 
     /// The number of the machine's own helper with this index.
-    #[cfg(feature = "jit")]
     pub fn own(index: usize) -> Option<i32> {
         helpers::ALL.get(index).map(|row| row.0)
     }
@@ -336,6 +331,7 @@ impl<T: 'static> Linker<T> {
         let linked = Arc::new(Linked {
             name: Arc::from(program.name.as_str()),
             code,
+            quick: maps.iter().map(Quick::of).collect(),
             maps,
             table: self.table.clone(),
             proven,

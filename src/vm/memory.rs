@@ -12,7 +12,7 @@
 
 use super::MAX_FRAMES;
 use super::lower::STACK_SIZE;
-use super::run::Run;
+use super::run::{Kept, Run};
 use super::trap::{AccessKind, Near, RegionKind, Trap, TrapKind};
 use std::alloc::Layout;
 use std::ptr;
@@ -83,8 +83,9 @@ impl Region {
     }
 }
 
-/// Stack and regions of a run.
+/// Stack and regions of a run, and room that is worth keeping for the next.
 pub(crate) struct Memory {
+    pub kept: Kept,
     stack: ptr::NonNull<StackBytes>,
     /// Where the frames begin.
     stack_base: u64,
@@ -95,6 +96,9 @@ pub(crate) struct Memory {
     recent_read: Recent,
     recent_write: Recent,
     regions: Vec<Region>,
+    /// Whether compiled code may have been shown the run.
+    #[cfg(feature = "jit")]
+    shown: bool,
 }
 
 // SAFETY: `stack` is owned like a box; the addresses in regions are given anew for each run.
@@ -121,6 +125,7 @@ impl Memory {
         }
         let frames = std::mem::offset_of!(StackBytes, frames);
         Memory {
+            kept: Kept::default(),
             stack,
             stack_base: (stack.as_ptr().expose_provenance() + frames) as u64,
             live: 0,
@@ -128,6 +133,8 @@ impl Memory {
             recent_read: Recent::default(),
             recent_write: Recent::default(),
             regions: Vec::new(),
+            #[cfg(feature = "jit")]
+            shown: false,
         }
     }
 
@@ -137,10 +144,13 @@ impl Memory {
             self.zero_frame(frame);
         }
         self.used = 0;
-        #[cfg(feature = "jit")]
-        self.show_packet(0, 0);
         self.regions.clear();
         self.forget();
+        #[cfg(feature = "jit")]
+        {
+            self.show_packet(0, 0);
+            self.shown = false;
+        }
         self.enter(0);
     }
 
@@ -194,22 +204,26 @@ impl Memory {
     #[cfg(feature = "jit")]
     pub fn show_packet(&mut self, data: u64, len: u64) {
         // SAFETY: the context is part of the block, and no reference to it is held anywhere.
-        unsafe { ((*self.context()).packet, (*self.context()).packet_len) = (data, len) };
+        unsafe {
+            let context = self.stack.as_ptr().cast::<oxbpf_jit::abi::Context>();
+            ((*context).packet, (*context).packet_len) = (data, len);
+        }
     }
 
     /// Drops what is remembered of recent accesses.
     pub fn forget(&mut self) {
         (self.recent_read, self.recent_write) = (Recent::default(), Recent::default());
         #[cfg(feature = "jit")]
-        // SAFETY: the context is part of the block, and no reference to it is held anywhere.
-        unsafe {
-            (*self.context()).forget();
+        if self.shown {
+            // SAFETY: the context is part of the block, and no reference to it is held anywhere.
+            unsafe { (*self.context()).forget() };
         }
     }
 
     /// What compiled code sees of the run.
     #[cfg(feature = "jit")]
     pub fn context(&mut self) -> *mut oxbpf_jit::abi::Context {
+        self.shown = true;
         self.stack.as_ptr().cast()
     }
 

@@ -52,6 +52,7 @@ mod observe;
 mod op;
 #[cfg(feature = "verifier")]
 mod proven;
+mod quick;
 mod run;
 mod special;
 mod steps;

@@ -13,6 +13,7 @@ use super::linker::Table;
 use super::lower::Lowered;
 use super::maps::{Map, ValueSpan};
 use super::memory::{Memory, Region, read};
+use super::quick::Quick;
 use super::steps::Steps;
 use super::task::Task;
 use super::trap::{AccessKind, RegionKind, Trap, TrapKind};
@@ -41,6 +42,8 @@ pub(crate) struct Linked {
     pub name: Arc<str>,
     pub code: Lowered,
     pub maps: Box<[Arc<dyn Map>]>,
+    /// How each is looked up.
+    pub quick: Box<[Quick]>,
     pub table: Arc<Table>,
     /// Runs without looking accesses up.
     pub proven: bool,
@@ -67,6 +70,12 @@ impl Linked {
     /// What a program holds for the map with this index.
     pub fn map_handle(index: usize) -> u64 {
         MAP_TAG | index as u32 as u64
+    }
+
+    /// What would be the index of the program's own map that a handle means, however large.
+    #[inline(always)]
+    pub fn map_number(handle: u64) -> usize {
+        usize::try_from(handle ^ MAP_TAG).unwrap_or(usize::MAX)
     }
 
     /// The index of the program's own map that a handle means.
@@ -105,23 +114,14 @@ impl Deref for MapRef {
     }
 }
 
-/// The parts of a run that are worth keeping for the next.
-pub(crate) struct Parts {
-    memory: Memory,
-    kept: Vec<Arc<Linked>>,
+/// What a run keeps, in room that the next may use.
+#[derive(Default)]
+pub(crate) struct Kept {
+    /// Programs it has come across, besides the first.
+    progs: Vec<Arc<Linked>>,
+    /// Maps it has found in others.
     inner: Vec<Arc<dyn Map>>,
     scratch: [Vec<u8>; 2],
-}
-
-impl Parts {
-    pub fn new() -> Parts {
-        Parts {
-            memory: Memory::new(),
-            kept: Vec::new(),
-            inner: Vec::new(),
-            scratch: [Vec::new(), Vec::new()],
-        }
-    }
 }
 
 /// A reserved ring buffer record.
@@ -136,10 +136,9 @@ pub(crate) struct Reservation {
 pub(crate) struct Run<'a> {
     pub engine: &'a Engine,
     prog: *const Linked,
-    kept: Vec<Arc<Linked>>,
-    inner: Vec<Arc<dyn Map>>,
-    pub memory: Memory,
-    pub scratch: [Vec<u8>; 2],
+    /// The program it began with.
+    began: &'a Linked,
+    pub memory: Box<Memory>,
     /// The innermost frame.
     pub depth: usize,
     /// Instructions left before the budget and the host are looked at.
@@ -168,25 +167,21 @@ pub(crate) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// A run of `prog` on `input`, in `parts` of an earlier run.
+    /// A run of `prog` on `input`, in the memory of an earlier run.
     pub fn new(
         engine: &'a Engine,
-        prog: Arc<Linked>,
+        prog: &'a Linked,
         data: &'a mut dyn Any,
         input: Input<'a>,
-        mut parts: Parts,
+        mut memory: Box<Memory>,
     ) -> Run<'a> {
-        parts.memory.reset();
+        memory.reset();
         let limit = input.budget.unwrap_or(engine.config().budget);
-        let first: *const Linked = Arc::as_ptr(&prog);
-        parts.kept.push(prog);
         Run {
             engine,
-            prog: first,
-            kept: parts.kept,
-            inner: parts.inner,
-            memory: parts.memory,
-            scratch: parts.scratch,
+            prog,
+            began: prog,
+            memory,
             depth: 0,
             fuel: 0,
             bank: 0,
@@ -209,15 +204,14 @@ impl<'a> Run<'a> {
     }
 
     /// Runs the program to its end.
-    pub fn finish(mut self) -> (Result<Outcome, Trap>, Parts) {
+    pub fn finish(mut self) -> (Result<Outcome, Trap>, Box<Memory>) {
         let result = self.start();
         let insns = self.granted.wrapping_add_signed(-self.fuel);
         self.release_all();
         let outcome = result.map(|ret| Outcome { ret, insns, redirect: self.redirect.take() });
-        self.kept.clear();
-        self.inner.clear();
-        let Run { memory, kept, inner, scratch, .. } = self;
-        (outcome, Parts { memory, kept, inner, scratch })
+        self.memory.kept.progs.clear();
+        self.memory.kept.inner.clear();
+        (outcome, self.memory)
     }
 
     fn start(&mut self) -> Result<u64, Trap> {
@@ -235,7 +229,7 @@ impl<'a> Run<'a> {
 
     /// What an exception leaves in R0: the cookie, or what the program's own callback makes of it.
     fn caught(&mut self, cookie: u64) -> Result<u64, Trap> {
-        self.set_prog(Arc::as_ptr(&self.kept[0]));
+        self.set_prog(self.began);
         self.depth = 0;
         match self.prog().exception_callback {
             Some(entry) => self.exec(entry, [cookie, 0, 0, 0, 0]),
@@ -288,7 +282,7 @@ impl<'a> Run<'a> {
     /// The program that is running.
     #[inline]
     pub fn prog(&self) -> &Linked {
-        // SAFETY: programs are kept in `kept` until the run's end.
+        // SAFETY: the programs of a run live until its end.
         unsafe { &*self.prog }
     }
 
@@ -306,15 +300,16 @@ impl<'a> Run<'a> {
     /// Makes a program that the run keeps the running one.
     #[inline]
     pub fn set_prog(&mut self, prog: *const Linked) {
-        debug_assert!(self.kept.iter().any(|k| Arc::as_ptr(k) == prog));
+        debug_assert!(ptr::eq(prog, self.began) || self.memory.kept.progs.iter().any(|k| Arc::as_ptr(k) == prog));
         self.prog = prog;
     }
 
     /// Keeps a program until the end of the run.
     pub fn keep(&mut self, prog: Arc<Linked>) -> *const Linked {
         let ptr = Arc::as_ptr(&prog);
-        if !self.kept.iter().any(|k| ptr::eq(Arc::as_ptr(k), ptr)) {
-            self.kept.push(prog);
+        let kept = &mut self.memory.kept.progs;
+        if !ptr::eq(ptr, self.began) && !kept.iter().any(|k| ptr::eq(Arc::as_ptr(k), ptr)) {
+            kept.push(prog);
         }
         ptr
     }
@@ -358,7 +353,7 @@ impl<'a> Run<'a> {
         let index = u32::try_from(handle ^ MAP_TAG).ok();
         let found = index.and_then(|i| match i & INNER {
             0 => self.prog().maps.get(i as usize),
-            _ => self.inner.get((i ^ INNER) as usize),
+            _ => self.memory.kept.inner.get((i ^ INNER) as usize),
         });
         found.ok_or_else(|| TrapKind::NotAMap { handle }.into())
     }
@@ -366,9 +361,9 @@ impl<'a> Run<'a> {
     /// A handle for a map that was found in another.
     pub fn inner_handle(&mut self, map: Arc<dyn Map>) -> u64 {
         let same = |m: &Arc<dyn Map>| ptr::addr_eq(Arc::as_ptr(m), Arc::as_ptr(&map));
-        let index = self.inner.iter().rposition(same).unwrap_or_else(|| {
-            self.inner.push(map.clone());
-            self.inner.len() - 1
+        let index = self.memory.kept.inner.iter().rposition(same).unwrap_or_else(|| {
+            self.memory.kept.inner.push(map.clone());
+            self.memory.kept.inner.len() - 1
         });
         MAP_TAG | (index as u32 | INNER) as u64
     }
@@ -376,7 +371,9 @@ impl<'a> Run<'a> {
     /// The map value that an address lies in, with its map.
     fn value_at(&self, addr: u64) -> Option<(&Arc<dyn Map>, ValueSpan)> {
         let at = usize::try_from(addr).ok()?;
-        let known = self.kept.iter().flat_map(|p| p.maps.iter()).chain(&self.inner);
+        let kept = &self.memory.kept;
+        let others = kept.progs.iter().flat_map(|p| p.maps.iter());
+        let known = self.began.maps.iter().chain(others).chain(&kept.inner);
         known.filter_map(|m| Some((m, m.value_span(at)?))).next()
     }
 
@@ -468,11 +465,11 @@ impl<'a> Run<'a> {
             // `self` borrowed.
             return Ok(unsafe { std::slice::from_raw_parts(at, len) });
         }
-        let mut buffer = std::mem::take(&mut self.scratch[scratch]);
+        let mut buffer = std::mem::take(&mut self.memory.kept.scratch[scratch]);
         // SAFETY: held above.
         unsafe { copy_from(addr, len, &mut buffer) };
-        self.scratch[scratch] = buffer;
-        Ok(&self.scratch[scratch])
+        self.memory.kept.scratch[scratch] = buffer;
+        Ok(&self.memory.kept.scratch[scratch])
     }
 
     /// Reads two ranges of bytes, as [`Run::bytes`].

@@ -4,6 +4,7 @@ use super::{AGAIN, FORWARD, MAY_GOTO, Regs, Window, get, next, set, spent, trapp
 use crate::vm::MAX_FRAMES;
 use crate::vm::helpers;
 use crate::vm::memory::Access;
+use crate::vm::quick::Quick;
 use crate::vm::run::{Linked, MAX_TAIL_CALLS, Run};
 use crate::vm::steps::{After, Head, Limit, Pc, Target};
 use crate::vm::trap::{Trap, TrapKind};
@@ -129,6 +130,23 @@ steps! {
         let _ = s;
         let own = helpers::ALL.get_unchecked((*pc.add(1).cast::<After>()).what as usize).2;
         helper::<A>(pc, r, run, c, own)
+    }
+    /// An array in reach is looked up here.
+    fn lookup[] |pc, s, r, run, c| {
+        let _ = s;
+        let at = (*pc.add(1).cast::<After>()).at;
+        let key = get(r, 2);
+        let quick = run.prog().quick(get(r, 1));
+        if c > at as i64 && matches!(quick, Quick::Array { .. }) && A::may_read::<u32>(&run.memory, key) {
+            set(r, 0, quick.lookup(key, run.cpu()));
+            return next::<A>(pc.add(2), r, run, c);
+        }
+        call_lookup::<A>(pc, r, run, c)
+    }
+    #[inline(never)]
+    fn call_lookup[] |pc, s, r, run, c| {
+        let _ = s;
+        helper::<A>(pc, r, run, c, helpers::map::lookup)
     }
     fn call_helper[] |pc, s, r, run, c| {
         let _ = s;

@@ -183,6 +183,7 @@ const fn others<A: Access>(t: &mut [Handler; COUNT]) {
     fill!(t, CALL_SUB, [
         control::call_sub::<A>,
         control::call_own::<A>,
+        control::lookup::<A>,
         control::call_helper::<A>,
         control::call_reg::<A>,
         control::tail_call::<A>,

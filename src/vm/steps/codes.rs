@@ -80,6 +80,8 @@ families! {
     CALL_SUB: 1;
     /// Calls of the machine's own helpers.
     CALL_OWN: 1;
+    /// Calls of `bpf_map_lookup_elem`.
+    LOOKUP: 1;
     CALL_HELPER: 1;
     CALL_REG: 1;
     TAIL_CALL: 1;

@@ -9,6 +9,9 @@ use oxbpf_isa::insn::{AluOp, Cond, Width};
 /// The most operations in one step.
 pub(super) const LONGEST: usize = 6;
 
+/// The number of `bpf_map_lookup_elem`.
+const LOOKUP: i32 = 1;
+
 /// Whether an operation goes elsewhere, or perhaps.
 pub(super) fn is_jump(op: &Op) -> bool {
     matches!(form(op.code), Form::Jump(..)) || matches!(op.code, Code::Ja | Code::MayGoto)
@@ -386,7 +389,11 @@ fn single(b: &mut Builder, at: usize, op: &Op) {
         Code::PktInd => push(&[head(codes::PACKET + 1, op.off), after(op.aux as u32)]),
         Code::CallHelper => {
             let index = op.imm as u32;
-            let code = if Table::is_helper(index) { codes::CALL_OWN } else { codes::CALL_HELPER };
+            let code = match Table::own(op.imm as usize) {
+                Some(LOOKUP) => codes::LOOKUP,
+                Some(_) => codes::CALL_OWN,
+                None => codes::CALL_HELPER,
+            };
             push(&[head(code, 0), after(index)]);
         }
         Code::CallReg => push(&[head(codes::CALL_REG, 0), after(0)]),
