@@ -251,9 +251,9 @@ impl Pool {
     fn give(&self, memory: Box<Memory>) {
         let memory = Box::into_raw(memory);
         let empty = ptr::null_mut();
-        let given = self.places().any(|place| {
-            place.compare_exchange(empty, memory, Ordering::Release, Ordering::Relaxed).is_ok()
-        });
+        let given = self
+            .places()
+            .any(|place| place.compare_exchange(empty, memory, Ordering::Release, Ordering::Relaxed).is_ok());
         if !given {
             // SAFETY: it was a box above, and no place has it.
             drop(unsafe { Box::from_raw(memory) });

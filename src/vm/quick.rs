@@ -83,7 +83,9 @@ impl Quick {
                         0
                     }
                 }
-                Quick::Hash4(map) => found(map.as_ref().lookup_word((read::<u32>(key) as u32).to_ne_bytes(), cpu)),
+                Quick::Hash4(map) => {
+                    found(map.as_ref().lookup_word((read::<u32>(key) as u32).to_ne_bytes(), cpu))
+                }
                 Quick::Hash8(map) => found(map.as_ref().lookup_word(read::<u64>(key).to_ne_bytes(), cpu)),
                 Quick::Other => 0,
             }

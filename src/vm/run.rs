@@ -155,6 +155,8 @@ pub(crate) struct Run<'a> {
     pub tail_calls: u32,
     pub data: &'a mut dyn Any,
     pub input: Input<'a>,
+    /// The CPU it counts as running on, below the engine's number.
+    cpu: u32,
     pub reservations: Vec<Reservation>,
     /// Addresses of spin locks this run holds.
     pub locks: Vec<u64>,
@@ -168,6 +170,7 @@ pub(crate) struct Run<'a> {
 
 impl<'a> Run<'a> {
     /// A run of `prog` on `input`, in the memory of an earlier run.
+    #[inline(always)]
     pub fn new(
         engine: &'a Engine,
         prog: &'a Linked,
@@ -176,6 +179,8 @@ impl<'a> Run<'a> {
         mut memory: Box<Memory>,
     ) -> Run<'a> {
         memory.reset();
+        let cpus = engine.cpus();
+        let cpu = if input.cpu < cpus { input.cpu } else { input.cpu % cpus };
         let limit = input.budget.unwrap_or(engine.config().budget);
         Run {
             engine,
@@ -193,6 +198,7 @@ impl<'a> Run<'a> {
             tail_calls: 0,
             data,
             input,
+            cpu,
             reservations: Vec::new(),
             locks: Vec::new(),
             redirect: None,
@@ -204,14 +210,16 @@ impl<'a> Run<'a> {
     }
 
     /// Runs the program to its end.
-    pub fn finish(mut self) -> (Result<Outcome, Trap>, Box<Memory>) {
+    pub fn finish(&mut self) -> Result<Outcome, Trap> {
         let result = self.start();
         let insns = self.granted.wrapping_add_signed(-self.fuel);
-        self.release_all();
-        let outcome = result.map(|ret| Outcome { ret, insns, redirect: self.redirect.take() });
+        if !self.reservations.is_empty() || !self.locks.is_empty() {
+            self.release_all();
+        }
         self.memory.kept.progs.clear();
         self.memory.kept.inner.clear();
-        (outcome, self.memory)
+        let ret = result?;
+        Ok(Outcome { ret, insns, redirect: self.redirect.take() })
     }
 
     fn start(&mut self) -> Result<u64, Trap> {
@@ -300,7 +308,9 @@ impl<'a> Run<'a> {
     /// Makes a program that the run keeps the running one.
     #[inline]
     pub fn set_prog(&mut self, prog: *const Linked) {
-        debug_assert!(ptr::eq(prog, self.began) || self.memory.kept.progs.iter().any(|k| Arc::as_ptr(k) == prog));
+        debug_assert!(
+            ptr::eq(prog, self.began) || self.memory.kept.progs.iter().any(|k| Arc::as_ptr(k) == prog)
+        );
         self.prog = prog;
     }
 
@@ -448,7 +458,7 @@ impl<'a> Run<'a> {
     /// The CPU the run counts as running on.
     #[inline]
     pub fn cpu(&self) -> u32 {
-        self.input.cpu
+        self.cpu
     }
 
     /// Reads bytes that the program names. In checked mode they must lie in one region.
@@ -592,6 +602,7 @@ impl<'a> Run<'a> {
     }
 
     /// Undoes what a run that trapped left behind, or a program that no verifier saw.
+    #[cold]
     fn release_all(&mut self) {
         for record in std::mem::take(&mut self.reservations) {
             super::helpers::ringbuf::abandon(self, record);

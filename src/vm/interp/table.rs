@@ -85,26 +85,34 @@ macro_rules! shift_row {
 
 macro_rules! load_row {
     ($t:ident, $at:expr, $how:ident) => {
-        fill!($t, $at, [
-            memory::load::<A, $how, u8, false>,
-            memory::load::<A, $how, u16, false>,
-            memory::load::<A, $how, u32, false>,
-            memory::load::<A, $how, u64, false>,
-            memory::load::<A, $how, u8, true>,
-            memory::load::<A, $how, u16, true>,
-            memory::load::<A, $how, u32, true>,
-        ])
+        fill!(
+            $t,
+            $at,
+            [
+                memory::load::<A, $how, u8, false>,
+                memory::load::<A, $how, u16, false>,
+                memory::load::<A, $how, u32, false>,
+                memory::load::<A, $how, u64, false>,
+                memory::load::<A, $how, u8, true>,
+                memory::load::<A, $how, u16, true>,
+                memory::load::<A, $how, u32, true>,
+            ]
+        )
     };
 }
 
 macro_rules! size_row {
     ($t:ident, $at:expr, $handler:ident, $how:ident) => {
-        fill!($t, $at, [
-            memory::$handler::<A, $how, u8>,
-            memory::$handler::<A, $how, u16>,
-            memory::$handler::<A, $how, u32>,
-            memory::$handler::<A, $how, u64>,
-        ])
+        fill!(
+            $t,
+            $at,
+            [
+                memory::$handler::<A, $how, u8>,
+                memory::$handler::<A, $how, u16>,
+                memory::$handler::<A, $how, u32>,
+                memory::$handler::<A, $how, u64>,
+            ]
+        )
     };
 }
 
@@ -140,22 +148,30 @@ const fn handlers<A: Access>() -> [Handler; COUNT] {
     shift_row!(t, 0 false, 1 true);
     pair_row!(t, IMM_PAIR, imm_pair, 0 1 2 3);
     pair_row!(t, PAIR_IMM, pair_imm, 0 1 2 3);
-    fill!(t, ROTATE, [
-        value::rotate::<A, false, false>,
-        value::rotate::<A, false, true>,
-        value::rotate::<A, true, false>,
-        value::rotate::<A, true, true>,
-    ]);
-    fill!(t, FRAME_PAIR, [
-        memory::frame_pair::<A, Frame, u64, 0>,
-        memory::frame_pair::<A, Frame, u32, 0>,
-        memory::frame_pair::<A, Frame, u64, 1>,
-        memory::frame_pair::<A, Frame, u32, 1>,
-        memory::frame_pair::<A, Frame, u64, 2>,
-        memory::frame_pair::<A, Frame, u32, 2>,
-        memory::frame_pair::<A, Frame, u64, 3>,
-        memory::frame_pair::<A, Frame, u32, 3>,
-    ]);
+    fill!(
+        t,
+        ROTATE,
+        [
+            value::rotate::<A, false, false>,
+            value::rotate::<A, false, true>,
+            value::rotate::<A, true, false>,
+            value::rotate::<A, true, true>,
+        ]
+    );
+    fill!(
+        t,
+        FRAME_PAIR,
+        [
+            memory::frame_pair::<A, Frame, u64, 0>,
+            memory::frame_pair::<A, Frame, u32, 0>,
+            memory::frame_pair::<A, Frame, u64, 1>,
+            memory::frame_pair::<A, Frame, u32, 1>,
+            memory::frame_pair::<A, Frame, u64, 2>,
+            memory::frame_pair::<A, Frame, u32, 2>,
+            memory::frame_pair::<A, Frame, u64, 3>,
+            memory::frame_pair::<A, Frame, u32, 3>,
+        ]
+    );
     fill!(t, FRAME_MOVE, [memory::frame_move::<A, Frame, u64>, memory::frame_move::<A, Frame, u32>]);
     load_jump_row!(t, 0 u8, 1 u64);
     others::<A>(&mut t);
@@ -167,31 +183,38 @@ const fn others<A: Access>(t: &mut [Handler; COUNT]) {
     fill!(t, NEG, [value::neg::<A, false>, value::neg::<A, true>]);
     fill!(t, MOV, [value::mov::<A, false>, value::mov::<A, true>, value::mov_mov::<A>]);
     fill!(t, CONST, [value::constant::<A>, value::constant_wide::<A>]);
-    fill!(t, EXTEND, [
-        value::extend::<A, 0, false>,
-        value::extend::<A, 1, false>,
-        value::extend::<A, 2, false>,
-        value::extend::<A, 0, true>,
-        value::extend::<A, 1, true>,
-    ]);
+    fill!(
+        t,
+        EXTEND,
+        [
+            value::extend::<A, 0, false>,
+            value::extend::<A, 1, false>,
+            value::extend::<A, 2, false>,
+            value::extend::<A, 0, true>,
+            value::extend::<A, 1, true>,
+        ]
+    );
     fill!(t, TRUNC, [value::truncate::<A, false>, value::truncate::<A, true>]);
     fill!(t, SWAP, [value::swap::<A, 1>, value::swap::<A, 2>, value::swap::<A, 3>]);
     fill!(t, NOP, [value::nop::<A>]);
     fill!(t, LOAD_ACQUIRE, [memory::acquire::<A>, memory::release::<A>, memory::atomic_op::<A>]);
     fill!(t, PACKET, [control::packet::<A, false>, control::packet::<A, true>]);
     fill!(t, GOTO, [control::goto::<A>, control::may_goto::<A>]);
-    fill!(t, CALL_SUB, [
-        control::call_sub::<A>,
-        control::call_own::<A>,
-        control::lookup::<A>,
-        control::call_helper::<A>,
-        control::call_reg::<A>,
-        control::tail_call::<A>,
-    ]);
-    fill!(t, OBSERVE, [
-        control::observe::<A>,
-        control::trap::<A>,
-        control::exit::<A>,
-        control::breathe::<A>,
-    ]);
+    fill!(
+        t,
+        CALL_SUB,
+        [
+            control::call_sub::<A>,
+            control::call_own::<A>,
+            control::lookup::<A>,
+            control::call_helper::<A>,
+            control::call_reg::<A>,
+            control::tail_call::<A>,
+        ]
+    );
+    fill!(
+        t,
+        OBSERVE,
+        [control::observe::<A>, control::trap::<A>, control::exit::<A>, control::breathe::<A>,]
+    );
 }

@@ -320,7 +320,8 @@ fn moves(b: &mut Builder, at: usize, ops: &[Op]) -> Option<usize> {
     if first.code != Code::Mov64R || second.code != Code::Mov64R || three(&ops[1..]).is_some() {
         return None;
     }
-    let word = Regs { code: codes::MOV_MOV, a: first.dst, b: first.src, c: second.dst, d: second.src, e: 0, f: 0 };
+    let word =
+        Regs { code: codes::MOV_MOV, a: first.dst, b: first.src, c: second.dst, d: second.src, e: 0, f: 0 };
     b.push(at, 2, 0, &[word.into()]);
     Some(2)
 }

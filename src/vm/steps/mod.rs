@@ -17,8 +17,6 @@
 
 pub(crate) mod codes;
 mod fuse;
-#[cfg(test)]
-mod tests;
 
 use super::op::{Code, Op};
 use super::run::Linked;
@@ -147,7 +145,8 @@ impl Steps {
 
     fn build(ops: &[Op], entries: impl Iterator<Item = u32>) -> Steps {
         let begins = beginnings(ops, entries);
-        let mut steps = Builder { words: Vec::with_capacity(ops.len() * 2), origins: Vec::new(), jumps: Vec::new() };
+        let mut steps =
+            Builder { words: Vec::with_capacity(ops.len() * 2), origins: Vec::new(), jumps: Vec::new() };
         let mut places = vec![INSIDE; ops.len()];
         let mut at = 0;
         while at < ops.len() {
@@ -160,10 +159,23 @@ impl Steps {
         }
         let Builder { mut words, origins, jumps } = steps;
         for Jump { from, word, to } in jumps {
-            let target = Target { words: places[to as usize] as i32 - from as i32, ops: to as i32 - origins[from as usize].end() as i32 };
+            let target = Target {
+                words: places[to as usize] as i32 - from as i32,
+                ops: to as i32 - origins[from as usize].end() as i32,
+            };
             words[word as usize] = target.into();
         }
         Steps { words: words.into(), origins: origins.into(), places: places.into() }
+    }
+
+    /// The codes of all steps.
+    #[cfg(test)]
+    pub fn codes(&self) -> impl Iterator<Item = u16> + '_ {
+        let places = self.places.iter().filter(|&&place| place != INSIDE);
+        places.map(|&place| {
+            // SAFETY: a step begins here.
+            unsafe { (*(&raw const self.words[place as usize]).cast::<Head>()).code }
+        })
     }
 
     /// Where an operation begins that something may lead to.
