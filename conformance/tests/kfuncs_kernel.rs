@@ -551,6 +551,7 @@ struct Tally {
     counts: u32,
     rejected: u32,
     messages: u32,
+    errnos: u32,
     logs: u32,
     logs_equal: u32,
     features: std::collections::BTreeMap<&'static str, u32>,
@@ -616,8 +617,17 @@ impl Tally {
                     println!("COUNT {a} for {b}: {of} {}", text(program));
                 }
             }
-            (Verdict::Reject(_), 1..) => {
+            (Verdict::Reject(fault), 1..) => {
                 self.agree += 1;
+                self.errnos += (fault.errno() == theirs.errno) as u32;
+                if fault.errno() != theirs.errno {
+                    println!(
+                        "ERRNO {} for {}: {said:?}: {of} {}",
+                        fault.errno(),
+                        theirs.errno,
+                        text(program)
+                    );
+                }
                 self.rejected += 1;
                 let own = last_line(&log);
                 self.messages += (own == said) as u32;

@@ -122,6 +122,8 @@ struct Tally {
     false_reject: u32,
     accepted: u32,
     counts_equal: u32,
+    rejected: u32,
+    errnos_equal: u32,
 }
 
 impl Tally {
@@ -144,7 +146,14 @@ impl Tally {
                     println!("count {} for {}: {note}", ours.stats.insns, theirs.processed);
                 }
             }
-            (Verdict::Reject(_), 1..) => self.agree += 1,
+            (Verdict::Reject(fault), errno @ 1..) => {
+                self.agree += 1;
+                self.rejected += 1;
+                self.errnos_equal += (fault.errno() == errno) as u32;
+                if fault.errno() != errno {
+                    println!("errno {} for {errno}: {note}: {fault}", fault.errno());
+                }
+            }
             (Verdict::Accept, errno) => {
                 self.false_accept += 1;
                 println!("FALSE ACCEPT {note}: errno {errno}, {:?}", last());

@@ -151,7 +151,7 @@ fn objects_are_walked_as_the_kernel_walks_them() {
         let (judgement, log) = verify_logged(&program, &kernel, 2);
         let ours = match &judgement.verdict {
             Verdict::Accept => 0,
-            Verdict::Reject(fault) => fault.finding.entry().errno.number(),
+            Verdict::Reject(fault) => fault.errno(),
             Verdict::Unknown(_) => {
                 unknown += 1;
                 continue;

@@ -14,7 +14,7 @@ use oxbpf::isa::btf::core::CoreTarget;
 use oxbpf::isa::disasm::{Dialect, Kernel as Text, NoNames};
 use oxbpf::isa::kernel::{KernelModel, KernelVersion};
 use oxbpf::isa::program::Program;
-use oxbpf_conformance::logs::{REWRITTEN, first_difference, last_words, lines, same};
+use oxbpf_conformance::logs::{first_difference, last_words, lines, same, same_words};
 use oxbpf_conformance::oracle::{Answer, Oracle};
 use oxbpf_conformance::random::{program, shrink};
 use oxbpf_verifier::{Judgement, Kernel, Verdict, verify_logged};
@@ -29,15 +29,9 @@ enum Class {
     Count,
     States,
     Message,
+    Errno,
     Log,
     Panic,
-}
-
-/// Whether the words are the same, but for a place that is one in the program as the kernel has
-/// rewritten it, and for a missing end of a line.
-fn same_words(ours: &str, theirs: &str) -> bool {
-    const UNENDED: &str = "expected prog array map for tail call";
-    ours == theirs || [REWRITTEN, UNENDED].iter().any(|w| ours.starts_with(w) && theirs.starts_with(w))
 }
 
 fn classify(ours: Option<&(Judgement, String)>, theirs: &Answer, logs: bool) -> Class {
@@ -49,6 +43,7 @@ fn classify(ours: Option<&(Judgement, String)>, theirs: &Answer, logs: bool) -> 
         (Verdict::Accept, _) if ours.stats.insns != theirs.processed => Class::Count,
         (Verdict::Accept, _) if ours.stats.total_states != theirs.total_states => Class::States,
         (Verdict::Reject(_), _) if !same_words(last_words(log), last_words(&theirs.log)) => Class::Message,
+        (Verdict::Reject(fault), errno) if fault.errno() != errno => Class::Errno,
         // What a rejected program took is the same too.
         (Verdict::Reject(_), _) if ours.stats.insns != theirs.processed => Class::Count,
         _ if logs && !same(log, &theirs.log) => Class::Log,
@@ -149,7 +144,7 @@ fn group(class: &Class, ours: Option<&(Judgement, String)>, theirs: &Answer) -> 
         out
     };
     match class {
-        Class::FalseAccept => plain(last_words(&theirs.log)),
+        Class::FalseAccept | Class::Errno => plain(last_words(&theirs.log)),
         Class::FalseReject => ours.map_or(String::new(), |(_, log)| plain(last_words(log))),
         Class::Message => {
             let ours = ours.map_or("", |(_, log)| last_words(log));

@@ -63,7 +63,11 @@ fn raw_programs_are_judged_as_the_kernel_judges_them() {
                     println!("counts {name}: {:?} for {}", ours.stats, answer.processed);
                 }
             }
-            (Verdict::Reject(_), 1..) => {
+            (Verdict::Reject(fault), errno @ 1..) => {
+                if fault.errno() != errno {
+                    count("other errno");
+                    println!("errno {name}: {} for {errno}: {fault}", fault.errno());
+                }
                 count("agree");
                 count("rejected");
                 let (ours, theirs) = (last_words(&log), last_words(&answer.log));

@@ -43,7 +43,7 @@ impl Compared {
         let (judgement, log) = verify_logged(program, kernel, 2);
         let ours = match &judgement.verdict {
             Verdict::Accept => 0,
-            Verdict::Reject(fault) => fault.finding.entry().errno.number(),
+            Verdict::Reject(fault) => fault.errno(),
             Verdict::Unknown(_) => -1,
         };
         if ours == answer.errno && essence(&log) == essence(&answer.log) {

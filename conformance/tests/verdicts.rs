@@ -28,6 +28,7 @@ struct Tally {
     states: u32,
     rejected: u32,
     messages: u32,
+    errnos: u32,
 }
 
 impl Tally {
@@ -41,11 +42,12 @@ impl Tally {
         self.states += o.states;
         self.rejected += o.rejected;
         self.messages += o.messages;
+        self.errnos += o.errnos;
     }
 
     fn line(&self) -> String {
         format!(
-            "agree {} unknown {} false reject {} FALSE ACCEPT {}; counts {}/{} states {}/{} messages {}/{}",
+            "agree {} unknown {} false reject {} FALSE ACCEPT {}; counts {}/{} states {}/{} messages {}/{} errnos {}/{}",
             self.agree,
             self.unknown,
             self.false_reject,
@@ -55,6 +57,8 @@ impl Tally {
             self.states,
             self.accepted,
             self.messages,
+            self.rejected,
+            self.errnos,
             self.rejected
         )
     }
@@ -216,6 +220,10 @@ fn judge(
             Verdict::Reject(fault) if !accepted => {
                 tally.agree += 1;
                 tally.rejected += 1;
+                tally.errnos += (fault.errno() == errno) as u32;
+                if fault.errno() != errno {
+                    notes.push(format!("errno {program}: {} for {errno}: {fault}", fault.errno()));
+                }
                 let ours = &last_words(&log).replace('\t', " ");
                 let same = ours == last_words(last);
                 tally.messages += same as u32;

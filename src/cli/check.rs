@@ -364,7 +364,7 @@ fn judged(
         Verdict::Reject(fault) => {
             let entry = fault.finding.entry();
             f.verdict = VerdictKind::Reject;
-            f.errno = Some(entry.errno.number());
+            f.errno = Some(fault.errno());
             f.code = Some(entry.code);
             f.message = fault.to_string();
             if f.message.is_empty() {

@@ -7,6 +7,7 @@ extern crate alloc;
 
 pub mod domain;
 mod explore;
+mod helper;
 mod kfunc;
 mod log;
 mod proof;

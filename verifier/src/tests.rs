@@ -1,7 +1,7 @@
 //! Small programs with what Linux 6.18 said of them: verdict, count and words.
 
 use crate::{Feature, Judgement, Kernel, Verdict, verify_logged};
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 use oxbpf_isa::asm::{Syntax, assemble};
@@ -157,7 +157,7 @@ fn refused_programs_are_refused_in_the_kernels_words() {
         let Verdict::Reject(fault) = judgement.verdict else {
             panic!("{text}: {:?}\n{log}", judgement.verdict)
         };
-        assert_eq!(fault.finding.entry().errno.number(), errno, "{text}");
+        assert_eq!(fault.errno(), errno, "{text}");
         let lines: Vec<&str> = log.lines().collect();
         assert_eq!(lines[lines.len() - 2], words, "{text}\n{log}");
     }
@@ -309,4 +309,43 @@ processed 9 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_stat
     // At the lowest level what led to an accept is forgotten; the statistics have a level of their own.
     let (_, log) = judge(&program(text, ProgType::Xdp), 4);
     assert_eq!(log.lines().next(), Some("stack depth 32"));
+}
+
+/// Maps are counted when they are named first.
+#[test]
+fn a_program_names_at_most_64_maps() {
+    let naming = |maps: usize| {
+        let mut program = program("r0 = 0\nexit", ProgType::SocketFilter);
+        let map = program.maps[0].clone();
+        program.maps = vec![map; maps];
+        let wide = |n: usize| {
+            let first = RawInsn { code: 0x18, dst: 1, src: 1, imm: n as i32, ..RawInsn::default() };
+            [first, RawInsn::default()]
+        };
+        // The first one twice.
+        let named = [0].into_iter().chain(0..maps).flat_map(wide);
+        program.insns = named.chain(program.insns).collect();
+        let judgement = judge(&program, 0).0;
+        let said = match judgement.verdict {
+            Verdict::Reject(rejection) => Some((rejection.errno(), rejection.finding.to_string())),
+            Verdict::Accept => None,
+            other => panic!("{other:?}"),
+        };
+        said
+    };
+    assert_eq!(naming(64), None);
+    let (errno, message) = naming(65).unwrap();
+    assert_eq!(
+        (errno, message.as_str()),
+        (7, "The total number of maps per program has reached the limit of 64")
+    );
+}
+
+/// Walks keep their frames in arrays.
+#[test]
+fn no_kernel_has_more_frames_than_a_walk() {
+    for record in KernelModel::kernels() {
+        let model = KernelModel::at(record.version).unwrap();
+        assert!(model.limits().call_frames <= crate::state::MAX_FRAMES as u64, "{}", record.version);
+    }
 }

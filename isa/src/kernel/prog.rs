@@ -53,6 +53,8 @@ bit_set! {
         PRIVATE_STACK = 14, "private_stack";
         /// It may give packet memory to any helper, whether or not the helper is made for that.
         PKT_TO_ANY_HELPER = 15, "pkt_to_any_helper";
+        /// Its context is what the kernel itself sees: accesses are not rewritten.
+        PLAIN_CTX = 16, "plain_ctx";
     }
 }
 

@@ -17,7 +17,7 @@ mod prune;
 use crate::kfunc::Kfuncs;
 use crate::log::{Log, Subject};
 use crate::proof::Recorder;
-use crate::report::Finding;
+use crate::report::{Errno, Finding};
 use crate::state::{Access, Differs, Frame, Ids, Kind, Mods, NO_CALLSITE, State, StateId, Step};
 use crate::structure::{Graph, Marks, Slot, Structure};
 use crate::transfer::{Fastcalls, MapFields, Objects};
@@ -354,20 +354,23 @@ impl<'p> Walker<'p> {
         Ok(false)
     }
 
-    /// Remembers the current state for a path to be followed later.
+    /// Remembers the current state for a path to be followed later. Where that is one too many, Linux
+    /// 6.18.44 itself may fall.
     pub fn push_path(&mut self, at: u32, from: u32) -> Judged<&mut State> {
         let state = self.cur.clone();
-        self.push_state(at, from, state)
+        self.push_state(at, from, state, Errno::ENOMEM).map_err(|_| Stop::Unknown(Feature::Internal))
     }
 
-    pub fn push_state(&mut self, at: u32, from: u32, state: State) -> Judged<&mut State> {
+    /// Remembers a state for a path to be followed later; `full` is the error number where that is one
+    /// too many.
+    pub fn push_state(&mut self, at: u32, from: u32, state: State, full: Errno) -> Judged<&mut State> {
         if let Some(parent) = state.parent {
             self.state_mut(parent).branches += 1;
         }
         let log_mark = self.log.mark();
         self.pending.push(Pending { state, at, from, log_mark });
         if self.pending.len() as u64 > self.model.limits().pending_branches {
-            return Err(Finding::TooManyBranches { branches: self.pending.len() }.into());
+            return Err(Finding::TooManyBranches { branches: self.pending.len(), errno: full }.into());
         }
         let last = self.pending.len() - 1;
         Ok(&mut self.pending[last].state)

@@ -7,6 +7,7 @@
 //! scalar of the path is marked.
 
 use super::{Judged, Stop, Walker};
+use crate::helper::TAIL_CALL;
 use crate::report::Finding;
 use crate::state::{Access, State, StateId, Step};
 use crate::structure::{Marks, Slot};
@@ -17,8 +18,6 @@ use smallvec::SmallVec;
 
 /// R1 to R5.
 const ARGS: u16 = 0x3e;
-/// The helper that leaves for another program.
-const TAIL_CALL: i32 = 12;
 /// A register or slot among those linked, packed into ten bits; six of them and their number.
 const LINKED_BITS: u32 = 10;
 pub(crate) const MAX_LINKED: usize = 6;

@@ -23,8 +23,6 @@ use oxbpf_isa::insn::opcode::{class, jmp, pseudo};
 use oxbpf_isa::kernel::{KernelModel, KfuncFlags, KfuncRefusal, ProgKind};
 use oxbpf_isa::program::Program;
 
-/// A program calls at most so many different functions of the kernel (Linux `MAX_KFUNC_DESCS`).
-const MAX_KFUNCS: usize = 256;
 /// Prototypes have at most so many parameters (Linux `MAX_BPF_FUNC_ARGS`).
 const MAX_PARAMS: usize = 12;
 /// Arguments are at most so large.
@@ -116,6 +114,7 @@ impl<'k> Kfuncs<'k> {
         kind: Option<&ProgKind>,
         kernel: Option<&'k Btf>,
     ) -> Kfuncs<'k> {
+        let limit = model.limits().kfuncs as usize;
         let mut kfuncs = Kfuncs::default();
         let mut seen: Vec<(i32, Call<'k>)> = Vec::new();
         for (at, insn) in program.insns.iter().enumerate().filter(|(_, i)| is_kfunc_call(i)) {
@@ -128,7 +127,7 @@ impl<'k> Kfuncs<'k> {
                 _ if insn.off < 0 => Err(Finding::KfuncBtfNegative),
                 // The types of a module, by a descriptor that is not at hand.
                 _ if insn.off > 0 => Ok(Call::Unknown),
-                _ if seen.len() == MAX_KFUNCS => Err(Finding::TooManyKfuncs),
+                _ if seen.len() == limit => Err(Finding::TooManyKfuncs { limit }),
                 (None, Some(kernel)) => look_up(insn.imm as u32, program, model, kind, kernel)
                     .inspect(|call| seen.push((insn.imm, *call))),
             };

@@ -16,6 +16,7 @@ pub enum Errno {
     ENOENT = 2,
     ESRCH = 3,
     E2BIG = 7,
+    EBADF = 9,
     ENOMEM = 12,
     EACCES = 13,
     EFAULT = 14,
@@ -23,6 +24,7 @@ pub enum Errno {
     EEXIST = 17,
     EINVAL = 22,
     ENOSPC = 28,
+    ERANGE = 34,
     EOPNOTSUPP = 95,
     EPROTO = 71,
     ENOTSUPP = 524,
@@ -149,9 +151,12 @@ findings! {
     "E0111" EINVAL NoDirectValue = "address of a value of this map",
         "no direct value access support for this map type",
         "Only arrays of one element and arenas have values whose address can be taken.";
-    "E0112" EINVAL DirectValueRange { value_size: u32, off: u32 } = "address outside a map value",
+    "E0112" EINVAL DirectValueRange { value_size: u32, off: u32, errno: Errno } = "address outside a map value",
         "invalid access to map value pointer, value_size={value_size} off={off}",
         "The address lies outside the value, or the array has more than one element.";
+    "E0113" E2BIG TooManyMaps { limit: usize } = "too many maps",
+        "The total number of maps per program has reached the limit of {limit}",
+        "A program names at most 64 different maps.";
     "E0130" EINVAL MayGotoFields { imm: i32 } = "may_goto with other fields",
         "invalid may_goto imm {imm}",
         "The instruction has an offset and nothing else.";
@@ -204,9 +209,9 @@ findings! {
     "E0215" EINVAL KfuncBtfNegative = "types of a kernel function",
         "negative offset disallowed for kernel module function call\nfailed to find BTF for kernel function",
         "The offset of the call names the types of a module, and is not negative.";
-    "E0216" E2BIG TooManyKfuncs = "too many kernel functions",
+    "E0216" E2BIG TooManyKfuncs { limit: usize } = "too many kernel functions",
         "too many different kernel function calls",
-        "A program calls at most 256 different kernel functions.";
+        "There is a limit to how many different kernel functions a program calls.";
     "E0217" EINVAL KfuncNoFunction { id: u32 } = "kernel function that is none",
         "kernel btf_id {id} is not a function",
         "The id in the call is not that of a function in the kernel's types.";
@@ -296,7 +301,7 @@ findings! {
         "The walk over all states looked at a million instructions and was not done. Loops with many \
         iterations and many independent branches multiply; bound loops tighter, use bpf_loop, or put \
         parts into global functions, which are judged once.";
-    "E0402" E2BIG TooManyBranches { branches: usize } = "too many pending branches",
+    "E0402" E2BIG TooManyBranches { branches: usize, errno: Errno } = "too many pending branches",
         "The sequence of {branches} jumps is too complex.",
         "More than 8,192 branches were waiting to be followed.";
     "E0403" EINVAL InfiniteLoop { insn: u32 } = "infinite loop",
@@ -392,7 +397,7 @@ findings! {
     "E0611" EACCES PacketWrite = "packet written",
         "cannot write into packet",
         "Programs of this type may only read packets.";
-    "E0612" EACCES OutsidePacket { reg: u8 } = "outside the packet",
+    "E0612" EACCES OutsidePacket { reg: u8, errno: Errno } = "outside the packet",
         "R{reg} offset is outside of the packet",
         "No comparison with the packet's end has shown that these bytes exist.";
     "E0613" EACCES FlowKeys { off: i32, size: u32 } = "outside the flow keys",
@@ -464,7 +469,7 @@ findings! {
     "E0709" EACCES ZeroSizedRead = "nothing to read",
         "invalid zero-sized read",
         "The size may not be zero here.";
-    "E0801" EACCES HelperSleeps = "helper may sleep",
+    "E0801" EINVAL HelperSleeps = "helper may sleep",
         "helper call might sleep in a non-sleepable prog",
         "Load the program as sleepable.";
     "E0802" EACCES ArgumentType { reg: u8, ty: String, expected: String } = "argument of a helper",
@@ -536,7 +541,7 @@ findings! {
     "E0905" EINVAL SubprogNotScalar { reg: u8, ty: String } = "global function returns a pointer",
         "At subprogram exit the register R{reg} is not a scalar value ({ty})",
         "Global functions return numbers.";
-    "E0906" EINVAL GlobalArgs { subprog: usize, name: String } = "arguments of a global function",
+    "E0906" EINVAL GlobalArgs { subprog: usize, name: String, errno: Errno } = "arguments of a global function",
         "Caller passes invalid args into func#{subprog} ('{name}')",
         "The arguments do not fit the prototype by which the function is judged.";
     "E0907" EINVAL GlobalReturn { name: String } = "result of a global function",
@@ -619,7 +624,7 @@ findings! {
     "E1216" EINVAL KfuncPointeeKind { func: String, n: usize, kind: &'static str, name: String } = "argument of this type",
         "kernel function {func} args#{n} pointer type {kind} {name} is not supported",
         "The kernel function does not take an object here.";
-    "E1217" EACCES KfuncMemory { n: usize, size: usize } = "memory of an argument",
+    "E1217" EACCES KfuncMemory { n: usize, size: usize, errno: Errno } = "memory of an argument",
         "arg#{n} arg#{size} memory, len pair leads to invalid memory access",
         "The memory is not as large as the size says, or may not be read and written.";
     "E1218" EINVAL KfuncNotFunc { n: usize } = "argument is no function",
@@ -873,7 +878,7 @@ findings! {
     "E1620" EINVAL MemberNotFunction { member: String, index: u32, name: String } = "no callback",
         "attach to invalid member {member}(@idx {index}) of struct {name}",
         "The member is no pointer to a function.";
-    "E1621" ENOTSUPP UnsupportedMember { member: String, name: String } = "callback closed to programs",
+    "E1621" ENOTSUPP UnsupportedMember { member: String, name: String, errno: Errno } = "callback closed to programs",
         "attach to unsupported member {member} of struct {name}",
         "Programs cannot implement this callback, or not sleeping.";
     "E1622" EINVAL TargetWithoutTypes = "target program without types",
@@ -961,7 +966,7 @@ findings! {
     "E1720" EINVAL WorkMap { what: &'static str, uid: u32, with: u32, map: u32 } = "work of another map",
         "{what} map_uid={uid} doesn't match map pointer in R{with} map_uid={map}",
         "The work is given with the map that it lies in.";
-    "E1721" EINVAL CallbackFailed { name: String, id: u32 } = "callback of a kernel function",
+    "E1721" EINVAL CallbackFailed { name: String, id: u32, errno: Errno } = "callback of a kernel function",
         "kfunc {name}#{id} failed callback verification",
         "The function that is to be called back cannot be.";
     "E1722" EINVAL CastWithoutArena = "cast without an arena",
@@ -1211,6 +1216,22 @@ impl Finding {
                 | Finding::FuncInfoOrder { .. }
                 | Finding::FuncInfoType { .. }
         )
+    }
+
+    /// The error number that bpf(2) returns. With some findings it is that of what was found before.
+    pub fn errno(&self) -> Errno {
+        match self {
+            Finding::TooManyBranches { errno, .. }
+            | Finding::GlobalArgs { errno, .. }
+            | Finding::KfuncMemory { errno, .. }
+            | Finding::CallbackFailed { errno, .. }
+            | Finding::OutsidePacket { errno, .. }
+            | Finding::DirectValueRange { errno, .. }
+            | Finding::UnsupportedMember { errno, .. } => *errno,
+            // A number that is no descriptor at all.
+            Finding::NoMap { fd: ..0 } => Errno::EBADF,
+            other => other.entry().errno,
+        }
     }
 
     /// The same about a place above the stack, which the kernel gives another error number.

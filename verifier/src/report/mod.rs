@@ -24,6 +24,11 @@ impl Fault {
     pub fn at(insn: usize, finding: Finding) -> Fault {
         Fault { finding: Box::new(finding), insn: Some(insn) }
     }
+
+    /// The error number that bpf(2) returns, positive.
+    pub fn errno(&self) -> i32 {
+        self.finding.errno().number()
+    }
 }
 
 impl core::fmt::Display for Fault {

@@ -1,6 +1,7 @@
 //! Where functions begin, and that jumps do not leave them (Linux `add_subprog_and_kfunc`,
 //! `check_subprogs`).
 
+use crate::helper::TAIL_CALL;
 use crate::report::{Fault, Finding};
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -14,8 +15,6 @@ const CALL: u8 = class::JMP | jmp::CALL;
 const EXIT: u8 = class::JMP | jmp::EXIT;
 const GOTO: u8 = class::JMP | jmp::JA;
 const GOTOL: u8 = class::JMP32 | jmp::JA;
-/// The helper that leaves for another program.
-const TAIL_CALL: i32 = 12;
 
 /// One function of a program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -83,7 +83,7 @@ pub(crate) fn analyze_with(
     tell(&subprogs);
     functions::check_jumps(raw, &mut subprogs)?;
     types::check(program, &subprogs)?;
-    references::check(program, unusable)?;
+    references::check(program, model.limits(), unusable)?;
     let marks = flow::walk(raw, exception_callback, kfuncs)?;
     Ok(Structure { insns: decode(raw), subprogs, exception_callback, marks })
 }

@@ -1,23 +1,22 @@
 //! Opcodes that exist, wide loads that are whole, maps that there are and that may be used (Linux
 //! `resolve_pseudo_ldimm64`). Which maps those are is the caller's to say.
 
-use crate::report::{Fault, Finding};
+use crate::report::{Errno, Fault, Finding};
+use alloc::collections::BTreeSet;
 use oxbpf_isa::insn::opcode::{class, mode, pseudo};
 use oxbpf_isa::insn::{DecodeError, Insn, RawInsn};
-use oxbpf_isa::kernel::MapType;
+use oxbpf_isa::kernel::{Limits, MapType};
 use oxbpf_isa::program::{MapDef, Program, descriptor_of};
 
 /// Bytes of a page.
 const PAGE: u64 = 4096;
 
-/// Offsets into values end here (Linux `BPF_MAX_VAR_OFF`).
-const MAX_OFFSET: u32 = 1 << 29;
+/// What may be asked of a map, by its index: why the program may not use it.
+type Unusable<'a> = &'a dyn Fn(usize, &MapDef) -> Option<Finding>;
 
-pub(super) fn check(
-    program: &Program,
-    unusable: &dyn Fn(usize, &MapDef) -> Option<Finding>,
-) -> Result<(), Fault> {
+pub(super) fn check(program: &Program, limits: &Limits, unusable: Unusable<'_>) -> Result<(), Fault> {
     let raw = &program.insns;
+    let mut maps = Maps { program, limits, unusable, used: BTreeSet::new() };
     let mut at = 0;
     while at < raw.len() {
         let insn = raw[at];
@@ -29,7 +28,7 @@ pub(super) fn check(
             }
         }
         if insn.is_ldimm64() {
-            wide_load(program, at, unusable)?;
+            wide_load(&mut maps, at)?;
             at += 2;
             continue;
         }
@@ -48,18 +47,8 @@ fn exists(code: u8) -> bool {
     code != CALLX && !matches!(decoded, Err(DecodeError::UnknownOpcode { .. }))
 }
 
-fn wide_load(
-    program: &Program,
-    at: usize,
-    unusable: &dyn Fn(usize, &MapDef) -> Option<Finding>,
-) -> Result<(), Fault> {
-    let map = |index| {
-        let def = map(program, at, index)?;
-        match unusable(index as usize, def) {
-            Some(finding) => Err(Fault::at(at, finding)),
-            None => Ok(def),
-        }
-    };
+fn wide_load(maps: &mut Maps<'_>, at: usize) -> Result<(), Fault> {
+    let program = maps.program;
     let first = program.insns[at];
     let fault = |finding| Err(Fault::at(at, finding));
     let Some(second) = program.insns.get(at + 1) else { return fault(Finding::InvalidLdImm64) };
@@ -69,31 +58,57 @@ fn wide_load(
     match first.src {
         pseudo::CONST | pseudo::BTF_ID | pseudo::FUNC => Ok(()),
         pseudo::MAP_FD | pseudo::MAP_IDX if second.imm != 0 => fault(Finding::UnrecognizedLdImm64),
-        pseudo::MAP_FD | pseudo::MAP_IDX => map(first.imm).map(drop),
+        pseudo::MAP_FD | pseudo::MAP_IDX => maps.named(at, first.imm).map(drop),
         pseudo::MAP_VALUE | pseudo::MAP_IDX_VALUE => {
-            map_value(map(first.imm)?, second.imm as u32).map_err(|f| Fault::at(at, f))
+            let def = maps.named(at, first.imm)?;
+            map_value(def, second.imm as u32, maps.limits).map_err(|f| Fault::at(at, f))
         }
         _ => fault(Finding::UnrecognizedLdImm64),
     }
 }
 
-fn map(program: &Program, at: usize, index: i32) -> Result<&MapDef, Fault> {
-    let found = usize::try_from(index).ok().and_then(|i| program.maps.get(i));
-    found.map(|m| &**m).ok_or(Fault::at(at, Finding::NoMap { fd: descriptor_of(index) }))
+/// The maps that the program names, in its order.
+struct Maps<'a> {
+    program: &'a Program,
+    limits: &'a Limits,
+    unusable: Unusable<'a>,
+    used: BTreeSet<usize>,
+}
+
+impl<'a> Maps<'a> {
+    /// The map that an instruction names. A map is counted and asked for when it is named first (Linux
+    /// `__add_used_map`).
+    fn named(&mut self, at: usize, index: i32) -> Result<&'a MapDef, Fault> {
+        let fault = |finding| Fault::at(at, finding);
+        let found = usize::try_from(index).ok().and_then(|i| Some((i, &**self.program.maps.get(i)?)));
+        let (index, def) = found.ok_or(fault(Finding::NoMap { fd: descriptor_of(index) }))?;
+        if self.used.contains(&index) {
+            return Ok(def);
+        }
+        let limit = self.limits.maps as usize;
+        if self.used.len() >= limit {
+            return Err(fault(Finding::TooManyMaps { limit }));
+        }
+        if let Some(finding) = (self.unusable)(index, def) {
+            return Err(fault(finding));
+        }
+        self.used.insert(index);
+        Ok(def)
+    }
 }
 
 /// Addresses inside a map's first value: of arrays and arenas, and within bounds.
-fn map_value(map: &MapDef, off: u32) -> Result<(), Finding> {
-    if off >= MAX_OFFSET {
+fn map_value(map: &MapDef, off: u32, limits: &Limits) -> Result<(), Finding> {
+    if u64::from(off) >= limits.variable_offset {
         return Err(Finding::DirectValueOffset { off });
     }
+    let outside = |errno| Finding::DirectValueRange { value_size: map.value_size, off, errno };
     match map.kind() {
-        Some(MapType::Array) if map.max_entries != 1 || off >= map.value_size => {
-            Err(Finding::DirectValueRange { value_size: map.value_size, off })
-        }
+        Some(MapType::Array) if map.max_entries != 1 => Err(outside(Errno::ENOTSUPP)),
+        Some(MapType::Array) if off >= map.value_size => Err(outside(Errno::EINVAL)),
         // An arena has so many pages.
         Some(MapType::Arena) if u64::from(off) > u64::from(map.max_entries) * PAGE => {
-            Err(Finding::DirectValueRange { value_size: map.value_size, off })
+            Err(outside(Errno::ERANGE))
         }
         Some(MapType::Array | MapType::Arena) => Ok(()),
         _ => Err(Finding::NoDirectValue),

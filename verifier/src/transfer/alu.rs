@@ -14,9 +14,6 @@ use alloc::string::String;
 use oxbpf_isa::insn::{AluOp, EndianOp, Operand, Reg as R, Size, Width as InsnWidth};
 use oxbpf_isa::program::ProgFlags;
 
-/// Offsets and sizes stay below this (Linux `BPF_MAX_VAR_OFF`).
-pub(super) const MAX_OFFSET: i64 = 1 << 29;
-
 pub(super) fn width(width: InsnWidth) -> Width {
     match width {
         InsnWidth::W64 => Width::W64,
@@ -328,8 +325,8 @@ impl Walker<'_> {
         if !allowed {
             return Err(Finding::ArithmeticProhibited { reg, ty: ptr.type_name() }.into());
         }
-        sane_offset(&num, &ptr)?;
-        sane_offset(&ptr, &ptr)?;
+        self.sane_offset(&num, &ptr)?;
+        self.sane_offset(&ptr, &ptr)?;
         let mut to = ptr;
         match op {
             AluOp::Add => match fixed(i64::from(ptr.off).wrapping_add(smin), known) {
@@ -367,36 +364,44 @@ impl Walker<'_> {
             }
             _ => return Err(Finding::OperatorOnPointer { reg, op: symbol(op) }.into()),
         }
-        sane_offset(&to, &ptr)?;
+        self.sane_offset(&to, &ptr)?;
         *self.cur.reg_mut(dst.index()) = to;
         self.sanitize_reg(dst)
+    }
+
+    /// Where offsets of pointers end.
+    pub(super) fn max_offset(&self) -> i64 {
+        self.model.limits().variable_offset as i64
+    }
+
+    /// Pointers, and numbers added to them, stay within bounds.
+    fn sane_offset(&self, reg: &Reg, ptr: &Reg) -> Judged<()> {
+        let limit = self.max_offset();
+        let outside = |value: i64| value >= limit || value <= -limit;
+        let ty = || ptr.type_name();
+        if let Some(value) = reg.num.const_value() {
+            let value = value as i64;
+            if outside(value) {
+                return Err(Finding::PointerMath { ty: ty(), value }.into());
+            }
+        }
+        if outside(i64::from(reg.off)) {
+            return Err(Finding::PointerOffset { ty: ty(), off: reg.off }.into());
+        }
+        let smin = reg.num.smin();
+        if smin == i64::MIN {
+            return Err(Finding::PointerUnboundedMin { ty: ty() }.into());
+        }
+        if outside(smin) {
+            return Err(Finding::PointerOutOfBounds { ty: ty(), value: smin }.into());
+        }
+        Ok(())
     }
 }
 
 /// The new fixed offset, where the number is known and the sum fits.
 fn fixed(sum: i64, known: bool) -> Option<i32> {
     if known { i32::try_from(sum).ok() } else { None }
-}
-
-fn sane_offset(reg: &Reg, ptr: &Reg) -> Judged<()> {
-    let ty = || ptr.type_name();
-    if let Some(value) = reg.num.const_value() {
-        let value = value as i64;
-        if value >= MAX_OFFSET || value <= -MAX_OFFSET {
-            return Err(Finding::PointerMath { ty: ty(), value }.into());
-        }
-    }
-    if i64::from(reg.off) >= MAX_OFFSET || i64::from(reg.off) <= -MAX_OFFSET {
-        return Err(Finding::PointerOffset { ty: ty(), off: reg.off }.into());
-    }
-    let smin = reg.num.smin();
-    if smin == i64::MIN {
-        return Err(Finding::PointerUnboundedMin { ty: ty() }.into());
-    }
-    if smin >= MAX_OFFSET || smin <= -MAX_OFFSET {
-        return Err(Finding::PointerOutOfBounds { ty: ty(), value: smin }.into());
-    }
-    Ok(())
 }
 
 /// The operator as messages write it: the kernel names signed division as the other.

@@ -5,19 +5,17 @@
 //! [`HelperProto`](oxbpf_isa::kernel::HelperProto); which kinds of register satisfy a kind of
 //! argument is [`accepted`].
 
-use super::alu::MAX_OFFSET;
 use super::dynptr::{Given, Wanted};
-use super::kptr::XCHG;
-use super::locks::SPIN_LOCK;
 use super::memory::{Value, Way};
 use crate::explore::{Judged, Stop, Walker};
+use crate::helper::{MAP_PEEK, SPIN_LOCK, XCHG};
 use crate::report::Finding;
 use crate::state::{Byte, Kind, LockKind, Mods, Reg, type_name};
 use crate::verdict::Feature;
 use alloc::string::String;
 use oxbpf_isa::insn::Reg as R;
 use oxbpf_isa::kernel::{
-    Arg, ArgFlags, ArgKind, FieldKind, HelperFlags, HelperProto, MapCreateFlags, MapType, ProgType,
+    Arg, ArgFlags, ArgKind, FieldKind, HelperFlags, HelperProto, MapCreateFlags, MapType, ProgFlags,
 };
 
 /// A map, and which of the maps inside another it is.
@@ -118,25 +116,6 @@ const MOVABLE: &[Mods] = &[
     Mods::ALLOC.with(Mods::NON_OWN_REF),
     Mods::ALLOC.with(Mods::NON_OWN_REF).with(Mods::RCU),
 ];
-
-/// Whether accesses of the context are left as they are, rather than rewritten (no
-/// `convert_ctx_access`).
-fn has_plain_context(prog_type: ProgType) -> bool {
-    matches!(
-        prog_type,
-        ProgType::Kprobe
-            | ProgType::Tracepoint
-            | ProgType::RawTracepoint
-            | ProgType::RawTracepointWritable
-            | ProgType::Tracing
-            | ProgType::Lsm
-            | ProgType::StructOps
-            | ProgType::Syscall
-            | ProgType::Netfilter
-            | ProgType::CgroupDevice
-            | ProgType::LircMode2
-    )
-}
 
 impl Walker<'_> {
     /// Judges argument `n`, counted from 0.
@@ -266,10 +245,9 @@ impl Walker<'_> {
             return arg;
         }
         let kind = seen.map.and_then(|m| self.map(m.0)).and_then(|m| m.kind());
-        const PEEK: i32 = 89;
         match kind {
             Some(MapType::Sockmap | MapType::Sockhash) => Arg { kind: ArgKind::BtfIdSockCommon, ..arg },
-            Some(MapType::BloomFilter) if id == PEEK => Arg { flags: ArgFlags::NONE, ..arg },
+            Some(MapType::BloomFilter) if id == MAP_PEEK => Arg { flags: ArgFlags::NONE, ..arg },
             _ => arg,
         }
     }
@@ -352,7 +330,7 @@ impl Walker<'_> {
             }
             .into());
         }
-        if size.num.umax() >= MAX_OFFSET as u64 {
+        if size.num.umax() >= self.max_offset() as u64 {
             return Err(Finding::SizeUnbounded { reg: number }.into());
         }
         let raw = if size.num.is_const() { Some(seen) } else { None };
@@ -408,7 +386,7 @@ impl Walker<'_> {
                 self.buffer_offset(r, &reg, name, reg.off, size as u32)
             }
             // A context that is what the kernel itself sees is read up to its last byte.
-            Kind::Ctx if has_plain_context(self.prog.prog_type) => {
+            Kind::Ctx if self.prog.flags.contains(ProgFlags::PLAIN_CTX) => {
                 if size > 0 {
                     let last = i32::try_from(size - 1).map_err(|_| Stop::Unknown(Feature::Context))?;
                     return self.access(r, last, 1, way, Value::None, false, false);

@@ -5,11 +5,15 @@
 //! against the state. The few helpers with rules of their own are named by number.
 
 use super::args::Seen;
-use super::kptr::XCHG;
 use super::later::Later;
 use super::memory::{Value, Way};
 use crate::domain::Scalar;
 use crate::explore::{Judged, Next, Stop, Walker};
+use crate::helper::{
+    DYNPTR_DATA, DYNPTR_FROM_MEM, DYNPTR_WRITE, FIND_VMA, FOR_EACH, GET_FUNC_IP, GET_LOCAL_STORAGE, LOOP,
+    MAP_DELETE, MAP_LOOKUP, MAP_POP, MAP_PUSH, MAP_UPDATE, SNPRINTF, TAIL_CALL, TIMER_SET_CALLBACK,
+    USER_RINGBUF_DRAIN, XCHG,
+};
 use crate::report::Finding;
 use crate::state::{DynptrType, Kind, Mods, Reference, Reg};
 use crate::types::Part;
@@ -21,25 +25,6 @@ use oxbpf_isa::kernel::{
     RetBounds, RetFlags, RetKind,
 };
 
-const MAP_LOOKUP: i32 = 1;
-const MAP_UPDATE: i32 = 2;
-const MAP_DELETE: i32 = 3;
-const TAIL_CALL: i32 = 12;
-const GET_LOCAL_STORAGE: i32 = 81;
-const GET_FUNC_IP: i32 = 173;
-const MAP_PUSH: i32 = 87;
-const MAP_POP: i32 = 88;
-const FOR_EACH: i32 = 164;
-const SNPRINTF: i32 = 165;
-const TIMER_SET_CALLBACK: i32 = 170;
-const FIND_VMA: i32 = 180;
-const LOOP: i32 = 181;
-const DYNPTR_FROM_MEM: i32 = 197;
-const DYNPTR_WRITE: i32 = 202;
-const DYNPTR_DATA: i32 = 203;
-pub(super) const USER_RINGBUF_DRAIN: i32 = 209;
-/// Helpers whose rules beyond the signature have no model yet.
-const UNMODELLED: &[(i32, Feature)] = &[];
 /// Results that are errors are not below this (Linux `MAX_ERRNO`).
 pub(super) const MAX_ERRNO: i32 = 4095;
 
@@ -68,9 +53,6 @@ impl Walker<'_> {
         if let (true, Some(section)) = (proto.flags.contains(HelperFlags::MIGHT_SLEEP), self.atomic_section())
         {
             return Err(Finding::HelperSleepsIn { name: helper_name(found.name), id, section }.into());
-        }
-        if let Some(&(_, feature)) = UNMODELLED.iter().find(|(n, _)| *n == id) {
-            return Err(Stop::Unknown(feature));
         }
         let mut seen = Seen { id, ..Seen::default() };
         for n in 0..5 {

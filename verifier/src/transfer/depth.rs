@@ -13,12 +13,7 @@ use crate::verdict::{Feature, Stats};
 use alloc::vec;
 use alloc::vec::Vec;
 use oxbpf_isa::insn::{Callee, Imm64, Insn};
-use oxbpf_isa::kernel::{ProgFlags, ProgRecord};
-
-const MAX_STACK: u32 = 512;
-const MAX_BEFORE_TAIL_CALL: u32 = 256;
-const PRIVATE_MIN: u32 = 64;
-const MAX_FRAMES: usize = 8;
+use oxbpf_isa::kernel::{Limits, ProgFlags, ProgRecord};
 
 /// Where a function's frames are.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -47,6 +42,7 @@ pub(crate) fn check_depth(
     let mut chain = Chain {
         functions,
         structure,
+        limits: walker.model.limits(),
         is_throw: &is_throw,
         places,
         deepest: 0,
@@ -69,6 +65,7 @@ pub(crate) fn check_depth(
 struct Chain<'a> {
     functions: &'a [Function],
     structure: &'a Structure,
+    limits: &'a Limits,
     is_throw: &'a dyn Fn(usize) -> bool,
     places: Vec<Place>,
     deepest: u32,
@@ -104,19 +101,22 @@ impl Chain<'_> {
         if s.has_ld_abs && self.in_callback(subprog) {
             return Err((Stop::Unknown(Feature::PatchLevel), s.start));
         }
-        if subprog > 0 && s.has_tail_call && before >= MAX_BEFORE_TAIL_CALL {
+        if subprog > 0 && s.has_tail_call && u64::from(before) >= self.limits.stack_bytes_before_tail_call {
             return Err((Finding::TailCallStack { bytes: before }.into(), s.start));
         }
         let own = self.functions[subprog].kept_depth.next_multiple_of(16);
         let real_own = self.functions[subprog].stack_depth.next_multiple_of(16);
-        if private && self.places[subprog] == Place::Undecided && own >= PRIVATE_MIN {
+        if private
+            && self.places[subprog] == Place::Undecided
+            && u64::from(own) >= self.limits.private_stack_min
+        {
             self.places[subprog] = Place::Private;
         }
         let on_kernel = self.places[subprog] != Place::Private;
         let depth = if on_kernel { before + own } else { own };
         let real_depth = if on_kernel { real + real_own } else { real_own };
         self.deepest = self.deepest.max(real_depth);
-        if depth > MAX_STACK {
+        if u64::from(depth) > self.limits.stack_bytes {
             let finding = match on_kernel {
                 true => Finding::CombinedStack { frames: self.frames.len() + 1, bytes: depth },
                 false => Finding::PrivateStack { subprog, bytes: depth },
@@ -151,8 +151,9 @@ impl Chain<'_> {
                 }
             }
             self.tail_call |= self.structure.subprogs[callee].has_tail_call;
-            if self.frames.len() + 1 >= MAX_FRAMES {
-                return Err((Finding::CallDepth { frames: MAX_FRAMES }.into(), at));
+            let limit = self.limits.call_frames as usize;
+            if self.frames.len() + 1 >= limit {
+                return Err((Finding::CallDepth { frames: limit }.into(), at));
             }
             self.frames.push(subprog);
             self.visit(callee, below, private)?;

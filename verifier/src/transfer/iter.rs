@@ -11,7 +11,7 @@ use super::kfunc::Meta;
 use super::memory::{Value, Way};
 use crate::explore::{Judged, Next, Stop, Walker};
 use crate::kfunc::{Kfunc, Special};
-use crate::report::Finding;
+use crate::report::{Errno, Finding};
 use crate::state::{Byte, Kind, Mods, Reg, Slot};
 use crate::types::Part;
 use crate::verdict::Feature;
@@ -173,7 +173,7 @@ impl Walker<'_> {
             }
             let r0 = other.reg_mut(0);
             r0.mods = r0.mods.without(Mods::MAYBE_NULL);
-            self.push_state(at + 1, at, other)?;
+            self.push_state(at + 1, at, other, Errno::ENOMEM)?;
         }
         self.cur.frame_mut(frame).stack_mut()[spi].reg.drain_iter();
         *self.cur.reg_mut(0) = Reg::known(0);

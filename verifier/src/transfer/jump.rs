@@ -10,11 +10,11 @@ use super::alu::width;
 use super::fields::MapFields;
 use crate::domain::{Alu, Cond as Test, Width};
 use crate::explore::{Judged, Linked, LinkedRegs, MAX_LINKED, Next, Walker, pack};
+use crate::report::Errno;
 use crate::state::{ADD_CONST, ADD_CONST32, Access, Kind, Mods, Reg, State};
 use oxbpf_isa::insn::{Cond, Operand, Reg as R, Width as InsnWidth};
+use oxbpf_isa::kernel::Limits;
 
-/// Packets are read up to here at most (Linux `MAX_PACKET_OFF`).
-const MAX_PACKET: i64 = 0xffff;
 /// The range of a packet pointer that is at the very end, or beyond it.
 const AT_PKT_END: u32 = -1i32 as u32;
 const BEYOND_PKT_END: u32 = -2i32 as u32;
@@ -108,7 +108,7 @@ impl Walker<'_> {
         if let Some(previous) = previous {
             self.widen(previous, &mut later);
         }
-        self.push_state(at + 1, at, later)?;
+        self.push_state(at + 1, at, later, Errno::ENOMEM)?;
         Ok(Next::To((i64::from(at) + 1 + i64::from(off)) as u32))
     }
 
@@ -169,7 +169,7 @@ impl Walker<'_> {
         if w == InsnWidth::W64 {
             self.learn_pointers(cond, dst, src, (a, b), &mut other);
         }
-        self.push_state(target, at, other)?;
+        self.push_state(target, at, other, Errno::EFAULT)?;
         if self.log.on() {
             self.log_state();
         }
@@ -233,7 +233,8 @@ impl Walker<'_> {
             self.settle_null(&a, cond == Cond::Ne, None);
             self.settle_null(&a, cond == Cond::Eq, Some(other));
         } else if let Operand::Reg(src) = src {
-            match_packets(cond, dst, src, &a, &b, &mut self.cur, other);
+            let limits = self.model.limits();
+            match_packets(cond, (dst, src), (&a, &b), (&mut self.cur, other), limits);
         }
     }
 
@@ -359,7 +360,13 @@ fn synced(known: &Reg, reg: &Reg) -> Option<Reg> {
 }
 
 /// What comparing packet pointers with the end, or metadata with the packet, tells.
-fn match_packets(cond: Cond, dst: R, src: R, a: &Reg, b: &Reg, this: &mut State, other: &mut State) {
+fn match_packets(
+    cond: Cond,
+    (dst, src): (R, R),
+    (a, b): (&Reg, &Reg),
+    (this, other): (&mut State, &mut State),
+    limits: &Limits,
+) {
     let is_begin =
         |r: &Reg| r.kind == Kind::Packet && r.off == 0 && r.num.tnum().equals_const(0) && r.id == 0;
     let forward =
@@ -379,7 +386,7 @@ fn match_packets(cond: Cond, dst: R, src: R, a: &Reg, b: &Reg, this: &mut State,
         Cond::Le => (&mut *other, &mut *this, false),
         _ => return,
     };
-    find_good_range(good, pkt, open);
+    find_good_range(good, pkt, open, limits.packet_offset);
     let beyond = matches!(cond, Cond::Gt | Cond::Le);
     let bad = bad.reg_mut(reg.index());
     if bad.kind == Kind::Packet {
@@ -387,11 +394,12 @@ fn match_packets(cond: Cond, dst: R, src: R, a: &Reg, b: &Reg, this: &mut State,
     }
 }
 
-fn find_good_range(state: &mut State, pkt: &Reg, open: bool) {
+/// `end` is where packets are read up to at most.
+fn find_good_range(state: &mut State, pkt: &Reg, open: bool, end: u64) {
     if pkt.off < 0 || pkt.off == 0 && open {
         return;
     }
-    if pkt.num.umax() > MAX_PACKET as u64 || pkt.num.umax() + pkt.off as u64 > MAX_PACKET as u64 {
+    if pkt.num.umax() > end || pkt.num.umax() + pkt.off as u64 > end {
         return;
     }
     let range = pkt.off + open as i32;

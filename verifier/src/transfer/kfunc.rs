@@ -128,8 +128,9 @@ impl<'p> Walker<'p> {
         push(self).map_err(|stop| {
             self.say(&stop);
             match stop {
-                Stop::Reject(_) => {
-                    Finding::CallbackFailed { name: kfunc.name.to_string(), id: kfunc.id.0 }.into()
+                Stop::Reject(finding) => {
+                    let (name, id, errno) = (kfunc.name.to_string(), kfunc.id.0, finding.errno());
+                    Finding::CallbackFailed { name, id, errno }.into()
                 }
                 unknown => unknown,
             }

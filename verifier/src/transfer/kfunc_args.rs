@@ -456,7 +456,9 @@ impl Walker<'_> {
             if let Err(stop) = judged {
                 self.say(&stop);
                 return Err(match stop {
-                    Stop::Reject(_) => Finding::KfuncMemory { n, size: n + 1 }.into(),
+                    Stop::Reject(finding) => {
+                        Finding::KfuncMemory { n, size: n + 1, errno: finding.errno() }.into()
+                    }
                     unknown => unknown,
                 });
             }

@@ -16,8 +16,6 @@ use oxbpf_isa::btf::TypeId;
 use oxbpf_isa::insn::{Insn, Operand};
 use oxbpf_isa::kernel::FieldKind;
 
-pub(super) const XCHG: i32 = 194;
-
 impl Walker<'_> {
     /// What a kernel pointer points to must be known.
     fn known_pointee(&self) -> Judged<()> {

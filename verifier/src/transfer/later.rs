@@ -7,7 +7,7 @@
 use super::args::Map;
 use super::kfunc::Meta;
 use crate::explore::{Judged, Stop, Walker, fresh_state};
-use crate::report::Finding;
+use crate::report::{Errno, Finding};
 use crate::state::{Kind, Mods, Reg};
 use crate::verdict::Feature;
 use alloc::rc::Rc;
@@ -92,7 +92,7 @@ impl Walker<'_> {
         self.log.scratch_all();
         let start = self.structure.subprogs[subprog as usize].start as u32;
         let at = self.at;
-        self.push_state(start, at, state)?;
+        self.push_state(start, at, state, Errno::EFAULT)?;
         Ok(())
     }
 }

@@ -6,6 +6,7 @@
 //! taken. While one is held only its release may be called, and static functions of the program.
 
 use crate::explore::{Judged, Stop, Walker};
+use crate::helper::SPIN_UNLOCK;
 use crate::kfunc::{Call, Kfunc, Special};
 use crate::report::Finding;
 use crate::state::{Held, Kind, LockKind, Mods, Reference, Reg};
@@ -13,9 +14,6 @@ use crate::verdict::Feature;
 use alloc::string::{String, ToString};
 use oxbpf_isa::insn::Callee;
 use oxbpf_isa::kernel::FieldKind;
-
-pub(super) const SPIN_LOCK: i32 = 93;
-pub(super) const SPIN_UNLOCK: i32 = 94;
 
 /// Locks of objects, whose types the program brings, are all in one place.
 const OBJECTS: u64 = u64::MAX;

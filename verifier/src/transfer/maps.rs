@@ -10,7 +10,7 @@ use crate::structure::{Slot, Structure};
 use crate::verdict::Feature;
 use alloc::rc::Rc;
 use oxbpf_isa::insn::{Imm64, Insn};
-use oxbpf_isa::kernel::{FieldKind, KernelModel, MapType, ProgKind, ProgType};
+use oxbpf_isa::kernel::{FieldKind, KernelModel, MapType, ProgFlags, ProgKind, ProgType};
 use oxbpf_isa::program::{MapDef, Program};
 
 const INNER: u32 = 1 << 31;
@@ -90,16 +90,8 @@ pub(crate) fn unusable(
     fields: &Fields,
 ) -> Option<Finding> {
     let has = |kinds: &[FieldKind]| kinds.iter().any(|k| fields.has(*k));
-    let tracing = matches!(
-        kind.prog_type.kernel(),
-        Some(
-            ProgType::Kprobe
-                | ProgType::Tracepoint
-                | ProgType::PerfEvent
-                | ProgType::RawTracepoint
-                | ProgType::RawTracepointWritable
-        )
-    );
+    let prog = kind.prog_type.kernel().and_then(|t| model.prog(t));
+    let tracing = prog.is_some_and(|p| p.flags.contains(ProgFlags::TRACING));
     if tracing && has(&[FieldKind::ListHead, FieldKind::RbRoot]) {
         return Some(Finding::TracingMapField { field: "bpf_{list_head,rb_root}" });
     }

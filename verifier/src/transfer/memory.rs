@@ -4,10 +4,9 @@
 //! with a variable offset, packets up to the range that comparisons have shown, the context by the
 //! tables of [`KernelModel`](oxbpf_isa::kernel::KernelModel), sockets by theirs, alignment.
 
-use super::alu::MAX_OFFSET;
 use crate::domain::Tnum;
 use crate::explore::{Judged, Next, Stop, Walker};
-use crate::report::Finding;
+use crate::report::{Errno, Finding};
 use crate::state::{Kind, Mods, Reg};
 use crate::types::Part;
 use crate::verdict::Feature;
@@ -336,7 +335,7 @@ impl Walker<'_> {
                 Finding::MinOutside { reg: number },
             ));
         }
-        if reg.num.umax() >= MAX_OFFSET as u64 {
+        if reg.num.umax() >= self.max_offset() as u64 {
             return Err(Finding::UnboundedAccess { reg: number }.into());
         }
         let top = (reg.num.umax() as i64 + off) as i32;
@@ -434,7 +433,9 @@ impl Walker<'_> {
                     "invalid access to packet, off={off} size={size}, R{r}(id={id},off={off},r={range})\n"
                 ));
             }
-            return Err(Finding::OutsidePacket { reg: number }.into());
+            // Beyond the end there is no range to compare with.
+            let errno = if range < 0 { Errno::EINVAL } else { Errno::EACCES };
+            return Err(Finding::OutsidePacket { reg: number, errno }.into());
         }
         Ok(())
     }

@@ -7,7 +7,7 @@
 use super::dynptr::Wanted;
 use super::prototype::{described, kind_name};
 use crate::explore::{Judged, Stop, Walker};
-use crate::report::Finding;
+use crate::report::{Errno, Finding};
 use crate::state::{DynptrType, Kind, Mods, Reg, type_name};
 use crate::types::{Part, walk};
 use crate::verdict::Feature;
@@ -290,19 +290,21 @@ impl Walker<'_> {
     }
 
     /// Whether the arguments of a call fit; what the kernel says of the first that does not is
-    /// written.
-    pub(super) fn arguments_fit(&mut self, params: Vec<Param>) -> Judged<bool> {
+    /// written, and its error number given.
+    pub(super) fn first_misfit(&mut self, params: Vec<Param>) -> Judged<Option<Errno>> {
         for (n, param) in params.into_iter().enumerate() {
+            let is_memory = matches!(param, Param::Memory { .. });
             match self.fits(n, param) {
                 Ok(()) => {}
-                Err(stop @ Stop::Reject(_)) => {
-                    self.say(&stop);
-                    return Ok(false);
+                Err(Stop::Reject(finding)) => {
+                    let errno = if is_memory { Errno::EINVAL } else { finding.errno() };
+                    self.say(&Stop::Reject(finding));
+                    return Ok(Some(errno));
                 }
                 Err(unknown) => return Err(unknown),
             }
         }
-        Ok(true)
+        Ok(None)
     }
 
     fn fits(&mut self, n: usize, param: Param) -> Judged<()> {

@@ -13,9 +13,6 @@ use crate::state::{Access, Byte, Kind, Reg, Slot, Spilled};
 use alloc::format;
 use oxbpf_isa::insn::Operand;
 
-/// Bytes of stack in a frame (Linux `MAX_BPF_STACK`).
-const STACK: i64 = 512;
-
 impl Walker<'_> {
     /// The lowest and highest byte the access can touch; grows the stack down to it.
     pub(super) fn stack_bounds(&mut self, r: usize, off: i32, size: i64, way: Way) -> Judged<(i64, i64)> {
@@ -29,13 +26,14 @@ impl Walker<'_> {
             }
             None => {
                 let (smin, smax) = (reg.num.smin(), reg.num.smax());
-                if smax >= 1 << 29 || smin <= -(1 << 29) {
+                if smax >= self.max_offset() || smin <= -self.max_offset() {
                     return Err(Finding::StackUnbounded { way: word, reg: number }.into());
                 }
                 (smin + i64::from(off), smax + i64::from(off) + size)
             }
         };
-        let low = !(-STACK..=-1).contains(&min);
+        let stack = self.model.limits().stack_bytes as i64;
+        let low = !(-stack..=-1).contains(&min);
         if low || max > 0 || size < 0 {
             let finding = match reg.num.is_const() {
                 true => Finding::StackBounds { way: word, reg: number, off, size },

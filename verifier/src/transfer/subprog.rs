@@ -6,20 +6,17 @@
 //! it only has to fit that. Callbacks are walked as often as it takes until nothing new is found.
 
 use super::args::Seen;
-use super::call::USER_RINGBUF_DRAIN;
 use super::params::Param;
 use super::{bad_return, in_range};
 use crate::explore::{Judged, Next, Stop, Walker};
-use crate::report::Finding;
-use crate::state::{DynptrType, Frame, Kind, MAX_FRAMES, Mods, Reg};
+use crate::helper::{FIND_VMA, LOOP, USER_RINGBUF_DRAIN};
+use crate::report::{Errno, Finding};
+use crate::state::{DynptrType, Frame, Kind, Mods, Reg};
 use crate::types::Part;
 use crate::verdict::Feature;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use oxbpf_isa::btf::{Kind as BtfKind, Type, TypeId};
-
-const FIND_VMA: i32 = 180;
-const LOOP: i32 = 181;
 
 impl Walker<'_> {
     /// What is read of a function's name.
@@ -76,7 +73,7 @@ impl Walker<'_> {
 
     fn push_frame(&mut self, subprog: usize) -> Judged<()> {
         let frames = self.cur.frames.len();
-        if frames >= MAX_FRAMES {
+        if frames as u64 >= self.model.limits().call_frames {
             return Err(Finding::FrameDepth { frames: frames + 1 }.into());
         }
         let mut frame = Frame::new(self.at, frames, subprog as u32);
@@ -94,20 +91,20 @@ impl Walker<'_> {
         }
         // The kernel looks at the arguments first, but says this before what it found there.
         let sleeps = self.functions[subprog].might_sleep && !self.may_sleep();
-        let invalid = || match sleeps {
+        let invalid = |errno| match sleeps {
             true => Stop::from(Finding::GlobalSleeps),
-            false => Stop::from(Finding::GlobalArgs { subprog, name: name.clone() }),
+            false => Stop::from(Finding::GlobalArgs { subprog, name: name.clone(), errno }),
         };
         let params = match self.params(subprog) {
             Ok(params) => params,
             Err(Stop::Reject(finding)) => {
                 self.log.line(format_args!("{finding}\n"));
-                return Err(invalid());
+                return Err(invalid(finding.errno()));
             }
             Err(unknown) => return Err(unknown),
         };
-        if !self.arguments_fit(params)? {
-            return Err(invalid());
+        if let Some(errno) = self.first_misfit(params)? {
+            return Err(invalid(errno));
         }
         if sleeps {
             return Err(Finding::GlobalSleeps.into());
@@ -181,7 +178,7 @@ impl Walker<'_> {
         let outer = inside.curframe() - 1;
         inside.frame_mut(outer).callback_depth += 1;
         let start = self.structure.subprogs[subprog].start as u32;
-        self.push_state(start, at, inside)?;
+        self.push_state(start, at, inside, Errno::ENOMEM)?;
         self.cur.cur_mut().callback_depth = 0;
         Ok(())
     }

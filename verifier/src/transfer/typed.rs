@@ -7,10 +7,9 @@
 //! is, and from the lists of safe members in the kernel's types.
 
 use super::args::Seen;
-use super::kptr::XCHG;
-use super::locks::{SPIN_LOCK, SPIN_UNLOCK};
 use super::memory::{Way, tnum_text};
 use crate::explore::{Judged, Stop, Walker};
+use crate::helper::{SK_RELEASE, SPIN_LOCK, SPIN_UNLOCK, XCHG};
 use crate::report::Finding;
 use crate::state::{Kind, Mods, Reg};
 use crate::types::target::{MAX_ARGS, Target, kind_name};
@@ -25,7 +24,6 @@ use oxbpf_isa::kernel::{
 
 /// Arguments of a function without a known prototype (Linux `MAX_BPF_FUNC_REG_ARGS`).
 const REG_ARGS: usize = 5;
-const SK_RELEASE: i32 = 86;
 
 impl Walker<'_> {
     /// Reads or writes through a pointer to an object.

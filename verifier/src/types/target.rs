@@ -7,7 +7,7 @@
 
 use super::{Kernel, Part, Types, extended, near};
 use crate::explore::{Judged, Stop};
-use crate::report::Finding;
+use crate::report::{Errno, Finding};
 use crate::state::{Kind as RegKind, Mods};
 use crate::verdict::Feature;
 use alloc::format;
@@ -327,8 +327,13 @@ impl Seeker<'_> {
         };
         let Some(ops) = self.model.struct_ops(of.name) else { return Err(Stop::Unknown(Feature::Target)) };
         let sleeps = |m: &[&str]| !self.kind.sleepable || m.contains(&member_name);
-        if !ops.members.contains(&member_name) || !ops.sleepable.is_none_or(sleeps) {
-            return reject(Finding::UnsupportedMember { member: member_name.to_string(), name });
+        let errno = match (ops.members.contains(&member_name), ops.sleepable.is_none_or(sleeps)) {
+            (false, _) => Some(Errno::ENOTSUPP),
+            (true, false) => Some(Errno::EINVAL),
+            (true, true) => None,
+        };
+        if let Some(errno) = errno {
+            return reject(Finding::UnsupportedMember { member: member_name.to_string(), name, errno });
         }
         let mut traits = self.model.hook_traits(&format!("{}.{member_name}", of.name));
         if btf.resolve(proto.ret) == Some(TypeId::VOID) {

@@ -11,7 +11,7 @@ pub(crate) const PROGS: &[ProgRecord] = &[
     ProgRecord {
         prog_type: ProgType::Kprobe, span: Span::since(KernelVersion::new(4, 1)), known: Known::Measured, context: "pt_regs",
         attach_rule: AttachRule::Ignored, attach: AttachSet::from_bits(0x301040000000000), attach_default: None, sleepable_at: AttachSet::from_bits(0x0),
-        flags: ProgFlags::from_bits(0x4108), need: Privilege::Perfmon,
+        flags: ProgFlags::from_bits(0x14108), need: Privilege::Perfmon,
     },
     ProgRecord {
         prog_type: ProgType::SchedCls, span: Span::since(KernelVersion::new(4, 1)), known: Known::Measured, context: "__sk_buff",
@@ -26,7 +26,7 @@ pub(crate) const PROGS: &[ProgRecord] = &[
     ProgRecord {
         prog_type: ProgType::Tracepoint, span: Span::since(KernelVersion::new(4, 7)), known: Known::Measured, context: "tracepoint record",
         attach_rule: AttachRule::Ignored, attach: AttachSet::from_bits(0x0), attach_default: None, sleepable_at: AttachSet::from_bits(0x0),
-        flags: ProgFlags::from_bits(0x4100), need: Privilege::Perfmon,
+        flags: ProgFlags::from_bits(0x14100), need: Privilege::Perfmon,
     },
     ProgRecord {
         prog_type: ProgType::Xdp, span: Span::since(KernelVersion::new(4, 8)), known: Known::Measured, context: "xdp_md",
@@ -76,7 +76,7 @@ pub(crate) const PROGS: &[ProgRecord] = &[
     ProgRecord {
         prog_type: ProgType::CgroupDevice, span: Span::since(KernelVersion::new(4, 15)), known: Known::Measured, context: "bpf_cgroup_dev_ctx",
         attach_rule: AttachRule::Ignored, attach: AttachSet::from_bits(0x40), attach_default: None, sleepable_at: AttachSet::from_bits(0x0),
-        flags: ProgFlags::from_bits(0x1000), need: Privilege::NetAdmin,
+        flags: ProgFlags::from_bits(0x11000), need: Privilege::NetAdmin,
     },
     ProgRecord {
         prog_type: ProgType::SkMsg, span: Span::since(KernelVersion::new(4, 17)), known: Known::Measured, context: "sk_msg_md",
@@ -86,7 +86,7 @@ pub(crate) const PROGS: &[ProgRecord] = &[
     ProgRecord {
         prog_type: ProgType::RawTracepoint, span: Span::since(KernelVersion::new(4, 17)), known: Known::Measured, context: "u64 arguments",
         attach_rule: AttachRule::Ignored, attach: AttachSet::from_bits(0x0), attach_default: None, sleepable_at: AttachSet::from_bits(0x0),
-        flags: ProgFlags::from_bits(0x4900), need: Privilege::Perfmon,
+        flags: ProgFlags::from_bits(0x14900), need: Privilege::Perfmon,
     },
     ProgRecord {
         prog_type: ProgType::CgroupSockAddr, span: Span::since(KernelVersion::new(4, 17)), known: Known::Measured, context: "bpf_sock_addr",
@@ -101,7 +101,7 @@ pub(crate) const PROGS: &[ProgRecord] = &[
     ProgRecord {
         prog_type: ProgType::LircMode2, span: Span::since(KernelVersion::new(4, 18)), known: Known::Documented, context: "lirc sample",
         attach_rule: AttachRule::Ignored, attach: AttachSet::from_bits(0x10000), attach_default: None, sleepable_at: AttachSet::from_bits(0x0),
-        flags: ProgFlags::NONE, need: Privilege::None,
+        flags: ProgFlags::from_bits(0x10000), need: Privilege::None,
     },
     ProgRecord {
         prog_type: ProgType::SkReuseport, span: Span::since(KernelVersion::new(4, 19)), known: Known::Measured, context: "sk_reuseport_md",
@@ -121,7 +121,7 @@ pub(crate) const PROGS: &[ProgRecord] = &[
     ProgRecord {
         prog_type: ProgType::RawTracepointWritable, span: Span::since(KernelVersion::new(5, 2)), known: Known::Measured, context: "u64 arguments",
         attach_rule: AttachRule::Ignored, attach: AttachSet::from_bits(0x0), attach_default: None, sleepable_at: AttachSet::from_bits(0x0),
-        flags: ProgFlags::from_bits(0x4100), need: Privilege::Perfmon,
+        flags: ProgFlags::from_bits(0x14100), need: Privilege::Perfmon,
     },
     ProgRecord {
         prog_type: ProgType::CgroupSockopt, span: Span::since(KernelVersion::new(5, 3)), known: Known::Measured, context: "bpf_sockopt",
@@ -131,12 +131,12 @@ pub(crate) const PROGS: &[ProgRecord] = &[
     ProgRecord {
         prog_type: ProgType::Tracing, span: Span::since(KernelVersion::new(5, 5)), known: Known::Measured, context: "typed arguments",
         attach_rule: AttachRule::ByTarget, attach: AttachSet::from_bits(0x17800000), attach_default: None, sleepable_at: AttachSet::from_bits(0x17000000),
-        flags: ProgFlags::from_bits(0x48c0), need: Privilege::Perfmon,
+        flags: ProgFlags::from_bits(0x148c0), need: Privilege::Perfmon,
     },
     ProgRecord {
         prog_type: ProgType::StructOps, span: Span::since(KernelVersion::new(5, 6)), known: Known::Measured, context: "typed arguments",
         attach_rule: AttachRule::ByTarget, attach: AttachSet::from_bits(0x0), attach_default: None, sleepable_at: AttachSet::from_bits(0x0),
-        flags: ProgFlags::from_bits(0x48e8), need: Privilege::Perfmon,
+        flags: ProgFlags::from_bits(0x148e8), need: Privilege::Perfmon,
     },
     ProgRecord {
         prog_type: ProgType::Ext, span: Span::since(KernelVersion::new(5, 6)), known: Known::Source, context: "context of the target",
@@ -146,7 +146,7 @@ pub(crate) const PROGS: &[ProgRecord] = &[
     ProgRecord {
         prog_type: ProgType::Lsm, span: Span::since(KernelVersion::new(5, 7)), known: Known::Source, context: "typed arguments",
         attach_rule: AttachRule::ByTarget, attach: AttachSet::from_bits(0x80008000000), attach_default: None, sleepable_at: AttachSet::from_bits(0x8000000),
-        flags: ProgFlags::from_bits(0x40e0), need: Privilege::Perfmon,
+        flags: ProgFlags::from_bits(0x140e0), need: Privilege::Perfmon,
     },
     ProgRecord {
         prog_type: ProgType::SkLookup, span: Span::since(KernelVersion::new(5, 9)), known: Known::Measured, context: "bpf_sk_lookup",
@@ -156,12 +156,12 @@ pub(crate) const PROGS: &[ProgRecord] = &[
     ProgRecord {
         prog_type: ProgType::Syscall, span: Span::since(KernelVersion::new(5, 14)), known: Known::Measured, context: "syscall context",
         attach_rule: AttachRule::Zero, attach: AttachSet::from_bits(0x0), attach_default: None, sleepable_at: AttachSet::from_bits(0x0),
-        flags: ProgFlags::from_bits(0x810), need: Privilege::None,
+        flags: ProgFlags::from_bits(0x10810), need: Privilege::None,
     },
     ProgRecord {
         prog_type: ProgType::Netfilter, span: Span::since(KernelVersion::new(6, 4)), known: Known::Measured, context: "bpf_nf_ctx",
         attach_rule: AttachRule::OneOf, attach: AttachSet::from_bits(0x200000000000), attach_default: None, sleepable_at: AttachSet::from_bits(0x0),
-        flags: ProgFlags::from_bits(0x800), need: Privilege::NetAdmin,
+        flags: ProgFlags::from_bits(0x10800), need: Privilege::NetAdmin,
     },
 ];
 
