@@ -82,8 +82,11 @@ impl How for Slow {
     #[inline(never)]
     fn store<A: Access, W: Word>(run: &mut Run<'_>, addr: u64, value: u64) -> Option<()> {
         match run.look_up(addr, W::SIZE, AccessKind::Store) {
-            // SAFETY: found in a region that may be written.
-            Ok(()) => Some(unsafe { write::<W>(addr, value) }),
+            Ok(()) => {
+                // SAFETY: found in a region that may be written.
+                unsafe { write::<W>(addr, value) };
+                Some(())
+            }
             Err(trap) => {
                 run.ended = Some(trap);
                 None

@@ -151,7 +151,7 @@ impl Steps {
         let mut at = 0;
         while at < ops.len() {
             places[at] = steps.words.len() as u32;
-            if at > 0 && at as u32 % SPACING == 0 {
+            if at > 0 && (at as u32).is_multiple_of(SPACING) {
                 steps.push(at, 0, 0, &[Head { code: codes::BREATHE, a: 0, b: 0, imm: 0 }.into()]);
             }
             let end = (at + 1..ops.len()).find(|&n| begins[n]).unwrap_or(ops.len());
@@ -212,7 +212,7 @@ fn beginnings(ops: &[Op], entries: impl Iterator<Item = u32>) -> Vec<bool> {
         begins[entry as usize] = true;
     }
     for (at, op) in ops.iter().enumerate() {
-        if at as u32 % SPACING == 0 {
+        if (at as u32).is_multiple_of(SPACING) {
             begins[at] = true;
         }
         if fuse::is_jump(op) || op.code == Code::CallSub {
