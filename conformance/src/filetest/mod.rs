@@ -34,6 +34,7 @@ mod machines;
 mod parse;
 
 pub use engines::{Engine, engines};
+pub use machines::Given;
 pub use parse::{Case, FileTest, ParseError};
 
 use std::path::Path;
