@@ -38,13 +38,16 @@ const MACHINES: [Machine; 4] = [
     Machine { strategy: Strategy::Compile, proven: true },
 ];
 
+/// Keys and values of a map.
+type Entries = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// What a run leaves behind.
 #[derive(PartialEq, Debug)]
 struct After {
     result: Result<String, String>,
     context: Vec<u8>,
     packet: Vec<u8>,
-    maps: Vec<(String, Vec<(Vec<u8>, Vec<u8>)>)>,
+    maps: Vec<(String, Entries)>,
     records: Vec<Vec<u8>>,
     traced: Vec<String>,
 }
