@@ -327,8 +327,9 @@ fn not_null(maps: &[alloc::sync::Arc<oxbpf_isa::program::MapDef>], fields: &MapF
             // Timers of the inner map would tell maps apart by this.
             reg.b = if fields.of(index, true).is_some_and(|f| f.needs_uid()) { reg.id } else { 0 };
         }
-        Some(MapType::Xskmap) => reg.kind = Kind::XdpSock,
-        Some(MapType::Sockmap | MapType::Sockhash) => reg.kind = Kind::Socket,
+        // The kernel still has the map beside such a socket, which so differs from one found otherwise.
+        Some(MapType::Xskmap) => (reg.kind, reg.a) = (Kind::XdpSock, reg.a + 1),
+        Some(MapType::Sockmap | MapType::Sockhash) => (reg.kind, reg.a) = (Kind::Socket, reg.a + 1),
         _ => {}
     }
 }
