@@ -150,8 +150,15 @@ mod tests {
         ops.push(Op::Jump { cond: Cond::Lt, width: Width::W64, dst: Reg::R3, src, to: 1 });
         ops.push(Op::Exit);
         let slots: Vec<u32> = (0..ops.len() as u32).collect();
-        let unit =
-            Unit { name: "", ops: &ops, slots: &slots, mode: Mode::Proven, fuel: true, opt: OptLevel::Full };
+        let unit = Unit {
+            name: "",
+            ops: &ops,
+            slots: &slots,
+            mode: Mode::Proven,
+            fuel: true,
+            opt: OptLevel::Full,
+            packet: crate::program::PacketAt::Context,
+        };
         let flow = Flow::of(&unit).unwrap();
         let back = retreats(&ops, &flow.funcs[0]);
         let loops = counted(&ops, &flow.funcs[0], &back, &|_| false);
