@@ -156,8 +156,8 @@ mod tests {
             slots: &slots,
             mode: Mode::Proven,
             fuel: true,
-            packet: crate::program::PacketAt::Context,
             opt: OptLevel::Full,
+            packet: crate::program::PacketAt::Context,
         };
         let flow = Flow::of(&unit).unwrap();
         let back = retreats(&ops, &flow.funcs[0]);

@@ -34,7 +34,7 @@ const INNER: u32 = 1 << 31;
 pub(crate) const MAX_TAIL_CALLS: u32 = 33;
 
 /// Instructions after which the host's wish to cancel is looked at.
-const SLICE: u64 = 1 << 16;
+pub(crate) const SLICE: u64 = 1 << 16;
 
 /// A program with everything it refers to.
 #[derive(Debug)]

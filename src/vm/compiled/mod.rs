@@ -5,6 +5,7 @@
 //! whichever there is: a callback whose address the compiler never saw is interpreted, for one.
 //! Machine code belongs to the program it was made for; programs with the same code share it.
 
+mod callable;
 mod ops;
 mod services;
 
@@ -18,6 +19,8 @@ use oxbpf_jit::{Code, CompileError, Compiler, Mode, Op, OptLevel, PacketAt, Unit
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+pub use callable::Callable;
 
 /// The functions that compiled code calls.
 pub(crate) const SERVICES: Services = services::SERVICES;
