@@ -113,9 +113,9 @@ fn runs_give_what_they_give_in_the_kernel() {
                 let given = Given::parse(input).unwrap();
                 let (insns, _) = case.assemble().unwrap();
                 let mut program = Program::from_insns("run", insns);
-                program.license.clone_from(&test.license);
-                program.maps.clone_from(&test.maps);
-                program.prog_type = Some(match (&given, test.prog) {
+                program.license.clone_from(&case.setting.license);
+                program.maps.clone_from(&case.setting.maps);
+                program.prog_type = Some(match (&given, case.setting.prog) {
                     (Given::Packet(_), prog) => prog.unwrap_or(ProgType::SchedCls),
                     _ => ProgType::Syscall,
                 });

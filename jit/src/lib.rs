@@ -17,6 +17,7 @@ mod flow;
 mod memory;
 mod program;
 mod slots;
+mod stubs;
 mod translate;
 
 pub use code::{Code, Function};
@@ -25,4 +26,4 @@ pub use compiler::Compiler;
 pub use disasm::{Line, disassemble};
 pub use error::CompileError;
 pub use oxbpf_isa::insn::{AluOp, AtomicOp, Cond, PacketBase, Reg, Size, Width};
-pub use program::{Meaning, Mode, Op, OptLevel, Src, Unit};
+pub use program::{Meaning, Mode, Op, OptLevel, PacketAt, Src, Unit};

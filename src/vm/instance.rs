@@ -78,6 +78,11 @@ impl<T: 'static> Instance<T> {
         self.linked.compiled.get()
     }
 
+    #[cfg(feature = "jit")]
+    pub(crate) fn linked(&self) -> &Linked {
+        &self.linked
+    }
+
     /// Whether the program may be run on this input: one that runs unchecked must get the context that
     /// its proof speaks of.
     pub fn accepts(&self, input: &Input<'_>) -> bool {

@@ -40,6 +40,8 @@ mod context;
 mod engine;
 mod events;
 mod exception;
+#[cfg(feature = "jit")]
+mod filter;
 mod helpers;
 mod input;
 mod instance;
@@ -65,6 +67,8 @@ pub use caller::{Caller, Erased, FromReg, IntoFunc, IntoReg, IntoRet};
 pub use context::{ContextLayout, PacketPointer, WideField, sk_buff};
 pub use engine::{Config, Engine, Strategy, Unknown};
 pub use events::{TraceBuffer, TraceSink};
+#[cfg(feature = "jit")]
+pub use filter::{FilterError, PacketFilter};
 pub use helpers::name_of as helper_name;
 pub use input::{Cancel, Context, HEADROOM, Input, Packet};
 pub use instance::{Instance, NotInserted};

@@ -8,7 +8,7 @@
 use super::Translator;
 use super::alu::int;
 use crate::abi::{CLASSES, Context, Service, Span};
-use crate::program::{Mode, Src};
+use crate::program::{Mode, PacketAt, Src};
 use crate::slots::in_frame;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
@@ -102,8 +102,8 @@ impl Translator<'_, '_> {
         self.b.ins().jump(done, &[value.into()]);
         self.b.switch_to_block(slow);
         let (here, class) = (self.here(), self.b.ins().iconst(I64, class(base) as i64));
-        let (mut value, status) = self.call(Service::load, &[here, addr, class]);
-        self.trap_if(status);
+        let (mut value, status) = self.call_rarely(Service::load, &[here, addr, class]);
+        self.trap_if_cold(status);
         if signed && size != Size::Dw {
             let narrow = self.b.ins().ireduce(int(size), value);
             value = self.b.ins().sextend(I64, narrow);
@@ -131,8 +131,8 @@ impl Translator<'_, '_> {
         self.b.ins().jump(done, &[]);
         self.b.switch_to_block(slow);
         let (here, class) = (self.here(), self.b.ins().iconst(I64, class(base) as i64));
-        let (_, status) = self.call(Service::store, &[here, addr, class, value]);
-        self.trap_if(status);
+        let (_, status) = self.call_rarely(Service::store, &[here, addr, class, value]);
+        self.trap_if_cold(status);
         self.b.ins().jump(done, &[]);
         self.b.switch_to_block(done);
     }
@@ -154,18 +154,36 @@ impl Translator<'_, '_> {
             self.b.ins().jump(done, &[]);
             self.b.switch_to_block(slow);
             let (here, class) = (self.here(), self.b.ins().iconst(I64, class(base) as i64));
-            let (_, status) = self.call(Service::hold, &[here, addr, class]);
-            self.trap_if(status);
+            let (_, status) = self.call_rarely(Service::hold, &[here, addr, class]);
+            self.trap_if_cold(status);
             self.b.ins().jump(done, &[]);
             self.b.switch_to_block(done);
         }
         addr
     }
 
-    /// A packet load: from the packet where it lies inside, counted from its data, and else by the host,
-    /// who knows of headers before the data. Outside the packet the function ends with R0 = 0.
+    /// Where the packet's data is, and its length.
+    fn packet_bounds(&mut self) -> (Value, Value) {
+        match self.packet {
+            Some(bounds) => bounds,
+            None => {
+                let start = self.load_context(std::mem::offset_of!(Context, packet) as i32);
+                (start, self.load_context(std::mem::offset_of!(Context, packet_len) as i32))
+            }
+        }
+    }
+
+    /// A packet load: from the packet where it lies inside, counted from its data. Negative offsets are
+    /// the host's, who knows of headers before the data. Outside the packet the function ends with
+    /// R0 = 0.
     pub(super) fn packet(&mut self, base: PacketBase, size: Size, off: i32) {
+        let headers = self.unit.packet != PacketAt::Args { headers: false };
         let offset = match base {
+            PacketBase::Abs if off < 0 && headers => {
+                let offset = self.b.ins().iconst(I64, off as u32 as i64);
+                let value = self.packet_by_host(offset, size);
+                return self.set(Reg::R0, value);
+            }
             PacketBase::Abs => self.b.ins().iconst(I64, off as u32 as i64),
             PacketBase::Ind(reg) => {
                 let index = self.low(reg);
@@ -173,28 +191,57 @@ impl Translator<'_, '_> {
                 self.b.ins().uextend(I64, offset)
             }
         };
-        let start = self.load_context(std::mem::offset_of!(Context, packet) as i32);
-        let len = self.load_context(std::mem::offset_of!(Context, packet_len) as i32);
+        let (start, len) = self.packet_bounds();
         let end = self.b.ins().iadd_imm_s(offset, size.bytes() as i64);
         let good = self.b.ins().icmp(IntCC::UnsignedLessThanOrEqual, end, len);
+        if base == PacketBase::Abs || !headers {
+            self.stay_if(good);
+            let value = self.packet_bytes(start, offset, size);
+            return self.set(Reg::R0, value);
+        }
         let (fast, slow, done) = (self.b.create_block(), self.cold_block(), self.b.create_block());
         let result = self.b.append_block_param(done, I64);
         self.b.ins().brif(good, fast, &[], slow, &[]);
         self.b.switch_to_block(fast);
+        let value = self.packet_bytes(start, offset, size);
+        self.b.ins().jump(done, &[value.into()]);
+        self.b.switch_to_block(slow);
+        let negative = self.b.ins().band_imm_s(offset, 1 << 31);
+        self.stay_if(negative);
+        let value = self.packet_by_host(offset, size);
+        self.b.ins().jump(done, &[value.into()]);
+        self.b.switch_to_block(done);
+        self.set(Reg::R0, result);
+    }
+
+    /// Goes on when the condition holds; the function ends with R0 = 0 when it does not.
+    fn stay_if(&mut self, good: Value) {
+        let stay = self.b.create_block();
+        // What leaving costs depends on where from.
+        let outside = if self.unit.fuel { self.cold_block() } else { self.outside_block() };
+        self.b.ins().brif(good, stay, &[], outside, &[]);
+        if self.unit.fuel {
+            self.b.switch_to_block(outside);
+            let zero = self.b.ins().iconst(I64, 0);
+            self.return_value(zero);
+        }
+        self.b.switch_to_block(stay);
+    }
+
+    /// The bytes of a packet load inside the packet.
+    fn packet_bytes(&mut self, start: Value, offset: Value, size: Size) -> Value {
         let addr = self.b.ins().iadd(start, offset);
         let value = self.b.ins().load(int(size), flags(), addr, 0);
         let swapped = if size == Size::B { value } else { self.b.ins().bswap(value) };
-        let value = self.widen(swapped, size);
-        self.b.ins().jump(done, &[value.into()]);
-        self.b.switch_to_block(slow);
+        self.widen(swapped, size)
+    }
+
+    /// Asks the host for a packet load.
+    fn packet_by_host(&mut self, offset: Value, size: Size) -> Value {
         let bytes = self.b.ins().iconst(I64, size.bytes() as i64);
         let (value, status) = self.call(Service::packet, &[offset, bytes]);
-        let outside = self.cold_block();
-        self.b.ins().brif(status, outside, &[], done, &[value.into()]);
-        self.b.switch_to_block(outside);
-        let zero = self.b.ins().iconst(I64, 0);
-        self.return_value(zero);
-        self.b.switch_to_block(done);
-        self.set(Reg::R0, result);
+        let good = self.b.ins().icmp_imm_s(IntCC::Equal, status, 0);
+        self.stay_if(good);
+        value
     }
 }
