@@ -47,7 +47,7 @@ use std::{error, fmt, ptr};
 pub struct PacketFilter {
     entry: Entry,
     /// The frame, below which lies the context of the code.
-    memory: Memory,
+    memory: Box<Memory>,
     fp: u64,
     /// `struct __sk_buff`, as far as filters read it.
     fields: Box<[u32; sk_buff::SIZE as usize / 4]>,
@@ -132,7 +132,7 @@ impl PacketFilter {
 
     fn of(code: Arc<Code>, dialect: Dialect, asks: Asks) -> Result<PacketFilter, FilterError> {
         let (entry, _) = code.entry(0).ok_or(FilterError::Compile(CompileError::Machine))?;
-        let mut memory = Memory::new();
+        let mut memory = Box::new(Memory::new());
         memory.reset();
         let fp = memory.enter(0);
         // SAFETY: the context lies in the block of this memory, and nobody has a reference to it.

@@ -1,6 +1,6 @@
 //! Steps that go elsewhere: jumps, calls, returns.
 
-use super::{AGAIN, FORWARD, MAY_GOTO, Regs, Window, get, next, set, spent, trapped};
+use super::{AGAIN, FORWARD, MAY_GOTO, Regs, get, next, set, spent, trapped};
 use crate::vm::MAX_FRAMES;
 use crate::vm::helpers;
 use crate::vm::memory::Access;
@@ -10,6 +10,7 @@ use crate::vm::steps::{After, Head, Limit, Pc, Target};
 use crate::vm::trap::{Trap, TrapKind};
 use oxbpf_isa::insn::Cond;
 use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Goes where a step says, or ends the chain there.
 ///
@@ -268,7 +269,7 @@ unsafe fn enter<A: Access>(
     at: u32,
 ) -> Pc {
     if run.depth + 1 == MAX_FRAMES {
-        return trapped(run, pc, c, TrapKind::CallDepth.into());
+        return too_deep(run, pc, c);
     }
     if c <= at as i64 {
         return spent(run, pc, c, pc, AGAIN);
@@ -277,11 +278,36 @@ unsafe fn enter<A: Access>(
     unsafe {
         let callee = r.add(1);
         run.depth += 1;
-        let mut regs = (*r).regs;
-        regs[10] = run.memory.enter(run.depth);
-        callee.write(Window { regs, back, prog: run.prog_ptr(), after: at, may_goto: MAY_GOTO });
+        for number in 0..10 {
+            copy(r, callee, number);
+        }
+        (*callee).regs[10] = run.memory.enter(run.depth);
+        (*callee).back = back;
+        (*callee).prog = run.prog_ptr();
+        (*callee).after = at;
+        (*callee).may_goto = MAY_GOTO;
         next::<A>(to, callee, run, c + ops)
     }
+}
+
+/// Copies a register to another window by itself: several at once would be read before what was written
+/// one by one has left the store buffer.
+///
+/// # Safety
+/// Both are live windows, and the number is below 11.
+#[inline(always)]
+unsafe fn copy(from: Regs, to: Regs, number: usize) {
+    // SAFETY: by the contract; the word is aligned, and this thread's alone.
+    unsafe {
+        let word = (&raw mut (*from).regs).cast::<u64>().add(number);
+        *(&raw mut (*to).regs).cast::<u64>().add(number) = AtomicU64::from_ptr(word).load(Ordering::Relaxed);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn too_deep(run: &mut Run<'_>, pc: Pc, c: i64) -> Pc {
+    trapped(run, pc, c, TrapKind::CallDepth.into())
 }
 
 /// Leaves the innermost frame, whose result is in R0.
