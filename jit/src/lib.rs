@@ -15,6 +15,8 @@ mod disasm;
 mod error;
 mod flow;
 mod memory;
+#[cfg(unix)]
+pub mod perf;
 mod program;
 mod slots;
 mod translate;
