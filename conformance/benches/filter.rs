@@ -136,7 +136,7 @@ fn main() {
     let handle = library.dead(LinkType::Ethernet.number(), 262_144).expect("a handle");
     let kinds = packets();
     let mut random = Random(7);
-    let traffic: Vec<Vec<u8>> = (0..256).map(|_| kinds[random.index(kinds.len())].1.clone()).collect();
+    let traffic: Vec<Vec<u8>> = (0..64).map(|_| kinds[random.index(kinds.len())].1.clone()).collect();
     let traffic: Vec<&[u8]> = traffic.iter().map(Vec::as_slice).collect();
     println!("{}; nanoseconds a packet, best of {rounds} rounds", library.version());
     println!("{:<40} {:>5} | {:^34} | {:^34} | {:>9}", "", "", "traffic", "the packet looked for", "");

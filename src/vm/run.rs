@@ -64,6 +64,9 @@ pub(crate) struct Linked {
     /// Its machine code, once there is some.
     #[cfg(feature = "jit")]
     pub compiled: super::compiled::Slot,
+    /// What profilers are told of it, where there is one.
+    #[cfg(all(feature = "jit", unix))]
+    pub sources: Option<super::compiled::Sources>,
 }
 
 impl Linked {
