@@ -16,6 +16,7 @@ type OpenOffline = unsafe extern "C" fn(*const c_char, *mut c_char) -> *mut c_vo
 type Close = unsafe extern "C" fn(*mut c_void);
 type ErrorText = unsafe extern "C" fn(*mut c_void) -> *mut c_char;
 type Run = unsafe extern "C" fn(*const Program, *const PacketHeader, *const u8) -> c_int;
+type RunBare = unsafe extern "C" fn(*const Insn, *const u8, c_uint, c_uint) -> c_uint;
 type Version = unsafe extern "C" fn() -> *const c_char;
 
 /// libpcap, loaded.
@@ -27,6 +28,7 @@ pub struct Libpcap {
     close: Close,
     error: ErrorText,
     filter: Run,
+    bare: RunBare,
     version: Version,
 }
 
@@ -93,6 +95,7 @@ impl Libpcap {
                 close: cast::<*mut c_void, Close>(symbol(c"pcap_close")?),
                 error: cast::<*mut c_void, ErrorText>(symbol(c"pcap_geterr")?),
                 filter: cast::<*mut c_void, Run>(symbol(c"pcap_offline_filter")?),
+                bare: cast::<*mut c_void, RunBare>(symbol(c"bpf_filter")?),
                 version: cast::<*mut c_void, Version>(symbol(c"pcap_lib_version")?),
             })
         }
@@ -143,6 +146,29 @@ impl Libpcap {
         // SAFETY: the program and the packet have the lengths stated, and the library changes neither.
         // The program is one that the library compiled or this project checked by the library's rules.
         unsafe { (self.filter)(&program, &header, data.as_ptr()) as u32 }
+    }
+}
+
+/// A program as the library takes it.
+pub struct Prepared<'a> {
+    library: &'a Libpcap,
+    insns: Vec<Insn>,
+}
+
+impl Libpcap {
+    /// A program that the library compiled, or that was checked by its rules.
+    pub fn prepare(&self, program: &[SockFilter]) -> Prepared<'_> {
+        let insns = program.iter().map(|&SockFilter { code, jt, jf, k }| Insn { code, jt, jf, k }).collect();
+        Prepared { library: self, insns }
+    }
+}
+
+impl Prepared<'_> {
+    /// What `bpf_filter` says of the start `data` of a packet of `length` bytes.
+    #[inline]
+    pub fn run(&self, data: &[u8], length: u32) -> u32 {
+        // SAFETY: the program ends in returns by the library's rules, and the packet has this length.
+        unsafe { (self.library.bare)(self.insns.as_ptr(), data.as_ptr(), length, data.len() as u32) }
     }
 }
 

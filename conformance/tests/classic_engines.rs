@@ -1,18 +1,15 @@
 //! One filter in every engine, and the expression compiler's optimiser under the comparison of filters,
 //! which proves its programs equal to the plain ones where it can.
 
-#[allow(dead_code)]
-#[path = "expr/packets.rs"]
-mod packets;
-
 use oxbpf::isa::cbpf::compare::{Comparison, Limits, Question, Setting, compare};
 use oxbpf::isa::cbpf::expr::{self, LinkType, Options};
-use oxbpf::isa::cbpf::{Dialect, Filter, Packet, PacketContext, convert, explain};
-use oxbpf::isa::kernel::{KernelModel, ProgType};
-use oxbpf::isa::program::Program;
-use oxbpf::vm::{Config, Context, ContextLayout, Engine, Input, Instance, Linker, Strategy, sk_buff};
+use oxbpf::isa::cbpf::{Dialect, Filter, Packet, explain};
+use oxbpf::isa::kernel::KernelModel;
+use oxbpf_conformance::engines::{ENGINES, Engines};
+use oxbpf_conformance::packets::{aimed, packets};
+use oxbpf_conformance::random::Random;
 use oxbpf_verifier::{Kernel, Verdict};
-use packets::{Random, aimed, packets};
+
 use std::time::Instant;
 
 const EXPRESSIONS: &str = include_str!("expr/expressions.txt");
@@ -31,18 +28,6 @@ fn filter(text: &str, link: LinkType, optimize: bool) -> Option<Filter> {
     Some(Filter::check(&program, Dialect::Pcap).expect("a compiled program is legal"))
 }
 
-/// The converted filter, interpreted and as machine code.
-fn machine(filter: &Filter) -> Option<(Program, [Instance<()>; 2])> {
-    let insns = convert::convert(filter, &convert::Options::default()).ok()?;
-    let mut program = Program::from_insns("filter", insns);
-    program.prog_type = Some(ProgType::SocketFilter);
-    let instances = [Strategy::Interpret, Strategy::Compile].map(|strategy| {
-        let engine = Engine::new(Config::new().strategy(strategy));
-        Linker::new(&engine).instantiate(&program).expect("it links")
-    });
-    Some((program, instances))
-}
-
 #[test]
 fn every_expression_in_every_engine() {
     const PACKETS: usize = 60;
@@ -51,39 +36,28 @@ fn every_expression_in_every_engine() {
     let (mut filters, mut verdicts, mut matches, mut loops) = (0, 0, 0, 0);
     for link in LINKS {
         let common = packets(&mut random, link, PACKETS);
-        let mut layout = ContextLayout::sk_buff();
-        // The length that libpcap's filters ask for is that on the wire.
-        layout.len_field = None;
-        let mut context = Context::new(layout);
-        let mut buffer = oxbpf::vm::Packet::new(&[]);
         for text in expressions() {
             for optimize in [true, false] {
                 let Some(filter) = filter(text, link, optimize) else { continue };
-                let Some((program, instances)) = machine(&filter) else {
+                let Ok(mut engines) = Engines::new(&filter) else {
                     // protochain is a loop.
                     loops += 1;
                     continue;
                 };
                 filters += 1;
-                let judged = oxbpf_verifier::verify(&program, &Kernel::new(&model)).verdict;
+                let judged = oxbpf_verifier::verify(&engines.program, &Kernel::new(&model)).verdict;
                 assert_eq!(judged, Verdict::Accept, "{link} {text:?} {optimize}");
                 let raw: Vec<_> = filter.insns().iter().map(|insn| insn.encode()).collect();
                 for packet in common.iter().chain(&aimed(&mut random, &raw, &common, 10)) {
                     let mut described = Packet::new(&packet.data);
                     described.wire_len = packet.length;
                     let expected = filter.run(&described);
-                    for instance in &instances {
-                        context.set_u32(sk_buff::LEN, described.wire_len());
-                        buffer.refill(&packet.data, 0, 0);
-                        let input = Input::context(&mut context).packet(&mut buffer);
-                        let ret = instance.run(&mut (), input).expect("no trap").ret;
-                        assert_eq!(
-                            ret,
-                            u64::from(expected),
-                            "{link} {text:?} {optimize} on {:?}",
-                            packet.data
-                        );
-                    }
+                    let found = engines.verdicts(&packet.data, packet.length);
+                    assert_eq!(
+                        found, [expected; 3],
+                        "{ENGINES:?}: {link} {text:?} {optimize} on {:?}",
+                        packet.data
+                    );
                     verdicts += 1;
                     matches += usize::from(expected != 0);
                 }

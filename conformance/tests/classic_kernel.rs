@@ -8,8 +8,9 @@ use oxbpf::isa::cbpf::{self, Ancillary, Dialect, Filter, Insn, Packet, Rule, Soc
 use oxbpf::isa::insn::ByteOrder;
 use oxbpf::isa::kernel::{KernelModel, ProgType};
 use oxbpf::isa::program::Program;
-use oxbpf_conformance::classic::{Random, damage, program};
+use oxbpf_conformance::classic::{damage, program};
 use oxbpf_conformance::oracle::Oracle;
+use oxbpf_conformance::random::Random;
 use oxbpf_verifier::{Kernel, Verdict};
 use std::collections::BTreeMap;
 use std::io;
@@ -208,7 +209,7 @@ fn converted_filters_are_verified_and_do_the_same() {
     let (mut loaded, mut proven, mut runs, mut matches, mut without) = (0, 0, 0, 0, 0);
     while loaded < programs {
         let program = program(&mut random, false);
-        let dialect = if random.below(4) == 0 { Dialect::Pcap } else { Dialect::Socket };
+        let dialect = if random.index(4) == 0 { Dialect::Pcap } else { Dialect::Socket };
         let Ok(filter) = Filter::check(&program, dialect) else { continue };
         let Ok(ebpf) = converted(&filter) else {
             without += 1;
@@ -230,13 +231,13 @@ fn converted_filters_are_verified_and_do_the_same() {
             continue;
         }
         for _ in 0..3 {
-            let len = 14 + random.below(60);
+            let len = 14 + random.index(60);
             let byte = |random: &mut Random| {
-                if random.below(2) == 0 { random.below(8) as u8 } else { random.number() as u8 }
+                if random.index(2) == 0 { random.index(8) as u8 } else { random.number() as u8 }
             };
             let mut frame: Vec<u8> = (0..len).map(|_| byte(&mut random)).collect();
             frame[..6].iter_mut().for_each(|b| *b &= 0xfe);
-            let protocol = [0x0806u16, 0x88cc, 0x1234][random.below(3)];
+            let protocol = [0x0806u16, 0x88cc, 0x1234][random.index(3)];
             frame[12..14].copy_from_slice(&protocol.to_be_bytes());
             let mark = random.number() as u32;
             let mut context = vec![0u8; 192];

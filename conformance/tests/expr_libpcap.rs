@@ -1,9 +1,7 @@
 //! The compiler for filter expressions against libpcap 1.10: what is accepted and what is not, what
-//! the programs say of packets, and how long they are.
+//! the programs say of packets, in every engine, and how long they are. With `OXBPF_EXPR_ENGINES` set all
+//! engines run every program, and not only some.
 #![cfg(target_os = "linux")]
-
-#[path = "expr/packets.rs"]
-mod packets;
 
 use std::net::{IpAddr, ToSocketAddrs};
 use std::time::{Duration, Instant};
@@ -11,8 +9,10 @@ use std::time::{Duration, Instant};
 use oxbpf::isa::cbpf::expr::{self, LinkType, Names, Options, Source};
 use oxbpf::isa::cbpf::{CheckError, Dialect, Filter, Insn, Packet, Rule, SockFilter, text};
 use oxbpf::isa::insn::ByteOrder;
+use oxbpf_conformance::engines::{ENGINES, Engines};
 use oxbpf_conformance::libpcap::{Handle, Libpcap, NETMASK_UNKNOWN};
-use packets::{Random, aimed, packets};
+use oxbpf_conformance::packets::{self, aimed, packets};
+use oxbpf_conformance::random::Random;
 
 const EXPRESSIONS: &str = include_str!("expr/expressions.txt");
 const SNAPLEN: u32 = 262_144;
@@ -54,6 +54,8 @@ struct Tally {
     ours: usize,
     theirs: usize,
     worst: (f64, String),
+    /// Programs that ran in all engines.
+    engines: usize,
     /// Programs that the kernel's rules allow as well.
     kernel: usize,
     time: Duration,
@@ -80,8 +82,9 @@ impl Tally {
             self.worst.1
         );
         println!(
-            "{what}: {} of the programs are legal for the kernel too; compiled in {:?}, libpcap {:?}",
-            self.kernel, self.time, self.time_theirs
+            "{what}: {} of the programs ran in all engines, {} are legal for the kernel too; compiled in {:?}, \
+             libpcap {:?}",
+            self.engines, self.kernel, self.time, self.time_theirs
         );
         for failure in self.failures.iter().take(60) {
             println!("  {failure}");
@@ -102,6 +105,8 @@ struct Case<'a> {
     common: &'a [packets::Packet],
     /// How many more there are for each expression.
     special: usize,
+    /// Whether all engines run.
+    engines: bool,
 }
 
 impl Case<'_> {
@@ -159,6 +164,9 @@ impl Case<'_> {
             Filter::check(&theirs, Dialect::Socket),
             Err(CheckError { rule: Rule::UnwrittenScratch { .. }, .. })
         );
+        // Every engine runs libpcap's program; a protochain is a loop, and has no eBPF form.
+        let mut engines = self.engines.then(|| Engines::new(&reference).ok()).flatten();
+        tally.engines += usize::from(engines.is_some());
         let special = aimed(random, &theirs, self.common, self.special);
         for packet in self.common.iter().chain(&special) {
             let mut view = Packet::new(&packet.data);
@@ -177,6 +185,17 @@ impl Case<'_> {
                     listing(&theirs)
                 ));
             }
+            if let Some(engines) = &mut engines {
+                let found = engines.verdicts(&packet.data, packet.length);
+                if found != [expected; ENGINES.len()] {
+                    return tally.fail(format!(
+                        "{}: {ENGINES:?} say {found:?}, libpcap {expected}, for {:02x?} of {}",
+                        what(),
+                        packet.data,
+                        packet.length
+                    ));
+                }
+            }
             if !undefined && self.library.run(&theirs, &packet.data, packet.length) != expected {
                 return tally.fail(format!("{}: the interpreters differ for {:02x?}", what(), packet.data));
             }
@@ -191,6 +210,8 @@ struct Plan<'a> {
     links: &'a [LinkType],
     sources: &'a [(Source, ByteOrder)],
     packets: usize,
+    /// All engines run one of so many expressions; 0 for none.
+    engines: usize,
 }
 
 impl Plan<'_> {
@@ -227,10 +248,11 @@ impl Plan<'_> {
                     let mut options = Options::new(link);
                     (options.optimize, options.source, options.byte_order) = (optimize, source, byte_order);
                     (options.netmask, options.names) = (Some(0xffff_ff00), &System);
-                    let case = Case { library: &library, handle: &handle, options, common: &common, special };
-                    for text in
-                        self.expressions.iter().filter(|text| only.as_ref().is_none_or(|only| only == *text))
-                    {
+                    let chosen = |text: &String| only.as_ref().is_none_or(|only| only == text);
+                    for (nth, text) in self.expressions.iter().enumerate().filter(|row| chosen(row.1)) {
+                        let engines = self.engines > 0 && nth % self.engines == 0;
+                        let (library, handle, common) = (&library, &handle, &common[..]);
+                        let case = Case { library, handle, options, common, special, engines };
                         case.run(text, &mut tally, &mut random);
                     }
                 }
@@ -282,14 +304,23 @@ fn listed() -> Vec<String> {
 #[test]
 fn expressions_mean_what_they_mean_to_libpcap() {
     let sources = &[(Source::Live, NATIVE)];
-    let plan = Plan { name: "live", expressions: &listed(), links: &LINKS, sources, packets: PACKETS };
+    let engines = if std::env::var_os("OXBPF_EXPR_ENGINES").is_some() { 1 } else { 16 };
+    let plan =
+        Plan { name: "live", expressions: &listed(), links: &LINKS, sources, packets: PACKETS, engines };
     plan.run();
 }
 
 #[test]
 fn captures_from_either_byte_order_and_every_link_type() {
     let sources = &[(Source::File, ByteOrder::Little), (Source::File, ByteOrder::Big)];
-    let plan = Plan { name: "files", expressions: &listed(), links: LinkType::ALL, sources, packets: 400 };
+    let plan = Plan {
+        name: "files",
+        expressions: &listed(),
+        links: LinkType::ALL,
+        sources,
+        packets: 400,
+        engines: 0,
+    };
     plan.run();
 }
 
@@ -299,7 +330,14 @@ fn expressions_gone_wrong_are_told_from_those_gone_right() {
     let count = std::env::var("OXBPF_EXPR_MUTATIONS").ok().and_then(|count| count.parse().ok());
     let expressions = &mutated(&mut random, &expressions(), count.unwrap_or(10_000));
     let links = &[LinkType::Ethernet, LinkType::Raw, LinkType::LinuxSll];
-    let plan = Plan { name: "mutated", expressions, links, sources: &[(Source::Live, NATIVE)], packets: 40 };
+    let plan = Plan {
+        name: "mutated",
+        expressions,
+        links,
+        sources: &[(Source::Live, NATIVE)],
+        packets: 40,
+        engines: 0,
+    };
     plan.run();
 }
 
@@ -352,24 +390,24 @@ fn mutated(random: &mut Random, from: &[&str], count: usize) -> Vec<String> {
     let pool: Vec<String> = split.iter().flatten().cloned().collect();
     let mut out = Vec::new();
     while out.len() < count {
-        let mut text = split[random.below(split.len())].clone();
-        if random.below(3) == 0 {
-            text.push(random.pick(&["and", "or", "and not", "or not"]).into());
-            text.extend(split[random.below(split.len())].iter().cloned());
+        let mut text = split[random.index(split.len())].clone();
+        if random.index(3) == 0 {
+            text.push(random.one(&["and", "or", "and not", "or not"]).into());
+            text.extend(split[random.index(split.len())].iter().cloned());
         }
-        for _ in 0..random.below(4) {
-            let at = random.below(text.len() + 1);
-            match random.below(6) {
+        for _ in 0..random.index(4) {
+            let at = random.index(text.len() + 1);
+            match random.index(6) {
                 0 if at < text.len() => drop(text.remove(at)),
                 1 if at < text.len() => text.insert(at, text[at].clone()),
                 2 if at < text.len() => {
-                    let other = random.below(text.len());
+                    let other = random.index(text.len());
                     text.swap(at, other);
                 }
-                3 if at < text.len() => text[at] = pool[random.below(pool.len())].clone(),
-                4 => text.insert(at, pool[random.below(pool.len())].clone()),
+                3 if at < text.len() => text[at] = pool[random.index(pool.len())].clone(),
+                4 => text.insert(at, pool[random.index(pool.len())].clone()),
                 _ if at < text.len() => {
-                    let end = at + 1 + random.below(text.len() - at);
+                    let end = at + 1 + random.index(text.len() - at);
                     text.insert(end, ")".into());
                     text.insert(at, "(".into());
                 }
@@ -377,12 +415,12 @@ fn mutated(random: &mut Random, from: &[&str], count: usize) -> Vec<String> {
             }
         }
         let mut text = text.join(" ");
-        if random.below(4) == 0 {
-            let at = random.below(text.len() + 1);
-            match random.below(3) {
+        if random.index(4) == 0 {
+            let at = random.index(text.len() + 1);
+            match random.index(3) {
                 0 if at < text.len() => drop(text.remove(at)),
                 1 => text.truncate(at),
-                _ => text.insert(at, random.pick(SIGNS)),
+                _ => text.insert(at, random.one(SIGNS)),
             }
         }
         if !looks_up(&words(&text)) && !tests_bits_of_a_byte(&words(&text)) {

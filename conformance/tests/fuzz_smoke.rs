@@ -3,24 +3,9 @@
 //! for those that `OXBPF_FUZZ_TARGETS` names.
 
 use oxbpf_conformance::fuzz::TARGETS;
+use oxbpf_conformance::random::Random;
 use std::fs;
 use std::path::Path;
-
-/// A small generator with a fixed seed (xorshift64*).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
-    }
-}
 
 fn seeds() -> Vec<Vec<u8>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
@@ -70,22 +55,22 @@ fn interfaces() -> Vec<u8> {
 }
 
 fn damage(bytes: &mut Vec<u8>, random: &mut Random) {
-    for _ in 0..1 + random.below(8) {
+    for _ in 0..1 + random.index(8) {
         if bytes.is_empty() {
             return;
         }
-        let at = random.below(bytes.len());
-        match random.below(5) {
-            0 => bytes[at] ^= 1 << random.below(8),
-            1 => bytes[at] = [0, 1, 0x7f, 0x80, 0xff][random.below(5)],
+        let at = random.index(bytes.len());
+        match random.index(5) {
+            0 => bytes[at] ^= 1 << random.index(8),
+            1 => bytes[at] = [0, 1, 0x7f, 0x80, 0xff][random.index(5)],
             2 => bytes.truncate(at),
             3 => {
-                let end = (at + 1 + random.below(16)).min(bytes.len());
+                let end = (at + 1 + random.index(16)).min(bytes.len());
                 bytes.drain(at..end);
             }
             _ => {
                 let end = (at + 4).min(bytes.len());
-                bytes[at..end].fill(random.next() as u8);
+                bytes[at..end].fill(random.number() as u8);
             }
         }
     }
@@ -104,8 +89,8 @@ fn longer(name: &str, target: &dyn Fn(&[u8]), seeds: &[Vec<u8>]) -> usize {
     println!("from {seed}");
     let (mut random, mut inputs) = (Random(seed), 0);
     while start.elapsed().as_secs() < seconds {
-        let mut bytes = seeds[random.below(seeds.len())].clone();
-        for _ in 0..1 + random.below(3) {
+        let mut bytes = seeds[random.index(seeds.len())].clone();
+        for _ in 0..1 + random.index(3) {
             damage(&mut bytes, &mut random);
         }
         target(&bytes);
@@ -138,8 +123,8 @@ fn random_programs_are_judged_in_time_and_run_on_their_proofs() {
     let mut bytes = [0; 4 * 60];
     for n in 0..4000 {
         let most = [8, 60][n / 4 % 2];
-        let len = 4 * (1 + random.below(most));
-        bytes[..len].iter_mut().for_each(|b| *b = (random.next() >> 32) as u8);
+        let len = 4 * (1 + random.index(most));
+        bytes[..len].iter_mut().for_each(|b| *b = (random.number() >> 32) as u8);
         let start = std::time::Instant::now();
         if n % 4 == 0 {
             verify(&bytes[..len])

@@ -13,30 +13,8 @@ use oxbpf::isa::insn::RawInsn;
 use oxbpf::isa::kernel::{AttachType, KernelModel, KernelVersion, MapCreateFlags, MapType, ProgType};
 use oxbpf::isa::program::{MapDef, ProgFlags, Program};
 use oxbpf_conformance::oracle::{Answer, Oracle};
+use oxbpf_conformance::random::Random;
 use oxbpf_verifier::{Kernel, Verdict, verify_logged};
-
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, n: u64) -> u64 {
-        self.next() % n
-    }
-
-    fn percent(&mut self, n: u64) -> bool {
-        self.below(100) < n
-    }
-
-    fn of<T: Copy>(&mut self, all: &[T]) -> T {
-        all[self.below(all.len() as u64) as usize]
-    }
-}
 
 /// A kind of program, and what it attaches to with the offset in the context of a pointer to an object.
 type Shape = (ProgType, AttachType, Option<(&'static str, i16)>);
@@ -167,7 +145,7 @@ impl<'k> Generator<'k> {
             }
             return;
         }
-        let imm = self.random.of(&[0, 1, 2, 4, 8, 16, 24, 64, 65, -1, 300]);
+        let imm = self.random.one(&[0, 1, 2, 4, 8, 16, 24, 64, 65, -1, 300]);
         self.set(reg, imm);
     }
 
@@ -182,7 +160,7 @@ impl<'k> Generator<'k> {
         let name = self.btf.resolved(to).map_or("", |(_, ty)| ty.name());
         match name {
             "bpf_dynptr" => {
-                let off = self.random.of(DYNPTRS);
+                let off = self.random.one(DYNPTRS);
                 self.stack(reg, off);
             }
             "__sk_buff" | "xdp_md" | "sk_buff" | "bpf_sock_addr_kern" | "bpf_sock_ops_kern" => {
@@ -194,7 +172,7 @@ impl<'k> Generator<'k> {
             _ if self.random.percent(30) => self.copy(reg, 9),
             _ if self.random.percent(30) => self.copy(reg, 8),
             _ => {
-                let off = self.random.of(MEMORY);
+                let off = self.random.one(MEMORY);
                 self.stack(reg, off);
             }
         }
@@ -202,7 +180,7 @@ impl<'k> Generator<'k> {
 
     fn step_kfunc(&mut self) {
         let n = self.random.below(self.kfuncs.len() as u64) as usize;
-        let at = self.random.of(ITERS);
+        let at = self.random.one(ITERS);
         let params = self.kfuncs[n].params.clone();
         for (i, param) in params.into_iter().enumerate().take(5) {
             self.argument(i as u8 + 1, param, at);
@@ -220,7 +198,7 @@ impl<'k> Generator<'k> {
 
     /// Acquires something, does something with it, and mostly releases it.
     fn acquire(&mut self) {
-        let (acquire, release) = self.random.of(PAIRS);
+        let (acquire, release) = self.random.one(PAIRS);
         let find = |g: &Self, name: &str| g.kfuncs.iter().position(|k| k.name == name);
         let (Some(acquire), Some(release)) = (find(self, acquire), find(self, release)) else { return };
         let params = self.kfuncs[acquire].params.clone();
@@ -236,7 +214,7 @@ impl<'k> Generator<'k> {
         for _ in 0..self.random.below(3) {
             match self.random.below(4) {
                 0 => {
-                    let size = self.random.of(&[0x61, 0x71, 0x79]);
+                    let size = self.random.one(&[0x61, 0x71, 0x79]);
                     let off = self.random.below(100) as i16 * 8;
                     self.put(size, 0, 9, off, 0);
                 }
@@ -259,7 +237,7 @@ impl<'k> Generator<'k> {
             0 => self.copy(9, 0),
             1 => {
                 self.put(0x15, 0, 0, 1, 0);
-                let size = self.random.of(&[0x61, 0x71, 0x79]);
+                let size = self.random.one(&[0x61, 0x71, 0x79]);
                 let off = self.random.below(40) as i16;
                 self.put(size, 9, 0, off, 0);
             }
@@ -279,13 +257,13 @@ impl<'k> Generator<'k> {
     }
 
     fn step_helper(&mut self) {
-        let helper = self.random.of(HELPERS);
-        let off = self.random.of(DYNPTRS);
-        let memory = self.random.of(MEMORY);
+        let helper = self.random.one(HELPERS);
+        let off = self.random.one(DYNPTRS);
+        let memory = self.random.one(MEMORY);
         match helper {
             197 => {
                 self.copy(1, 8);
-                let size = self.random.of(&[0, 8, 64, 65]);
+                let size = self.random.one(&[0, 8, 64, 65]);
                 self.set(2, size);
                 self.set(3, 0);
                 self.stack(4, off);
@@ -338,7 +316,7 @@ impl<'k> Generator<'k> {
             11..=14 => self.step_helper(),
             15 => {
                 let off = -(self.random.below(17) as i16 + 1) * 8;
-                let (code, imm) = self.random.of(&[(0x7b, 0), (0x7a, 0), (0x62, 7), (0x72, 0), (0x73, 0)]);
+                let (code, imm) = self.random.one(&[(0x7b, 0), (0x7a, 0), (0x62, 7), (0x72, 0), (0x73, 0)]);
                 self.put(code, 10, if code & 1 == 1 { 7 } else { 0 }, off, imm);
             }
             16 => {
@@ -348,9 +326,9 @@ impl<'k> Generator<'k> {
             17 => {
                 let back = self.random.below(3) as usize + 1;
                 let Some(&to) = self.starts.iter().rev().nth(back) else { return };
-                let code = self.random.of(&[0x15, 0x55, 0xa5]);
+                let code = self.random.one(&[0x15, 0x55, 0xa5]);
                 let off = to as i64 - self.insns.len() as i64 - 1;
-                let reg = self.random.of(&[0, 7, 9]);
+                let reg = self.random.one(&[0, 7, 9]);
                 self.put(code, reg, 0, off as i16, 0);
             }
             18 => self.loop_over_numbers(),
@@ -367,7 +345,7 @@ impl<'k> Generator<'k> {
         let find = |g: &Self, name: &str| g.kfuncs.iter().find(|k| k.name == name).map(|k| k.id);
         let names = ["bpf_iter_num_new", "bpf_iter_num_next", "bpf_iter_num_destroy"];
         let [Some(new), Some(next), Some(destroy)] = names.map(|name| find(self, name)) else { return };
-        let off = self.random.of(ITERS);
+        let off = self.random.one(ITERS);
         self.stack(1, off);
         self.set(2, 0);
         self.number(3, "");
@@ -408,12 +386,12 @@ impl<'k> Generator<'k> {
                 Open::Reserved { off } => {
                     self.stack(1, off);
                     self.set(2, 0);
-                    let helper = self.random.of(&[199, 200]);
+                    let helper = self.random.one(&[199, 200]);
                     self.put(0x85, 0, 0, 0, helper);
                 }
             }
         }
-        let ret = self.random.of(&[0, 0, 0, 1]);
+        let ret = self.random.one(&[0, 0, 0, 1]);
         self.set(0, ret);
         self.put(0x95, 0, 0, 0, 0);
     }

@@ -12,22 +12,8 @@ use oxbpf::isa::kernel::{KernelModel, KernelVersion};
 use oxbpf::object::{LoadOptions, Object};
 use oxbpf_conformance::corpus;
 use oxbpf_conformance::oracle::Oracle;
+use oxbpf_conformance::random::Random;
 use oxbpf_verifier::{Kernel, Verdict, verify};
-
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, n: u64) -> u64 {
-        self.next() % n
-    }
-}
 
 /// Changes one thing about an instruction.
 fn mutate(insn: RawInsn, random: &mut Random) -> RawInsn {
@@ -39,7 +25,7 @@ fn mutate(insn: RawInsn, random: &mut Random) -> RawInsn {
         3 => out.src = random.below(11) as u8,
         4 => out.off = out.off.wrapping_add(random.below(17) as i16 - 8),
         5 => out.imm = out.imm.wrapping_add(random.below(17) as i32 - 8),
-        6 => out.imm = random.next() as i32,
+        6 => out.imm = random.number() as i32,
         7 => out.code = out.code & 7 | (random.below(32) as u8) << 3,
         _ => out.code ^= 1 << (3 + random.below(5)),
     }

@@ -7,22 +7,8 @@ use oxbpf::isa::insn::RawInsn;
 use oxbpf::isa::kernel::{AttachType, KernelModel, KernelVersion, ProgType};
 use oxbpf::isa::program::{Program, StructOpsMember};
 use oxbpf_conformance::oracle::Oracle;
+use oxbpf_conformance::random::Random;
 use oxbpf_verifier::{Kernel, Verdict, verify_logged};
-
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, n: u64) -> u64 {
-        self.next() % n.max(1)
-    }
-}
 
 /// Loads of every width, and sign-extending ones.
 const LOADS: [u8; 8] = [0x71, 0x69, 0x61, 0x79, 0x79, 0x79, 0x91, 0x81];

@@ -21,6 +21,7 @@ use oxbpf::vm::{
     Unknown,
 };
 use oxbpf_conformance::corpus;
+use oxbpf_conformance::random::Random;
 use oxbpf_verifier::{Machine, Verdict, Witness, prove, witness};
 
 const CPUS: u32 = 2;
@@ -30,33 +31,18 @@ const MOST_STATES: usize = 20_000;
 const RUNS: u64 = 24;
 const BUDGET: u64 = 20_000;
 
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+/// Numbers as programs like to compare with, and some others.
+fn byte(random: &mut Random) -> u8 {
+    match random.below(4) {
+        0 => 0,
+        1 => random.below(8) as u8,
+        2 => random.one(&[6, 17, 58, 69, 0x80, 0xff, 8, 0x86, 0xdd]),
+        _ => random.number() as u8,
     }
+}
 
-    fn below(&mut self, n: u64) -> u64 {
-        (self.next() >> 16) % n
-    }
-
-    /// Numbers as programs like to compare with, and some others.
-    fn byte(&mut self) -> u8 {
-        match self.below(4) {
-            0 => 0,
-            1 => self.below(8) as u8,
-            2 => [6, 17, 58, 69, 0x80, 0xff, 8, 0x86, 0xdd][self.below(9) as usize],
-            _ => self.next() as u8,
-        }
-    }
-
-    fn fill(&mut self, bytes: &mut [u8]) {
-        bytes.iter_mut().for_each(|b| *b = self.byte());
-    }
+fn fill(random: &mut Random, bytes: &mut [u8]) {
+    bytes.iter_mut().for_each(|b| *b = byte(random));
 }
 
 /// Holds the machine against the witness of this thread, since states cannot be shared by several.
@@ -220,9 +206,9 @@ fn run_once(program: &Program, instance: &Instance<()>, random: &mut Random) -> 
         _ => ContextLayout::plain(1024),
     };
     let mut context = Context::new(layout);
-    random.fill(context.bytes_mut());
+    fill(random, context.bytes_mut());
     let mut bytes = vec![0; random.below(200) as usize];
-    random.fill(&mut bytes);
+    fill(random, &mut bytes);
     if let (Some(kind), true) = (bytes.get_mut(12..14), random.below(4) > 0) {
         kind.copy_from_slice(&[[8, 0], [0x86, 0xdd]][random.below(2) as usize]);
     }
@@ -243,8 +229,8 @@ fn fill_maps(instance: &Instance<()>, random: &mut Random) {
         }
         for _ in 0..4 {
             let (mut key, mut value) = (vec![0; shape.key_size as usize], vec![0; shape.value_size as usize]);
-            random.fill(&mut key);
-            random.fill(&mut value);
+            fill(random, &mut key);
+            fill(random, &mut value);
             if shape.map_type == MapType::Array {
                 key.copy_from_slice(&(random.below(u64::from(shape.max_entries)) as u32).to_ne_bytes());
             }
@@ -259,7 +245,7 @@ fn mutate(insn: RawInsn, random: &mut Random) -> RawInsn {
     let mut out = insn;
     match random.below(6) {
         0 => out.imm = out.imm.wrapping_add(random.below(17) as i32 - 8),
-        1 => out.imm = random.next() as i32,
+        1 => out.imm = random.number() as i32,
         2 => out.code = out.code & 7 | (random.below(32) as u8) << 3,
         3 => out.code ^= 1 << (3 + random.below(5)),
         4 => out.src = random.below(11) as u8,

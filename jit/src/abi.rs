@@ -121,8 +121,10 @@ services! {
     store(op, addr, class, value);
     /// Holds the access of an atomic operation likewise.
     hold(op, addr, class);
+    /// Remembers for the class the region that an address lies in, if there is one.
+    recall(addr, class, write);
     /// Gives more fuel, or does not.
-    refuel(op);
+    refuel();
     /// Makes the trap of an operation that cannot go on.
     fault(op, addr);
     /// Says where the pending trap happened, unless that is known.
@@ -141,6 +143,8 @@ pub struct Context {
     pub packet_len: u64,
     /// R0 and R6 to R9 for functions that read them before they write them.
     pub inherited: [u64; 5],
+    /// What a rare call gave.
+    pub returned: Returned,
     /// The host's own.
     pub run: *mut c_void,
     pub services: Services,
@@ -157,6 +161,7 @@ impl Context {
             packet: 0,
             packet_len: 0,
             inherited: [0; 5],
+            returned: Returned::value(0),
             run: std::ptr::null_mut(),
             services,
             spans: [[Span { start: 0, bounds: [0; 4] }; 2]; CLASSES],

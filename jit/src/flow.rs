@@ -279,13 +279,20 @@ fn discover(ops: &[Op], entry: u32, by_address: bool) -> Result<Func, CompileErr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::program::{Mode, OptLevel};
+    use crate::program::{Mode, OptLevel, PacketAt};
     use oxbpf_isa::insn::{AluOp, Cond, Width};
 
     fn flow(ops: &[Op]) -> Result<Flow, CompileError> {
         let slots: Vec<u32> = (0..ops.len() as u32).collect();
-        let unit =
-            Unit { name: "", ops, slots: &slots, mode: Mode::Checked, fuel: true, opt: OptLevel::Full };
+        let unit = Unit {
+            name: "",
+            ops,
+            slots: &slots,
+            mode: Mode::Checked,
+            fuel: true,
+            opt: OptLevel::Full,
+            packet: PacketAt::Context,
+        };
         Flow::of(&unit)
     }
 

@@ -8,15 +8,24 @@
 //! code promises that it holds, so entering is `unsafe`.
 
 pub mod abi;
+mod bulk;
+mod checks;
 mod code;
 mod compiler;
 #[cfg(feature = "disasm")]
 mod disasm;
 mod error;
 mod flow;
+mod inline;
+mod loops;
 mod memory;
+#[cfg(unix)]
+pub mod perf;
+mod placement;
 mod program;
 mod slots;
+mod stubs;
+mod sweep;
 mod translate;
 
 pub use code::{Code, Function};
@@ -25,4 +34,4 @@ pub use compiler::Compiler;
 pub use disasm::{Line, disassemble};
 pub use error::CompileError;
 pub use oxbpf_isa::insn::{AluOp, AtomicOp, Cond, PacketBase, Reg, Size, Width};
-pub use program::{Meaning, Mode, Op, OptLevel, Src, Unit};
+pub use program::{Meaning, Mode, Op, OptLevel, PacketAt, Src, Unit};

@@ -158,6 +158,17 @@ pub enum OptLevel {
     Full,
 }
 
+/// Where packet loads find the packet.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum PacketAt {
+    /// In the context.
+    #[default]
+    Context,
+    /// The first function gets data and length in R2 and R3: what filters are called with. There are no
+    /// other functions. With headers, the host knows what lies at negative offsets; without, nothing does.
+    Args { headers: bool },
+}
+
 /// A program to compile.
 #[derive(Clone, Debug)]
 pub struct Unit<'a> {
@@ -170,4 +181,5 @@ pub struct Unit<'a> {
     /// Whether loops are counted, and so can be stopped.
     pub fuel: bool,
     pub opt: OptLevel,
+    pub packet: PacketAt,
 }

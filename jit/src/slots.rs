@@ -158,12 +158,20 @@ fn unwritten(ops: &[Op], func: &Func) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::program::OptLevel;
+    use crate::program::{OptLevel, PacketAt};
     use oxbpf_isa::insn::Width;
 
     fn places_of(ops: &[Op], mode: Mode) -> Vec<Place> {
         let slots: Vec<u32> = (0..ops.len() as u32).collect();
-        let unit = Unit { name: "", ops, slots: &slots, mode, fuel: true, opt: OptLevel::Full };
+        let unit = Unit {
+            name: "",
+            ops,
+            slots: &slots,
+            mode,
+            fuel: true,
+            opt: OptLevel::Full,
+            packet: PacketAt::Context,
+        };
         places(&unit, &Flow::of(&unit).unwrap()).swap_remove(0)
     }
 

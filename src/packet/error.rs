@@ -14,6 +14,7 @@ pub struct CaptureError {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum CaptureProblem {
+    Empty,
     Magic,
     Version { major: u16 },
     ByteOrder,
@@ -28,6 +29,7 @@ impl fmt::Display for CaptureError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "capture at byte {}: ", self.offset)?;
         match self.problem {
+            CaptureProblem::Empty => f.write_str("the file is empty, expected pcap or pcapng"),
             CaptureProblem::Magic => f.write_str("neither pcap nor pcapng"),
             CaptureProblem::Version { major } => write!(f, "version {major} is not known"),
             CaptureProblem::ByteOrder => f.write_str("the section does not tell its byte order"),

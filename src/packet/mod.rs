@@ -94,6 +94,9 @@ impl Found {
 impl Format {
     /// Tells the format by the first four bytes.
     fn detect(first: &[u8]) -> Result<Format, Error> {
+        if first.is_empty() {
+            return Err(Error { offset: 0, problem: Problem::Empty });
+        }
         if pcapng::is_pcapng(first) {
             return Ok(Format::Pcapng(pcapng::Parser::new()));
         }

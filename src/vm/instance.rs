@@ -41,6 +41,12 @@ impl<T: 'static> Instance<T> {
         &self.linked.code
     }
 
+    /// What the interpreter runs.
+    #[cfg(test)]
+    pub(crate) fn steps(&self) -> &super::steps::Steps {
+        self.linked.steps()
+    }
+
     /// The maps, in the order of the program's definitions.
     pub fn maps(&self) -> &[Arc<dyn Map>] {
         &self.linked.maps
@@ -72,6 +78,21 @@ impl<T: 'static> Instance<T> {
         self.linked.compiled.get()
     }
 
+    #[cfg(feature = "jit")]
+    pub(crate) fn linked(&self) -> &Linked {
+        &self.linked
+    }
+
+    #[cfg(feature = "jit")]
+    pub(crate) fn linked_arc(&self) -> &Arc<Linked> {
+        &self.linked
+    }
+
+    #[cfg(feature = "jit")]
+    pub(crate) fn engine_ref(&self) -> &Engine {
+        &self.engine
+    }
+
     /// Whether the program may be run on this input: one that runs unchecked must get the context that
     /// its proof speaks of.
     pub fn accepts(&self, input: &Input<'_>) -> bool {
@@ -84,16 +105,15 @@ impl<T: 'static> Instance<T> {
     /// When the program traps: see [`TrapKind`]. A context of another layout than a proven program
     /// was vouched for is [`TrapKind::Unsupported`].
     pub fn run(&self, data: &mut T, input: Input<'_>) -> Result<Outcome, Trap> {
-        let mut input = input;
-        input.cpu %= self.engine.cpus();
         if !self.linked.accepts(&input) {
             return Err(TrapKind::Unsupported("a context that the proof does not speak of").into());
         }
         #[cfg(feature = "jit")]
         super::compiled::on_run(&self.engine, &self.linked);
-        let parts = self.engine.take_parts();
-        let (result, parts) = Run::new(&self.engine, self.linked.clone(), data, input, parts).finish();
-        self.engine.give_parts(parts);
+        let memory = self.engine.take_memory();
+        let mut run = Run::new(&self.engine, &self.linked, data, input, memory);
+        let result = run.finish();
+        self.engine.give_memory(run.memory);
         result
     }
 

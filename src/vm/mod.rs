@@ -40,6 +40,8 @@ mod context;
 mod engine;
 mod events;
 mod exception;
+#[cfg(feature = "jit")]
+mod filter;
 mod helpers;
 mod input;
 mod instance;
@@ -52,17 +54,23 @@ mod observe;
 mod op;
 #[cfg(feature = "verifier")]
 mod proven;
+mod quick;
 mod run;
 mod special;
+mod steps;
 mod task;
 #[cfg(test)]
 mod tests;
 mod trap;
 
 pub use caller::{Caller, Erased, FromReg, IntoFunc, IntoReg, IntoRet};
+#[cfg(feature = "jit")]
+pub use compiled::Callable;
 pub use context::{ContextLayout, PacketPointer, WideField, sk_buff};
 pub use engine::{Config, Engine, Strategy, Unknown};
 pub use events::{TraceBuffer, TraceSink};
+#[cfg(feature = "jit")]
+pub use filter::{FilterError, PacketFilter};
 pub use helpers::name_of as helper_name;
 pub use input::{Cancel, Context, HEADROOM, Input, Packet};
 pub use instance::{Instance, NotInserted};

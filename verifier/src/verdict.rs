@@ -80,6 +80,8 @@ pub enum Feature {
     KernelVersion,
     /// What updates of the same version decide differently.
     PatchLevel,
+    /// Whether the memory of the kernel's machine suffices for the walk.
+    KernelMemory,
 }
 
 impl Feature {
@@ -108,6 +110,7 @@ impl Feature {
             Feature::Descriptors => "descriptors",
             Feature::KernelVersion => "kernel-version",
             Feature::PatchLevel => "patch-level",
+            Feature::KernelMemory => "kernel-memory",
         }
     }
 }
@@ -137,6 +140,9 @@ impl fmt::Display for Feature {
             Feature::Descriptors => "the array of descriptors that the program needs is not known",
             Feature::KernelVersion => "only the walk of Linux 6.18 has a model yet",
             Feature::PatchLevel => "updates of this kernel version decide differently",
+            Feature::KernelMemory => {
+                "the program takes more and more references; the kernel refuses it when memory ends"
+            }
         })
     }
 }

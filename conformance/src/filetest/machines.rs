@@ -38,8 +38,8 @@ impl Engine for Machine {
         "run"
     }
 
-    fn run(&self, test: &FileTest, case: &Case) -> Result<Found, String> {
-        let (program, _) = program(test, case)?;
+    fn run(&self, _test: &FileTest, case: &Case) -> Result<Found, String> {
+        let (program, _) = program(case)?;
         let runs: Vec<&str> = case.whole.iter().filter_map(|(_, text)| text.strip_prefix("run:")).collect();
         let mut found = Found::default();
         for run in if runs.is_empty() { &["=>"][..] } else { &runs[..] } {
@@ -62,14 +62,16 @@ impl Engine for Machine {
 }
 
 /// What a case is run on.
-enum Given {
+#[derive(Clone, Debug)]
+pub enum Given {
     Nothing,
     Memory(Vec<u8>),
     Packet(Vec<u8>),
 }
 
 impl Given {
-    fn parse(text: &str) -> Option<Given> {
+    /// Reads what stands before the arrow: `mem=` or `pkt=` and bytes, or nothing.
+    pub fn parse(text: &str) -> Option<Given> {
         if text.is_empty() {
             return Some(Given::Nothing);
         }

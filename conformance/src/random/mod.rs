@@ -31,6 +31,17 @@ use writer::{Function, Writer};
 pub struct Random(pub u64);
 
 impl Random {
+    /// One whose start is different each time, or that of `OXBPF_SEED`; it says so, to be repeated.
+    pub fn fresh() -> Random {
+        let given = std::env::var("OXBPF_SEED").ok().and_then(|seed| seed.parse().ok());
+        let seed = given.unwrap_or_else(|| {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            now.map_or(1, |now| now.as_nanos() as u64)
+        });
+        println!("OXBPF_SEED={seed}");
+        Random(seed)
+    }
+
     /// The next number.
     pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -43,6 +54,11 @@ impl Random {
     /// A number below `n`, which is not 0.
     pub fn below(&mut self, n: u64) -> u64 {
         self.number() % n
+    }
+
+    /// An index below `n`, and 0 when `n` is.
+    pub fn index(&mut self, n: usize) -> usize {
+        self.below(n.max(1) as u64) as usize
     }
 
     /// True in so many of a hundred cases.

@@ -122,6 +122,8 @@ impl Runners<'_> {
             let problem = match error {
                 NoRunner::Convert(error) => format!("no eBPF form: {error}"),
                 NoRunner::Link(error) => error.to_string(),
+                #[cfg(feature = "jit")]
+                NoRunner::Compile(error) => error.to_string(),
             };
             let _ = writeln!(io::stderr(), "oxbpf: {}: {problem}", self.loaded.name);
             Stop::Status(Status::Rejected)

@@ -1,5 +1,5 @@
-//! What runs a filter on packets: the interpreter of classic instructions, or the virtual machine on
-//! the filter's conversion.
+//! What runs a filter on packets: the interpreter of classic instructions, machine code, or the virtual
+//! machine on the filter's conversion.
 
 use super::context::{self, Circumstances};
 use super::{Args, EngineKind, Layer};
@@ -7,6 +7,8 @@ use crate::packet::Captured;
 use crate::vm::{
     Config, Context, ContextLayout, Engine, Input, Instance, Linker, Packet, Seeded, Strategy, sk_buff,
 };
+#[cfg(feature = "jit")]
+use crate::vm::{FilterError, PacketFilter};
 use oxbpf_isa::cbpf::{Dialect, Filter, Insn, PacketContext, convert};
 use oxbpf_isa::kernel::{KernelModel, ProgType};
 use oxbpf_isa::program::Program;
@@ -18,8 +20,24 @@ pub(super) struct Runner {
     /// What the packets of a capture are taken to come with; nothing when the filter does not ask.
     circumstances: Option<Circumstances>,
     at: Layer,
-    machine: Option<Box<Machine>>,
+    engine: Running,
 }
+
+/// What a filter runs in.
+enum Running {
+    /// The interpreter, for good.
+    Interp,
+    /// The interpreter, until so many packets more make it worth the time to compile.
+    #[cfg(feature = "jit")]
+    Until(u32),
+    #[cfg(feature = "jit")]
+    Compiled(Box<PacketFilter>),
+    Machine(Box<Machine>),
+}
+
+/// Packets that are interpreted in the time that compiling takes.
+#[cfg(feature = "jit")]
+const HOT: u32 = 20_000;
 
 /// The virtual machine with its one packet, which takes the bytes of each in turn.
 struct Machine {
@@ -32,32 +50,62 @@ struct Machine {
 pub(super) enum NoRunner {
     Convert(convert::ConvertError),
     Link(crate::vm::LinkError),
+    #[cfg(feature = "jit")]
+    Compile(FilterError),
 }
 
 impl Runner {
     pub(super) fn new(filter: Filter, args: &Args, kind: EngineKind) -> Result<Runner, NoRunner> {
         let wanted = filter.dialect() == Dialect::Socket && context::needs_more(filter.insns());
-        let machine = match kind {
-            EngineKind::Interp => None,
-            EngineKind::Vm => Some(Box::new(Machine::new(&filter, Strategy::Interpret)?)),
+        let engine = match kind {
             #[cfg(feature = "jit")]
-            EngineKind::Jit => Some(Box::new(Machine::new(&filter, Strategy::Compile)?)),
+            EngineKind::Auto => Running::Until(HOT),
+            #[cfg(not(feature = "jit"))]
+            EngineKind::Auto => Running::Interp,
+            EngineKind::Interp => Running::Interp,
+            EngineKind::Vm => Running::Machine(Box::new(Machine::new(&filter, Strategy::Interpret)?)),
+            #[cfg(feature = "jit")]
+            EngineKind::Jit => match PacketFilter::new(&filter) {
+                Ok(compiled) => Running::Compiled(Box::new(compiled)),
+                // The machine runs what cannot be proved with every access held.
+                Err(FilterError::Unproven) => {
+                    Running::Machine(Box::new(Machine::new(&filter, Strategy::Compile)?))
+                }
+                Err(error) => return Err(NoRunner::Compile(error)),
+            },
         };
         // The machine's context wants all of it in any case.
-        let wanted = wanted || machine.is_some() || args.at == Layer::Network;
+        let wanted = wanted || matches!(engine, Running::Machine(_)) || args.at == Layer::Network;
         let circumstances = wanted.then(|| args.ctx.clone().unwrap_or_default());
-        Ok(Runner { filter, circumstances, at: args.at, machine })
+        Ok(Runner { filter, circumstances, at: args.at, engine })
     }
 
     /// The verdict on a packet.
     pub(super) fn run(&mut self, captured: &Captured<'_>) -> u32 {
+        #[cfg(feature = "jit")]
+        if let (Running::Compiled(compiled), None) = (&mut self.engine, &self.circumstances) {
+            return compiled.run(captured.bytes, captured.original_len);
+        }
         let packet = match &self.circumstances {
             Some(circumstances) => circumstances.packet(captured, self.at),
             None => context::bare(captured),
         };
-        match &mut self.machine {
-            None => self.filter.run(&packet),
-            Some(machine) => machine.run(&packet, self.filter.dialect()),
+        match &mut self.engine {
+            Running::Interp => self.filter.run(&packet),
+            #[cfg(feature = "jit")]
+            Running::Until(0) => {
+                let compiled = PacketFilter::new(&self.filter);
+                self.engine = compiled.map_or(Running::Interp, |c| Running::Compiled(Box::new(c)));
+                self.filter.run(&packet)
+            }
+            #[cfg(feature = "jit")]
+            Running::Until(left) => {
+                *left -= 1;
+                self.filter.run(&packet)
+            }
+            #[cfg(feature = "jit")]
+            Running::Compiled(compiled) => compiled.run_packet(&packet),
+            Running::Machine(machine) => machine.run(&packet, self.filter.dialect()),
         }
     }
 }

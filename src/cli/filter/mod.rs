@@ -52,7 +52,7 @@ pub(super) struct Args {
     #[arg(long, requires = "read", conflicts_with = "write", help_heading = "Run")]
     count: bool,
     /// What runs the filter.
-    #[arg(long, value_enum, default_value = "interp", help_heading = "Run")]
+    #[arg(long, value_enum, default_value = "auto", help_heading = "Run")]
     engine: EngineKind,
     /// Whose rules the filter follows.
     #[arg(long, value_enum, value_name = "RULES", help_heading = "Run")]
@@ -160,6 +160,8 @@ enum Layer {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 enum EngineKind {
+    /// The interpreter of classic instructions at first, machine code for long captures.
+    Auto,
     /// The interpreter of classic instructions.
     Interp,
     /// Converted to eBPF, in the virtual machine.

@@ -7,11 +7,11 @@ use crate::cli::style::{Ink, Paint};
 use crate::cli::{CliError, Status};
 use oxbpf_isa::cbpf::compare::{Comparison, Limits as CompareLimits, compare_seccomp};
 use oxbpf_isa::cbpf::seccomp::{
-    Analysis, Arch, Limits, Outcome, Path, Return, SeccompData, analyze, combine,
+    Analysis, Arch, Limits, Outcome, Path, Return, SeccompData, WordSet, analyze, combine,
 };
 use oxbpf_isa::cbpf::{Dialect, Filter, SockFilter};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Status, CliError> {
@@ -261,29 +261,90 @@ fn list(args: &Args, arch: Arch, filters: &[Filter], out: &mut dyn Write) -> Res
             None => some.push((syscall.name.to_owned(), cases)),
         }
     }
-    let unlisted = uniform(&cases(&analyses, arch, unlisted(arch)));
+    let unlisted = unlisted(&analyses, arch);
     let foreign: Vec<(Arch, Option<Told>)> = Arch::ALL
         .iter()
         .filter(|other| other.audit() != arch.audit())
         .map(|&other| (other, everywhere(&analyses, other)))
         .collect();
     match args.format {
-        Format::Json => json_list(arch, complete, &whole, &some, unlisted.as_ref(), &foreign, out)?,
-        Format::Human => human_list(arch, complete, &whole, &some, unlisted.as_ref(), &foreign, out)?,
+        Format::Json => json_list(arch, complete, &whole, &some, &unlisted, &foreign, out)?,
+        Format::Human => human_list(arch, complete, &whole, &some, &unlisted, &foreign, out)?,
     }
     Ok(if complete { Status::Fine } else { Status::Unknown })
 }
 
-/// A number that no system call has.
-fn unlisted(arch: Arch) -> u32 {
-    arch.syscalls().map(|syscall| syscall.nr).max().map_or(0, |last| last + 1)
+/// Numbers that no system call has, from the first to the last, and what becomes of them: nothing in one
+/// word where it depends on arguments.
+struct Unlisted {
+    from: u32,
+    to: u32,
+    told: Option<Told>,
 }
 
-/// The cases of one system call under all filters: those of each, met with those of the others.
+/// What becomes of all the numbers that no system call has.
+fn unlisted(analyses: &[Analysis], arch: Arch) -> Vec<Unlisted> {
+    let listed = arch.syscalls().fold(WordSet::empty(), |set, syscall| set.union(&WordSet::only(syscall.nr)));
+    let none = listed.complement();
+    // Numbers with the verdicts that are possible for them.
+    let mut parts: Vec<(WordSet, BTreeSet<Told>)> = vec![(none, BTreeSet::new())];
+    for case in met(analyses, |path| path.word(1).contains(arch.audit()).then(|| path.clone())) {
+        let numbers = case.path.word(0);
+        let mut next: BTreeMap<BTreeSet<Told>, WordSet> = BTreeMap::new();
+        for (set, told) in parts {
+            let mut more = told.clone();
+            more.insert(case.told.clone());
+            for (told, part) in
+                [(more, set.intersect(&numbers)), (told, set.intersect(&numbers.complement()))]
+            {
+                if !part.is_empty() {
+                    let before = next.entry(told).or_insert_with(WordSet::empty);
+                    *before = before.union(&part);
+                }
+            }
+        }
+        parts = next.into_iter().map(|(told, set)| (set, told)).collect();
+    }
+    let mut rows: Vec<Unlisted> = Vec::new();
+    for (set, told) in parts {
+        let told = (told.len() == 1).then(|| told.into_iter().next()).flatten();
+        // A filter cannot tell so many apart; what is not told apart has no one verdict.
+        let ranges = set.intervals(MOST_RANGES).unwrap_or_else(|| vec![(0, u32::MAX)]);
+        let told = told.filter(|_| set.intervals(MOST_RANGES).is_some());
+        rows.extend(ranges.into_iter().map(|(from, to)| Unlisted { from, to, told: told.clone() }));
+    }
+    rows.sort_by_key(|row| row.from);
+    // The numbers between are those of system calls.
+    rows.dedup_by(|next, row| {
+        let same = next.told == row.told;
+        if same {
+            row.to = next.to;
+        }
+        same
+    });
+    rows
+}
+
+/// Ranges of numbers that are looked at.
+const MOST_RANGES: usize = 1 << 12;
+
+/// The cases of one system call under all filters.
 fn cases(analyses: &[Analysis], arch: Arch, nr: u32) -> Vec<Case> {
+    met(analyses, |path| {
+        let applies = path.word(0).contains(nr) && path.word(1).contains(arch.audit());
+        applies.then(|| {
+            let mut path = path.clone();
+            path.words.retain(|&index, _| index > 1);
+            path
+        })
+    })
+}
+
+/// The chosen cases of each filter, met with those of the others.
+fn met(analyses: &[Analysis], choose: impl Fn(&Path) -> Option<Path>) -> Vec<Case> {
     let mut all: Vec<Case> = Vec::new();
     for (nth, analysis) in analyses.iter().enumerate() {
-        let paths = analysis.syscall(arch, nr);
+        let paths: Vec<Path> = analysis.paths.iter().filter_map(&choose).collect();
         if nth == 0 {
             all = paths.into_iter().map(|path| Case { told: Told::of(path.outcome), path }).collect();
             continue;
@@ -334,22 +395,7 @@ fn uniform(cases: &[Case]) -> Option<Told> {
 
 /// The one verdict for every call of a convention, whatever its number.
 fn everywhere(analyses: &[Analysis], arch: Arch) -> Option<Told> {
-    let mut told: Option<Told> = None;
-    for analysis in analyses {
-        let mut of_this: Option<Told> = None;
-        for path in analysis.paths.iter().filter(|path| path.word(1).contains(arch.audit())) {
-            let outcome = Told::of(path.outcome);
-            match &of_this {
-                Some(other) if *other != outcome => return None,
-                _ => of_this = Some(outcome),
-            }
-        }
-        told = match (told, of_this?) {
-            (None, new) => Some(new),
-            (Some(old), new) => Some(stronger(&old, &new)),
-        };
-    }
-    told
+    uniform(&met(analyses, |path| path.word(1).contains(arch.audit()).then(|| path.clone())))
 }
 
 /// The words of a case as conditions on arguments.
@@ -375,12 +421,14 @@ fn human_list(
     complete: bool,
     whole: &Whole,
     some: &Partly,
-    unlisted: Option<&Told>,
+    unlisted: &[Unlisted],
     foreign: &[(Arch, Option<Told>)],
     out: &mut dyn Write,
 ) -> std::io::Result<()> {
     writeln!(out, "{}", Paint(Ink::Strong, format_args!("{}:", arch.name())))?;
-    for (told, names) in whole.iter().filter(|(told, _)| Some(*told) != unlisted) {
+    // Calls that fare as most numbers of no call do are not named.
+    let usual = unlisted.first().and_then(|row| row.told.as_ref());
+    for (told, names) in whole.iter().filter(|(told, _)| Some(*told) != usual) {
         writeln!(out, "  {told}, whatever the arguments ({}):", names.len())?;
         for line in wrapped(names, 92) {
             writeln!(out, "    {line}")?;
@@ -395,12 +443,18 @@ fn human_list(
             writeln!(out, "    {} when {when}{doubt}", case.told)?;
         }
     }
-    match unlisted {
-        Some(told) => {
-            let others = whole.get(told).map_or(0, Vec::len);
-            writeln!(out, "  the {others} others, and numbers of no system call: {told}")?;
-        }
-        None => writeln!(out, "  numbers of no system call: by their arguments")?,
+    for (nth, row) in unlisted.iter().enumerate() {
+        let others = usual.and_then(|told| whole.get(told)).map_or(0, Vec::len);
+        let others =
+            if nth == 0 && usual.is_some() { format!("the {others} others, and ") } else { String::new() };
+        let which = match (nth, unlisted.get(nth + 1)) {
+            (0, None) => String::new(),
+            (0, Some(_)) => format!(" up to {:#x}", row.to),
+            (_, None) => format!(" from {:#x}", row.from),
+            (_, Some(_)) => format!(" from {:#x} to {:#x}", row.from, row.to),
+        };
+        let told = row.told.as_ref().map_or("by their arguments".to_owned(), ToString::to_string);
+        writeln!(out, "  {others}numbers of no system call{which}: {told}")?;
     }
     let mut others: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (arch, told) in foreign {
@@ -444,7 +498,7 @@ fn json_list(
     complete: bool,
     whole: &Whole,
     some: &Partly,
-    unlisted: Option<&Told>,
+    unlisted: &[Unlisted],
     foreign: &[(Arch, Option<Told>)],
     out: &mut dyn Write,
 ) -> Result<(), CliError> {
@@ -467,10 +521,16 @@ fn json_list(
         .iter()
         .map(|(arch, told)| (arch.name().to_owned(), json!(told.as_ref().map(ToString::to_string))))
         .collect();
+    let unlisted: Vec<Value> = unlisted
+        .iter()
+        .map(|row| {
+            json!({"from": row.from, "to": row.to, "action": row.told.as_ref().map(ToString::to_string)})
+        })
+        .collect();
     document(
         out,
         json!({"schema": 1, "arch": arch.name(), "complete": complete, "syscalls": calls,
-            "unlisted": unlisted.map(ToString::to_string), "other_archs": foreign}),
+            "unlisted": unlisted, "other_archs": foreign}),
     )?;
     Ok(())
 }

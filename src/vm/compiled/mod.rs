@@ -5,8 +5,11 @@
 //! whichever there is: a callback whose address the compiler never saw is interpreted, for one.
 //! Machine code belongs to the program it was made for; programs with the same code share it.
 
+mod callable;
 mod ops;
 mod services;
+#[cfg(unix)]
+mod sources;
 
 use super::MAX_FRAMES;
 use super::engine::{Engine, Strategy};
@@ -14,10 +17,14 @@ use super::lower::LinkError;
 use super::run::{Linked, Run};
 use super::trap::Trap;
 use oxbpf_jit::abi::{Context, Services};
-use oxbpf_jit::{Code, CompileError, Compiler, Mode, Op, OptLevel, Unit};
+use oxbpf_jit::{Code, CompileError, Compiler, Mode, Op, OptLevel, PacketAt, Unit};
+#[cfg(unix)]
+pub(crate) use sources::Sources;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+pub use callable::Callable;
 
 /// The functions that compiled code calls.
 pub(crate) const SERVICES: Services = services::SERVICES;
@@ -29,6 +36,7 @@ struct Key {
     mode: Mode,
     fuel: bool,
     opt: OptLevel,
+    packet: PacketAt,
 }
 
 /// The compiler of an engine, and the code that is in use.
@@ -42,11 +50,11 @@ pub(crate) struct Workshop {
 const SWEEP: usize = 64;
 
 impl Workshop {
-    fn compile(&self, prog: &Linked, engine: &Engine) -> Result<Arc<Code>, CompileError> {
+    fn compile(&self, prog: &Linked, engine: &Engine, packet: PacketAt) -> Result<Arc<Code>, CompileError> {
         let config = engine.config();
         let compiler = self.compiler.get_or_init(Compiler::new).as_ref().map_err(Clone::clone)?;
         let mode = if prog.proven { Mode::Proven } else { Mode::Checked };
-        let key = Key { ops: ops::ops(prog), mode, fuel: config.fuel, opt: config.opt_level };
+        let key = Key { ops: ops::ops(prog), mode, fuel: config.fuel, opt: config.opt_level, packet };
         if let Some(code) = self.cached(&key) {
             return Ok(code);
         }
@@ -57,8 +65,13 @@ impl Workshop {
             mode,
             fuel: config.fuel,
             opt: config.opt_level,
+            packet,
         };
         let code = Arc::new(compiler.clone().keep_clif(config.keep_clif).compile(&unit)?);
+        #[cfg(unix)]
+        if let (Some(profile), Some(sources)) = (&config.profile, &prog.sources) {
+            profile.record(&code, &sources::Told { prog, sources });
+        }
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         if cache.len() >= SWEEP && cache.len().is_power_of_two() {
             cache.retain(|_, code| code.strong_count() > 0);
@@ -118,8 +131,18 @@ pub(crate) fn compile(engine: &Engine, prog: &Linked) -> Result<Arc<Code>, Compi
     if let Some(code) = prog.compiled.get() {
         return Ok(code.clone());
     }
-    let code = engine.workshop().compile(prog, engine)?;
+    let code = engine.workshop().compile(prog, engine, PacketAt::Context)?;
     Ok(prog.compiled.code.get_or_init(|| Some(code.clone())).clone().unwrap_or(code))
+}
+
+/// Compiles a program for [`PacketFilter`](super::PacketFilter); without headers, nothing lies at
+/// negative offsets.
+pub(crate) fn compile_filter(
+    engine: &Engine,
+    prog: &Linked,
+    headers: bool,
+) -> Result<Arc<Code>, CompileError> {
+    engine.workshop().compile(prog, engine, PacketAt::Args { headers })
 }
 
 impl Run<'_> {

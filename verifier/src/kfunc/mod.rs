@@ -27,8 +27,6 @@ use oxbpf_isa::insn::opcode::{class, jmp, pseudo};
 use oxbpf_isa::kernel::{KernelModel, KfuncFlags, KfuncRefusal, ProgKind};
 use oxbpf_isa::program::{KfuncRef, Program};
 
-/// A program calls functions of at most so many modules (Linux `MAX_KFUNC_BTFS`).
-const MAX_MODULES: usize = 256;
 /// Prototypes have at most so many parameters (Linux `MAX_BPF_FUNC_ARGS`).
 const MAX_PARAMS: usize = 12;
 /// Arguments are at most so large.
@@ -124,7 +122,7 @@ impl<'k> Kfuncs<'k> {
         kind: Option<&ProgKind>,
         types: &Types<'k>,
     ) -> Kfuncs<'k> {
-        let limit = model.limits().kfuncs as usize;
+        let limits = model.limits();
         let mut kfuncs = Kfuncs::default();
         let mut seen: Vec<(i16, i32, Call<'k>)> = Vec::new();
         let mut modules: Vec<i16> = Vec::new();
@@ -137,8 +135,10 @@ impl<'k> Kfuncs<'k> {
                 Some((_, _, call)) => Ok(*call),
                 _ if insn.imm == 0 && insn.off == 0 => Ok(Call::Absent),
                 _ if insn.off < 0 => Err(Finding::KfuncBtfNegative),
-                _ if is_new && modules.len() == MAX_MODULES => Err(Finding::TooManyModules),
-                _ if seen.len() == limit => Err(Finding::TooManyKfuncs { limit }),
+                _ if is_new && modules.len() as u64 == limits.kfunc_btfs => Err(Finding::TooManyModules),
+                _ if seen.len() as u64 == limits.kfuncs => {
+                    Err(Finding::TooManyKfuncs { limit: limits.kfuncs as usize })
+                }
                 None => {
                     let part = Part(insn.off as u32);
                     let found = match types.btf(part) {

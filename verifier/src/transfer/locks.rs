@@ -78,7 +78,7 @@ impl Walker<'_> {
         if kind != LockKind::Spin && self.cur.refs.iter().any(|r| r.id == id && same(r)) {
             return Err(Finding::LockAgain.into());
         }
-        self.cur.refs.push(Reference { id, insn: self.at, held: Held::Lock(kind, place) });
+        self.hold(Reference { id, insn: self.at, held: Held::Lock(kind, place) })?;
         Ok(())
     }
 

@@ -610,12 +610,13 @@ impl Walker<'_> {
     }
 
     /// Takes the references that come with the arguments of a callback.
-    pub(crate) fn take_arguments(&mut self) {
+    pub(crate) fn take_arguments(&mut self) -> Judged<()> {
         self.arg_refs.clear();
-        let Some(target) = self.attach.clone() else { return };
+        let Some(target) = self.attach.clone() else { return Ok(()) };
         for info in target.args.iter().filter(|info| info.is_ref) {
-            let id = self.acquire();
+            let id = self.acquire()?;
             self.arg_refs.push((info.off, id));
         }
+        Ok(())
     }
 }

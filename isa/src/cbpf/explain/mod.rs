@@ -379,7 +379,7 @@ impl Node {
                     writeln!(f, "if {statement}:")?;
                     yes.write(f, indent + 4)?;
                     writeln!(f, "{:indent$}      else:", "")?;
-                    node = no;
+                    return no.write(f, indent + 4);
                 }
             }
         }

@@ -19,9 +19,9 @@ fn a_port_in_words() {
     (005) if the TCP source port is 80: match, keep 262144 bytes
     (007) if the TCP destination port is 80: match, keep 262144 bytes; else no match
       else:
-(008) unless the EtherType is IPv4 (0x800): no match
-(010) unless the IPv4 protocol is TCP (6): no match
-(012) if the packet is a fragment after the first: no match; else match, keep 262144 bytes
+    (008) unless the EtherType is IPv4 (0x800): no match
+    (010) unless the IPv4 protocol is TCP (6): no match
+    (012) if the packet is a fragment after the first: no match; else match, keep 262144 bytes
 ";
     assert_eq!(text, expected);
 }

@@ -1,28 +1,9 @@
 //! Packets for filters: well-formed ones of every protocol that expressions know, in the frames of
 //! each link type, and damaged ones.
 
+use crate::random::Random;
 use oxbpf::isa::cbpf::expr::LinkType;
 use oxbpf::isa::cbpf::{Cond, Insn, Operand, SockFilter};
-
-/// A small generator with a fixed seed (xorshift64*).
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    pub fn below(&mut self, n: usize) -> usize {
-        ((self.next() >> 16) % n.max(1) as u64) as usize
-    }
-
-    pub fn pick<T: Copy>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len())]
-    }
-}
 
 /// The start of a packet, and the length of all of it.
 #[derive(Clone)]
@@ -61,33 +42,33 @@ const MACS: &[[u8; 6]] = &[
 ];
 
 fn bytes(random: &mut Random, count: usize) -> Vec<u8> {
-    (0..count).map(|_| random.next() as u8).collect()
+    (0..count).map(|_| random.number() as u8).collect()
 }
 
 /// A transport header and some payload.
 fn transport(random: &mut Random, protocol: u8, deep: u32) -> Vec<u8> {
     let mut out = Vec::new();
     let ports = |random: &mut Random| {
-        let mut out = random.pick(PORTS).to_be_bytes().to_vec();
-        out.extend(random.pick(PORTS).to_be_bytes());
+        let mut out = random.one(PORTS).to_be_bytes().to_vec();
+        out.extend(random.one(PORTS).to_be_bytes());
         out
     };
     match protocol {
         6 => {
             out.extend(ports(random));
             out.extend(bytes(random, 8));
-            out.push(random.pick(&[0x50, 0x50, 0x80]));
-            out.push(random.pick(&[2, 0x12, 0x10, 0x18, 1, 4, 0x11, 0]));
+            out.push(random.one(&[0x50, 0x50, 0x80]));
+            out.push(random.one(&[2, 0x12, 0x10, 0x18, 1, 4, 0x11, 0]));
             out.extend(bytes(random, 6));
             if out[12] == 0x80 {
                 out.extend(bytes(random, 12));
             }
-            out.extend(random.pick(&["GET / HTTP/1.1", "\x16\x03\x01\x02\x00\x01", ""]).bytes());
+            out.extend(random.one(&["GET / HTTP/1.1", "\x16\x03\x01\x02\x00\x01", ""]).bytes());
         }
         17 => {
             out.extend(ports(random));
             out.extend([0, 40, 0, 0]);
-            if deep > 0 && random.below(2) == 0 {
+            if deep > 0 && random.index(2) == 0 {
                 out[2..4].copy_from_slice(&6081u16.to_be_bytes());
                 out.extend(geneve(random, deep - 1));
             } else {
@@ -100,19 +81,19 @@ fn transport(random: &mut Random, protocol: u8, deep: u32) -> Vec<u8> {
             out[12 - 4] = 1;
         }
         1 | 58 => {
-            out.push(random.pick(&[8, 0, 3, 5, 11, 128, 129, 134, 135, 136]));
-            out.extend([random.pick(&[0, 3, 1]), 0, 0, 0, 1]);
+            out.push(random.one(&[8, 0, 3, 5, 11, 128, 129, 134, 135, 136]));
+            out.extend([random.one(&[0, 3, 1]), 0, 0, 0, 1]);
             out.extend(bytes(random, 10));
         }
-        2 => out.extend([random.pick(&[0x16, 0x11, 0x17]), 0, 0, 0, 224, 0, 0, 1]),
+        2 => out.extend([random.one(&[0x16, 0x11, 0x17]), 0, 0, 0, 224, 0, 0, 1]),
         51 => {
-            out.extend([random.pick(&[6, 17, 50]), 1, 0, 0, 0, 0, 0, 1]);
+            out.extend([random.one(&[6, 17, 50]), 1, 0, 0, 0, 0, 0, 1]);
             out.extend(bytes(random, 4));
             let inner = out[0];
             out.extend(transport(random, inner, 0));
         }
         _ => {
-            out.push(random.pick(&[0x31, 0x21, 0x23, 1]));
+            out.push(random.one(&[0x31, 0x21, 0x23, 1]));
             out.extend(bytes(random, 19));
         }
     }
@@ -120,33 +101,33 @@ fn transport(random: &mut Random, protocol: u8, deep: u32) -> Vec<u8> {
 }
 
 fn ipv4(random: &mut Random, deep: u32) -> Vec<u8> {
-    let protocol = random.pick(PROTOCOLS);
-    let words = random.pick(&[5u8, 5, 5, 6, 8]);
-    let fragment: u16 = random.pick(&[0, 0, 0, 0x4000, 0x2000, 0x2001, 5]);
+    let protocol = random.one(PROTOCOLS);
+    let words = random.one(&[5u8, 5, 5, 6, 8]);
+    let fragment: u16 = random.one(&[0, 0, 0, 0x4000, 0x2000, 0x2001, 5]);
     let body = transport(random, protocol, deep);
     let length = (4 * usize::from(words) + body.len()) as u16;
-    let mut out = vec![0x40 | words, random.pick(&[0, 0xb8])];
+    let mut out = vec![0x40 | words, random.one(&[0, 0xb8])];
     out.extend(length.to_be_bytes());
     out.extend([0, 1]);
     out.extend(fragment.to_be_bytes());
-    out.extend([random.pick(&[64, 64, 1, 5, 63]), protocol, 0, 0]);
-    out.extend(random.pick(HOSTS).to_be_bytes());
-    out.extend(random.pick(HOSTS).to_be_bytes());
+    out.extend([random.one(&[64, 64, 1, 5, 63]), protocol, 0, 0]);
+    out.extend(random.one(HOSTS).to_be_bytes());
+    out.extend(random.one(HOSTS).to_be_bytes());
     out.resize(4 * usize::from(words), 1);
     out.extend(body);
     out
 }
 
 fn ipv6(random: &mut Random, deep: u32) -> Vec<u8> {
-    let protocol = random.pick(&[6, 6, 17, 17, 58, 58, 132, 103, 50, 51]);
+    let protocol = random.one(&[6, 6, 17, 17, 58, 58, 132, 103, 50, 51]);
     let mut body = transport(random, protocol, deep);
     let mut next = protocol;
     for extension in [60, 43, 44, 0] {
-        if random.below(6) != 0 {
+        if random.index(6) != 0 {
             continue;
         }
         let mut header = vec![next, 0, 0, 0, 0, 0, 0, 1];
-        if extension != 44 && random.below(3) == 0 {
+        if extension != 44 && random.index(3) == 0 {
             header[1] = 1;
             header.extend([0; 8]);
         }
@@ -157,52 +138,52 @@ fn ipv6(random: &mut Random, deep: u32) -> Vec<u8> {
     let mut out = vec![0x60, 0, 0, 0];
     out.extend((body.len() as u16).to_be_bytes());
     out.extend([next, 64]);
-    out.extend(random.pick(HOSTS6));
-    out.extend(random.pick(HOSTS6));
+    out.extend(random.one(HOSTS6));
+    out.extend(random.one(HOSTS6));
     out.extend(body);
     out
 }
 
 fn geneve(random: &mut Random, deep: u32) -> Vec<u8> {
-    let options = random.pick(&[0u8, 0, 1, 3]);
+    let options = random.one(&[0u8, 0, 1, 3]);
     let payload = payload(random, deep);
-    let (kind, inner) = match (&payload, random.below(2)) {
+    let (kind, inner) = match (&payload, random.index(2)) {
         (Payload::Ether(kind, inner), 0) => (*kind, inner.clone()),
         _ => (0x6558, ethernet(random, &payload)),
     };
     let mut out = vec![options, 0];
     out.extend(kind.to_be_bytes());
-    out.extend([0, 0, random.pick(&[5, 10, 0]), 0]);
+    out.extend([0, 0, random.one(&[5, 10, 0]), 0]);
     out.extend(vec![0; 4 * usize::from(options)]);
     out.extend(inner);
     out
 }
 
 fn arp(random: &mut Random) -> Vec<u8> {
-    let mut out = vec![0, 1, 8, 0, 6, 4, 0, random.pick(&[1, 2, 3])];
-    out.extend(random.pick(MACS));
-    out.extend(random.pick(HOSTS).to_be_bytes());
-    out.extend(random.pick(MACS));
-    out.extend(random.pick(HOSTS).to_be_bytes());
+    let mut out = vec![0, 1, 8, 0, 6, 4, 0, random.one(&[1, 2, 3])];
+    out.extend(random.one(MACS));
+    out.extend(random.one(HOSTS).to_be_bytes());
+    out.extend(random.one(MACS));
+    out.extend(random.one(HOSTS).to_be_bytes());
     out
 }
 
 fn mpls(random: &mut Random, deep: u32) -> Vec<u8> {
     let mut out = Vec::new();
-    for bottom in if random.below(2) == 0 { &[1u8][..] } else { &[0, 1] } {
-        let label: u32 = random.pick(&[100, 200, 6, 1_048_575]);
+    for bottom in if random.index(2) == 0 { &[1u8][..] } else { &[0, 1] } {
+        let label: u32 = random.one(&[100, 200, 6, 1_048_575]);
         out.extend((label << 12 | u32::from(*bottom) << 8 | 64).to_be_bytes());
     }
-    out.extend(if random.below(2) == 0 { ipv4(random, deep) } else { ipv6(random, deep) });
+    out.extend(if random.index(2) == 0 { ipv4(random, deep) } else { ipv6(random, deep) });
     out
 }
 
 fn ppp(random: &mut Random, deep: u32) -> Vec<u8> {
-    let (kind, body): (u16, Vec<u8>) = match random.below(6) {
+    let (kind, body): (u16, Vec<u8>) = match random.index(6) {
         0 | 1 => (0x21, ipv4(random, deep)),
         2 => (0x57, ipv6(random, deep)),
         3 => (0x281, mpls(random, deep)),
-        4 => (random.pick(&[0x23, 0x25, 0x27, 0x29, 0x2b, 0x31]), bytes(random, 40)),
+        4 => (random.one(&[0x23, 0x25, 0x27, 0x29, 0x2b, 0x31]), bytes(random, 40)),
         _ => (0xc021, bytes(random, 12)),
     };
     let mut out = kind.to_be_bytes().to_vec();
@@ -211,12 +192,12 @@ fn ppp(random: &mut Random, deep: u32) -> Vec<u8> {
 }
 
 fn decnet(random: &mut Random) -> Vec<u8> {
-    let address = |random: &mut Random| random.pick(&[0x0204u16, 0xfc0f, 0x0104, 0x0100]).to_be_bytes();
+    let address = |random: &mut Random| random.one(&[0x0204u16, 0xfc0f, 0x0104, 0x0100]).to_be_bytes();
     let mut out = vec![20, 0];
-    if random.below(2) == 0 {
+    if random.index(2) == 0 {
         out.push(0x81);
     }
-    if random.below(2) == 0 {
+    if random.index(2) == 0 {
         out.extend([0x06, 0, 0, 0xaa, 0, 4, 0]);
         out.extend(address(random));
         out.extend([0, 0, 0xaa, 0, 4, 0]);
@@ -231,18 +212,18 @@ fn decnet(random: &mut Random) -> Vec<u8> {
 }
 
 fn llc(random: &mut Random) -> Vec<u8> {
-    let sap = random.pick(&[0xfeu8, 0x42, 0xe0, 0xf0, 0x06, 0xaa, 0xff]);
-    let control = random.pick(&[3u8, 3, 1, 5, 9, 0, 0x63, 0x43, 0x0f, 0x6f, 0xe3, 0xaf, 0x87]);
+    let sap = random.one(&[0xfeu8, 0x42, 0xe0, 0xf0, 0x06, 0xaa, 0xff]);
+    let control = random.one(&[3u8, 3, 1, 5, 9, 0, 0x63, 0x43, 0x0f, 0x6f, 0xe3, 0xaf, 0x87]);
     let mut out = vec![sap, sap, control];
     match sap {
         0xfe => {
-            out.push(random.pick(&[0x81, 0x82, 0x83, 0x83]));
-            out.extend([0, 1, 0, random.pick(&[15, 16, 17, 18, 20, 24, 25, 26, 27])]);
+            out.push(random.one(&[0x81, 0x82, 0x83, 0x83]));
+            out.extend([0, 1, 0, random.one(&[15, 16, 17, 18, 20, 24, 25, 26, 27])]);
         }
         0xaa => {
             out[2] = 3;
-            out.extend(random.pick(&[[0u8, 0, 0], [8, 0, 7]]));
-            out.extend(random.pick(&[0x809bu16, 0x80f3, 0x8137, 0x0800]).to_be_bytes());
+            out.extend(random.one(&[[0u8, 0, 0], [8, 0, 7]]));
+            out.extend(random.one(&[0x809bu16, 0x80f3, 0x8137, 0x0800]).to_be_bytes());
         }
         _ => {}
     }
@@ -251,14 +232,14 @@ fn llc(random: &mut Random) -> Vec<u8> {
 }
 
 fn payload(random: &mut Random, deep: u32) -> Payload {
-    match random.below(24) {
+    match random.index(24) {
         0..=7 => Payload::Ether(0x0800, ipv4(random, deep)),
         8..=11 => Payload::Ether(0x86dd, ipv6(random, deep)),
         12 => Payload::Ether(0x0806, arp(random)),
         13 => Payload::Ether(0x8035, arp(random)),
         14 | 15 if deep > 0 => {
             let inner = payload(random, deep - 1);
-            let mut out = random.pick(&[100u16, 0xe064, 200, 5, 1, 10, 0]).to_be_bytes().to_vec();
+            let mut out = random.one(&[100u16, 0xe064, 200, 5, 1, 10, 0]).to_be_bytes().to_vec();
             match inner {
                 Payload::Ether(kind, body) => {
                     out.extend(kind.to_be_bytes());
@@ -269,11 +250,11 @@ fn payload(random: &mut Random, deep: u32) -> Payload {
                     out.extend(body);
                 }
             }
-            Payload::Ether(random.pick(&[0x8100, 0x8100, 0x88a8, 0x9100]), out)
+            Payload::Ether(random.one(&[0x8100, 0x8100, 0x88a8, 0x9100]), out)
         }
         16 => Payload::Ether(0x8847, mpls(random, deep)),
         17 => {
-            let mut out = vec![0x11, 0, 0, random.pick(&[5, 0x27, 0]), 0, 40];
+            let mut out = vec![0x11, 0, 0, random.one(&[5, 0x27, 0]), 0, 40];
             out.extend(ppp(random, deep));
             Payload::Ether(0x8864, out)
         }
@@ -281,15 +262,15 @@ fn payload(random: &mut Random, deep: u32) -> Payload {
         19 => {
             let kinds =
                 [0x8863, 0x6001, 0x6002, 0x6004, 0x6007, 0x809b, 0x80f3, 0x8137, 0x9000, 0x88cc, 0x888e];
-            Payload::Ether(random.pick(&kinds), bytes(random, 40))
+            Payload::Ether(random.one(&kinds), bytes(random, 40))
         }
         _ => Payload::Llc(llc(random)),
     }
 }
 
 fn ethernet(random: &mut Random, payload: &Payload) -> Vec<u8> {
-    let mut out = random.pick(MACS).to_vec();
-    out.extend(random.pick(MACS));
+    let mut out = random.one(MACS).to_vec();
+    out.extend(random.one(MACS));
     match payload {
         Payload::Ether(kind, body) => {
             out.extend(kind.to_be_bytes());
@@ -305,7 +286,7 @@ fn ethernet(random: &mut Random, payload: &Payload) -> Vec<u8> {
 
 fn frame(random: &mut Random, link: LinkType) -> Vec<u8> {
     let ip = |random: &mut Random| {
-        if random.below(3) > 0 { (2, 0x0800, ipv4(random, 1)) } else { (30, 0x86dd, ipv6(random, 1)) }
+        if random.index(3) > 0 { (2, 0x0800, ipv4(random, 1)) } else { (30, 0x86dd, ipv6(random, 1)) }
     };
     let joined = |parts: &[&[u8]]| parts.concat();
     match link {
@@ -316,8 +297,8 @@ fn frame(random: &mut Random, link: LinkType) -> Vec<u8> {
         LinkType::Raw | LinkType::Ipv4 | LinkType::Ipv6 => ip(random).2,
         LinkType::Null | LinkType::Loop | LinkType::Enc => {
             let (family, _, body) = ip(random);
-            let family: u32 = if family == 30 { random.pick(&[24, 28, 30, 10]) } else { family };
-            let order = random.below(4) == 0;
+            let family: u32 = if family == 30 { random.one(&[24, 28, 30, 10]) } else { family };
+            let order = random.index(4) == 0;
             let big = order ^ (link == LinkType::Loop);
             let header = if big { family.to_be_bytes() } else { family.to_le_bytes() };
             let rest = if link == LinkType::Enc { &[0u8; 8][..] } else { &[] };
@@ -326,14 +307,14 @@ fn frame(random: &mut Random, link: LinkType) -> Vec<u8> {
         LinkType::LinuxSll | LinkType::LinuxSll2 => {
             let (kind, body) = match payload(random, 2) {
                 Payload::Ether(kind, body) => (kind, body),
-                Payload::Llc(body) => (random.pick(&[4, 4, 1]), body),
+                Payload::Llc(body) => (random.one(&[4, 4, 1]), body),
             };
-            let sent = random.pick(&[0u8, 1, 2, 3, 4, 4]);
-            let mac = random.pick(MACS);
+            let sent = random.one(&[0u8, 1, 2, 3, 4, 4]);
+            let mac = random.one(MACS);
             if link == LinkType::LinuxSll {
                 joined(&[&[0, sent, 0, 1, 0, 6], &mac, &[0, 0], &kind.to_be_bytes(), &body])
             } else {
-                let interface = random.pick(&[1u8, 2, 3]);
+                let interface = random.one(&[1u8, 2, 3]);
                 let start = [0, 0, 0, 0, 0, interface, 0, 1, sent, 6];
                 joined(&[&kind.to_be_bytes(), &start, &mac, &[0, 0], &body])
             }
@@ -351,7 +332,7 @@ fn frame(random: &mut Random, link: LinkType) -> Vec<u8> {
         }
         _ => {
             let body = ppp(random, 1);
-            joined(&[&[random.pick(&[0xff, 0, 1]), 3], &body])
+            joined(&[&[random.one(&[0xff, 0, 1]), 3], &body])
         }
     }
 }
@@ -361,7 +342,7 @@ pub fn packets(random: &mut Random, link: LinkType, count: usize) -> Vec<Packet>
     (0..count)
         .map(|_| {
             let mut data = frame(random, link);
-            let length = (data.len() + random.pick(&[0, 0, 4, 1500])) as u32;
+            let length = (data.len() + random.one(&[0, 0, 4, 1500])) as u32;
             damage(random, &mut data);
             Packet { data, length }
         })
@@ -384,13 +365,13 @@ pub fn captured(file: &[u8]) -> Vec<Packet> {
 }
 
 fn damage(random: &mut Random, data: &mut Vec<u8>) {
-    match random.below(8) {
-        0 | 1 => data.truncate(random.below(data.len() + 1)),
+    match random.index(8) {
+        0 | 1 => data.truncate(random.index(data.len() + 1)),
         2 | 3 => {
-            for _ in 0..1 + random.below(4) {
-                let at = random.below(data.len().min(64));
+            for _ in 0..1 + random.index(4) {
+                let at = random.index(data.len().min(64));
                 if let Some(byte) = data.get_mut(at) {
-                    *byte ^= 1 << random.below(8);
+                    *byte ^= 1 << random.index(8);
                 }
             }
         }
@@ -418,19 +399,19 @@ pub fn aimed(random: &mut Random, program: &[SockFilter], like: &[Packet], count
     }
     (0..count)
         .map(|_| {
-            let mut packet = like[random.below(like.len())].clone();
+            let mut packet = like[random.index(like.len())].clone();
             if !pokes.is_empty() {
-                let first = random.below(pokes.len());
-                for &(at, size, k, cond) in pokes[first..].iter().take(1 + random.below(8)) {
-                    if random.below(4) == 0 {
+                let first = random.index(pokes.len());
+                for &(at, size, k, cond) in pokes[first..].iter().take(1 + random.index(8)) {
+                    if random.index(4) == 0 {
                         continue;
                     }
-                    let value = match (cond, random.below(4)) {
-                        (Cond::Gt, _) | (_, 0) => k.wrapping_add(random.below(2) as u32),
-                        (_, 1) if random.below(2) == 0 => k.wrapping_sub(1),
+                    let value = match (cond, random.index(4)) {
+                        (Cond::Gt, _) | (_, 0) => k.wrapping_add(random.index(2) as u32),
+                        (_, 1) if random.index(2) == 0 => k.wrapping_sub(1),
                         _ => k,
                     };
-                    if packet.data.len() < at + size && random.below(2) == 0 {
+                    if packet.data.len() < at + size && random.index(2) == 0 {
                         packet.data.resize(at + size, 0);
                     }
                     if let Some(field) = packet.data.get_mut(at..at + size) {
