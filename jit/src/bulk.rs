@@ -122,6 +122,7 @@ pub(crate) fn look(ops: &[Op], func: &Func, counted: &Counted) -> Option<Bulk> {
                 };
                 stored = Some(Bulk { to, from });
             }
+            Op::Alu { dst, .. } if dst == counted.reg => holds[dst.index()] = Holds::Other,
             Op::Nop => {}
             _ => return None,
         }
@@ -155,7 +156,7 @@ mod tests {
             ops: &ops,
             slots: &slots,
             mode: Mode::Proven,
-            fuel: true,
+            fuel: crate::program::Fuel::Limit,
             opt: OptLevel::Full,
             packet: crate::program::PacketAt::Context,
         };

@@ -21,8 +21,10 @@ pub(crate) struct Counted {
     /// The register, what a turn adds to it, and the operation that does.
     pub reg: Reg,
     pub step: Step,
+    /// At how many bits it is counted and compared.
+    pub width: Width,
     /// What the program compares the register to, when the loop runs as long as it is less, or as it is
-    /// different; both at 64 bits.
+    /// different.
     pub bound: Option<(Bound, Src)>,
     /// Blocks in which the register has been changed in this turn when they end.
     after: Vec<usize>,
@@ -193,8 +195,8 @@ fn look(
             for (number, count) in writes.iter_mut().enumerate() {
                 *count += u32::from(effect(op).1 >> number & 1);
             }
-            if let Some((reg, step)) = step(op) {
-                updates.push((reg, step, at));
+            if let Some((reg, step, width)) = step(op) {
+                updates.push((reg, step, width, at));
             }
         }
     }
@@ -203,45 +205,47 @@ fn look(
         Src::Imm(_) => true,
         Src::Reg(other) => writes.get(other.index()).is_none_or(|&n| n == 0),
     };
-    let bound_of = |reg: Reg, step: Step| {
-        let Op::Jump { cond, width: Width::W64, dst, src, .. } = ops[last as usize] else { return None };
+    let bound_of = |reg: Reg, step: Step, at: Width| {
+        let Op::Jump { cond, width, dst, src, .. } = ops[last as usize] else { return None };
         match (cond, step) {
-            _ if dst != reg || !stays(src) => None,
+            _ if dst != reg || !stays(src) || width != at => None,
             (Cond::Lt, Step::By(1..) | Step::Reg(_)) => Some((Bound::Less, src)),
             (Cond::Ne, Step::By(1 | -1)) => Some((Bound::Different, src)),
             _ => None,
         }
     };
     let mut best: Option<Counted> = None;
-    for (reg, step, update) in updates {
+    for (reg, step, width, update) in updates {
         if writes[reg.index()] != 1 {
             continue;
         }
         let Some(after) = after(ops, func, &body, head, latch, update) else { continue };
-        let bound = bound_of(reg, step);
+        let bound = bound_of(reg, step, width);
         if let Step::Reg(by) = step
             && (bound.is_none() || !stays(Src::Reg(by)))
         {
             continue;
         }
         if best.as_ref().is_none_or(|b| b.bound.is_none() && bound.is_some()) {
-            best = Some(Counted { head, body: body.clone(), latch: last, reg, step, bound, after });
+            best = Some(Counted { head, body: body.clone(), latch: last, reg, step, width, bound, after });
         }
     }
     best
 }
 
 /// A register, and what an operation adds to it, so that turns can be told by shifting or dividing.
-fn step(op: &Op) -> Option<(Reg, Step)> {
-    let (reg, step) = match *op {
-        Op::Alu { op: AluOp::Add, width: Width::W64, dst, src: Src::Imm(imm) } => (dst, imm),
-        Op::Alu { op: AluOp::Sub, width: Width::W64, dst, src: Src::Imm(imm) } => (dst, imm.checked_neg()?),
+fn step(op: &Op) -> Option<(Reg, Step, Width)> {
+    let (reg, step, width) = match *op {
         Op::Alu { op: AluOp::Add, width: Width::W64, dst, src: Src::Reg(by) } if by != dst => {
-            return Some((dst, Step::Reg(by)));
+            return Some((dst, Step::Reg(by), Width::W64));
         }
+        Op::Alu { op: AluOp::Add, width, dst, src: Src::Imm(imm) } => (dst, imm, width),
+        Op::Alu { op: AluOp::Sub, width, dst, src: Src::Imm(imm) } => (dst, imm.checked_neg()?, width),
         _ => return None,
     };
-    (step.unsigned_abs().is_power_of_two() && step.unsigned_abs() <= 1 << 20).then_some((reg, Step::By(step)))
+    let step = if width == Width::W32 { i64::from(step as i32) } else { step };
+    let fits = step.unsigned_abs().is_power_of_two() && step.unsigned_abs() <= 1 << 20;
+    fits.then_some((reg, Step::By(step), width))
 }
 
 /// The blocks at whose end an operation has been executed in each turn; none when it is not executed in

@@ -8,15 +8,23 @@ use oxbpf::isa::insn::{ByteOrder, RawInsn};
 use oxbpf::isa::program::Program;
 use oxbpf::jit::OptLevel;
 use oxbpf::vm::{Engine, Input, Linker, Vouched};
-use std::time::Instant;
+
+/// Time of the thread: compiling takes longer than processors are given at once, so that on a busy
+/// machine every clock on the wall would count others' work.
+fn now() -> f64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the clock writes the time where it is told.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    time.tv_sec as f64 * 1e6 + time.tv_nsec as f64 / 1e3
+}
 
 /// Microseconds that something takes at least.
 fn shortest(rounds: u32, mut work: impl FnMut() -> Result<(), String>) -> Result<f64, String> {
     let mut best = f64::INFINITY;
     for _ in 0..rounds {
-        let start = Instant::now();
+        let start = now();
         work()?;
-        best = best.min(start.elapsed().as_secs_f64() * 1e6);
+        best = best.min(now() - start);
     }
     Ok(best)
 }
@@ -56,9 +64,9 @@ pub fn run(options: &Options) -> Result<(), String> {
             *time = f64::INFINITY;
             for _ in 0..options.rounds.clamp(3, 20) {
                 let instance = link(&program, way.proven, &engine)?;
-                let start = Instant::now();
+                let start = now();
                 instance.compile().map_err(|e| e.to_string())?;
-                *time = time.min(start.elapsed().as_secs_f64() * 1e6);
+                *time = time.min(now() - start);
             }
         }
         let count = program.insns.len();
