@@ -72,7 +72,10 @@ impl Checks {
         };
         let keeps = !func.ops(ops).any(|(at, op)| leaves(at, op));
         for block in &func.blocks {
-            checks.group(ops, block.start, block.end);
+            // Copies are not worth compiling for functions that run through once.
+            if !retreats.is_empty() {
+                checks.group(ops, block.start, block.end);
+            }
             let in_loop = retreats.iter().any(|r| r.to <= block.start && block.end <= r.from + 1);
             if !keeps || !in_loop {
                 continue;

@@ -16,8 +16,10 @@ pub(crate) struct Counted {
     /// Blocks by index in the function: the one all turns begin at, and all of them in order.
     pub head: usize,
     pub body: Vec<usize>,
-    /// The operation that jumps back.
+    /// The operation that jumps back, and the one that says whether it does: the same, or the jump out of
+    /// the loop before it.
     pub latch: u32,
+    pub test: u32,
     /// The register, what a turn adds to it, and the operation that does.
     pub reg: Reg,
     pub step: Step,
@@ -128,7 +130,7 @@ pub(crate) fn counted(
         if body.iter().any(|&b| b != latch && back(b).is_some()) {
             continue;
         }
-        if let Some(counted) = look(ops, func, head, latch, body, inlined) {
+        if let Some(counted) = look(ops, func, &preds, (head, latch), body, inlined) {
             found.push(counted);
         }
     }
@@ -170,8 +172,8 @@ fn body(func: &Func, preds: &[Vec<usize>], head: usize, latch: usize) -> Option<
 fn look(
     ops: &[Op],
     func: &Func,
-    head: usize,
-    latch: usize,
+    preds: &[Vec<usize>],
+    (head, latch): (usize, usize),
     body: Vec<usize>,
     inlined: &dyn Fn(u32) -> bool,
 ) -> Option<Counted> {
@@ -205,8 +207,18 @@ fn look(
         Src::Imm(_) => true,
         Src::Reg(other) => writes.get(other.index()).is_none_or(|&n| n == 0),
     };
+    // A jump back may stand alone behind one that leaves the loop.
+    let before = [last.wrapping_sub(1)].into_iter().find(|&at| {
+        let alone = func.blocks[latch].start == last && matches!(ops[last as usize], Op::Goto { .. });
+        let [pred] = preds[latch][..] else { return false };
+        let leaves = matches!(ops.get(at as usize), Some(Op::Jump { to, .. })
+            if !func.block_at(*to).is_some_and(|b| body.binary_search(&b).is_ok()));
+        alone && func.blocks[pred].end == last && leaves
+    });
+    let test = before.unwrap_or(last);
     let bound_of = |reg: Reg, step: Step, at: Width| {
-        let Op::Jump { cond, width, dst, src, .. } = ops[last as usize] else { return None };
+        let Op::Jump { cond, width, dst, src, .. } = ops[test as usize] else { return None };
+        let cond = if before.is_some() { inverse(cond)? } else { cond };
         match (cond, step) {
             _ if dst != reg || !stays(src) || width != at => None,
             (Cond::Lt, Step::By(1..) | Step::Reg(_)) => Some((Bound::Less, src)),
@@ -227,10 +239,21 @@ fn look(
             continue;
         }
         if best.as_ref().is_none_or(|b| b.bound.is_none() && bound.is_some()) {
-            best = Some(Counted { head, body: body.clone(), latch: last, reg, step, width, bound, after });
+            let test = if bound.is_some() { test } else { last };
+            best =
+                Some(Counted { head, body: body.clone(), latch: last, test, reg, step, width, bound, after });
         }
     }
     best
+}
+
+/// The condition that holds when another does not.
+fn inverse(cond: Cond) -> Option<Cond> {
+    match cond {
+        Cond::Eq => Some(Cond::Ne),
+        Cond::Ge => Some(Cond::Lt),
+        _ => None,
+    }
 }
 
 /// A register, and what an operation adds to it, so that turns can be told by shifting or dividing.

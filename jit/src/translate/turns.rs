@@ -159,8 +159,11 @@ impl Translator<'_, '_> {
             return self.way_in(to);
         }
         let retreats = self.retreats(to);
+        let head = self.frame.func.block_at(to);
+        let counted = self.turns.iter().any(|t| Some(t.counted.head) == head);
         let edge = match self.turning() {
-            _ if retreats && self.paid_at(to).is_some() => return self.block_of(to),
+            // What turns cost is paid elsewhere.
+            _ if retreats && (counted || self.paid_at(to).is_some()) => return self.block_of(to),
             _ if retreats || to <= self.at => Edge::Back(to),
             Some(turn) if !self.frame.func.block_at(to).is_some_and(|b| self.turns[turn].counted.has(b)) => {
                 Edge::Out(turn, to)
@@ -313,12 +316,15 @@ impl Translator<'_, '_> {
             return false;
         }
         let at = self.at;
-        let found = self.turns.iter().position(|t| t.counted.latch == at);
+        let found = self.turns.iter().position(|t| t.counted.test == at);
         let Some(turn) = found.filter(|_| self.frame.caller.is_none()) else { return false };
         let counted = &self.turns[turn].counted;
         let bound_to = counted.bound;
         let bound = self.turns[turn].bound;
-        let head = self.block_of(to);
+        // Where control goes when the loop ends.
+        let out = if counted.test == counted.latch { at + 1 } else { to };
+        let latch = counted.latch;
+        let head = self.frame.blocks[counted.head];
         let slow = self.cold_block();
         let op = self.unit.ops[at as usize];
         match (bound_to, op) {
@@ -332,7 +338,7 @@ impl Translator<'_, '_> {
                 self.b.switch_to_block(stops);
                 let end = self.end(turn, src);
                 let goes_on = self.b.ins().icmp(cc, value, end);
-                let next = self.way(at + 1);
+                let next = self.way(out);
                 self.b.ins().brif(goes_on, slow, &[], next, &[]);
             }
             (None, Op::Jump { cond, width, dst, src, .. }) => {
@@ -354,7 +360,9 @@ impl Translator<'_, '_> {
         let (entry, empty) = (self.turns[turn].entry, self.cold_block());
         self.b.ins().brif(enough, entry, &[], empty, &[]);
         self.b.switch_to_block(empty);
+        self.at = latch;
         self.refuel();
+        self.at = at;
         self.b.ins().jump(entry, &[]);
         true
     }
