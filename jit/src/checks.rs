@@ -84,7 +84,7 @@ impl Checks {
                 let key = match (checks.groups.get(&at), access(&ops[at as usize])) {
                     (Some(g), _) => Key { class: class(g.base), write: g.write, width: g.width },
                     (None, Some((base, _, size, write))) if !checks.covered.contains(&at) => {
-                        Key { class: class(base), write, width: size.bytes() as u32 }
+                        Key { class: class(base), write, width: size.bytes() }
                     }
                     _ => continue,
                 };

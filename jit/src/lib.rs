@@ -19,6 +19,8 @@ mod flow;
 mod inline;
 mod loops;
 mod memory;
+#[cfg(unix)]
+pub mod perf;
 mod placement;
 mod program;
 mod slots;

@@ -2,11 +2,13 @@
 
 use super::events::TraceSink;
 use super::maps::Settings;
+use super::memory::Memory;
 use super::observe::Observer;
-use super::run::Parts;
 use super::task::{Clock, Random, Seeded, SystemClock, Task};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// What becomes of calls to functions that the linker does not have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -52,6 +54,8 @@ pub struct Config {
     pub(crate) opt_level: oxbpf_jit::OptLevel,
     #[cfg(feature = "jit")]
     pub(crate) keep_clif: bool,
+    #[cfg(all(feature = "jit", unix))]
+    pub(crate) profile: Option<Arc<oxbpf_jit::perf::Profile>>,
 }
 
 impl Config {
@@ -82,6 +86,8 @@ impl Config {
             opt_level: oxbpf_jit::OptLevel::default(),
             #[cfg(feature = "jit")]
             keep_clif: false,
+            #[cfg(all(feature = "jit", unix))]
+            profile: None,
         }
     }
 
@@ -115,6 +121,15 @@ impl Config {
     #[must_use]
     pub fn keep_clif(mut self, keep: bool) -> Config {
         self.keep_clif = keep;
+        self
+    }
+
+    /// Tells `perf` of what is compiled from now on: functions by name, in a jitdump with the lines of
+    /// their source.
+    #[cfg(all(feature = "jit", unix))]
+    #[must_use]
+    pub fn profile(mut self, profile: Arc<oxbpf_jit::perf::Profile>) -> Config {
+        self.profile = Some(profile);
         self
     }
 
@@ -203,20 +218,76 @@ pub struct Engine(Arc<Shared>);
 
 struct Shared {
     config: Config,
-    /// Stacks of runs that have ended, for the next.
-    pool: Mutex<Vec<Parts>>,
+    pool: Pool,
     #[cfg(feature = "jit")]
     workshop: super::compiled::Workshop,
 }
 
-/// How many stacks of ended runs are kept.
-const POOL: usize = 16;
+/// Memory of runs that have ended, for the next.
+///
+/// A thread looks first in the place that the address of its stack says, so that threads seldom meet.
+#[derive(Default)]
+struct Pool {
+    places: [Place; PLACES],
+}
+
+/// How much memory of ended runs is kept.
+const PLACES: usize = 16;
+
+/// Room for the memory of one run, on cache lines of its own.
+#[derive(Default)]
+#[repr(align(128))]
+struct Place(AtomicPtr<Memory>);
+
+impl Pool {
+    /// The places, beginning with the thread's own.
+    #[inline]
+    fn places(&self) -> impl Iterator<Item = &AtomicPtr<Memory>> {
+        let here = 0u8;
+        // Stacks of threads lie megabytes apart.
+        let first = (&raw const here).addr() >> 20;
+        (0..PLACES).map(move |n| &self.places[(first + n) % PLACES].0)
+    }
+
+    #[inline]
+    fn take(&self) -> Option<Box<Memory>> {
+        self.places().find_map(|place| {
+            if place.load(Ordering::Relaxed).is_null() {
+                return None;
+            }
+            let memory = place.swap(ptr::null_mut(), Ordering::Acquire);
+            // SAFETY: what is in a place was a box, and belongs to whoever has taken it out.
+            (!memory.is_null()).then(|| unsafe { Box::from_raw(memory) })
+        })
+    }
+
+    #[inline]
+    fn give(&self, memory: Box<Memory>) {
+        let memory = Box::into_raw(memory);
+        let empty = ptr::null_mut();
+        let given = self
+            .places()
+            .any(|place| place.compare_exchange(empty, memory, Ordering::Release, Ordering::Relaxed).is_ok());
+        if !given {
+            // SAFETY: it was a box above, and no place has it.
+            drop(unsafe { Box::from_raw(memory) });
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        while let Some(memory) = self.take() {
+            drop(memory);
+        }
+    }
+}
 
 impl Engine {
     pub fn new(config: Config) -> Engine {
         Engine(Arc::new(Shared {
             config,
-            pool: Mutex::default(),
+            pool: Pool::default(),
             #[cfg(feature = "jit")]
             workshop: super::compiled::Workshop::default(),
         }))
@@ -236,18 +307,16 @@ impl Engine {
         self.0.config.maps.cpus
     }
 
-    /// A stack for a run.
-    pub(crate) fn take_parts(&self) -> Parts {
-        let parts = self.0.pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        parts.unwrap_or_else(Parts::new)
+    /// Memory for a run.
+    #[inline]
+    pub(crate) fn take_memory(&self) -> Box<Memory> {
+        self.0.pool.take().unwrap_or_else(|| Box::new(Memory::new()))
     }
 
-    /// Takes the stack of a run that has ended.
-    pub(crate) fn give_parts(&self, parts: Parts) {
-        let mut pool = self.0.pool.lock().unwrap_or_else(PoisonError::into_inner);
-        if pool.len() < POOL {
-            pool.push(parts);
-        }
+    /// Takes the memory of a run that has ended.
+    #[inline]
+    pub(crate) fn give_memory(&self, memory: Box<Memory>) {
+        self.0.pool.give(memory);
     }
 }
 

@@ -41,6 +41,12 @@ impl<T: 'static> Instance<T> {
         &self.linked.code
     }
 
+    /// What the interpreter runs.
+    #[cfg(test)]
+    pub(crate) fn steps(&self) -> &super::steps::Steps {
+        self.linked.steps()
+    }
+
     /// The maps, in the order of the program's definitions.
     pub fn maps(&self) -> &[Arc<dyn Map>] {
         &self.linked.maps
@@ -99,16 +105,15 @@ impl<T: 'static> Instance<T> {
     /// When the program traps: see [`TrapKind`]. A context of another layout than a proven program
     /// was vouched for is [`TrapKind::Unsupported`].
     pub fn run(&self, data: &mut T, input: Input<'_>) -> Result<Outcome, Trap> {
-        let mut input = input;
-        input.cpu %= self.engine.cpus();
         if !self.linked.accepts(&input) {
             return Err(TrapKind::Unsupported("a context that the proof does not speak of").into());
         }
         #[cfg(feature = "jit")]
         super::compiled::on_run(&self.engine, &self.linked);
-        let parts = self.engine.take_parts();
-        let (result, parts) = Run::new(&self.engine, self.linked.clone(), data, input, parts).finish();
-        self.engine.give_parts(parts);
+        let memory = self.engine.take_memory();
+        let mut run = Run::new(&self.engine, &self.linked, data, input, memory);
+        let result = run.finish();
+        self.engine.give_memory(run.memory);
         result
     }
 

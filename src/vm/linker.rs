@@ -11,6 +11,7 @@ use super::helpers;
 use super::instance::Instance;
 use super::lower::{LinkError, Lowered, Resolve};
 use super::maps::{self, Creation, Map, MapShape};
+use super::quick::Quick;
 use super::run::{Linked, Run};
 use super::trap::Trap;
 use oxbpf_isa::kernel::MapType;
@@ -19,7 +20,7 @@ use std::any::TypeId;
 use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// The form of the machine's own helpers.
 pub(crate) type OwnFn = fn(&mut Run<'_>, [u64; 5]) -> Result<u64, Trap>;
@@ -70,7 +71,6 @@ impl Table {
     }
 
     /// The number of the machine's own helper with this index.
-    #[cfg(feature = "jit")]
     pub fn own(index: usize) -> Option<i32> {
         helpers::ALL.get(index).map(|row| row.0)
     }
@@ -331,6 +331,7 @@ impl<T: 'static> Linker<T> {
         let linked = Arc::new(Linked {
             name: Arc::from(program.name.as_str()),
             code,
+            quick: maps.iter().map(Quick::of).collect(),
             maps,
             table: self.table.clone(),
             proven,
@@ -342,8 +343,11 @@ impl<T: 'static> Linker<T> {
             id: self.next_id,
             state: TypeId::of::<T>(),
             exception_callback,
+            steps: OnceLock::new(),
             #[cfg(feature = "jit")]
             compiled: super::compiled::Slot::default(),
+            #[cfg(all(feature = "jit", unix))]
+            sources: self.engine.config().profile.is_some().then(|| super::compiled::Sources::of(program)),
         });
         #[cfg(feature = "jit")]
         super::compiled::on_link(&self.engine, &linked)?;

@@ -12,7 +12,7 @@
 
 use super::MAX_FRAMES;
 use super::lower::STACK_SIZE;
-use super::run::Run;
+use super::run::{Kept, Run};
 use super::trap::{AccessKind, Near, RegionKind, Trap, TrapKind};
 use std::alloc::Layout;
 use std::ptr;
@@ -47,18 +47,23 @@ const _: () = assert!(
         && MAX_FRAMES == oxbpf_jit::abi::MAX_FRAMES
 );
 
-/// A region that the last accesses fell into. Regions under eight bytes are never kept here, so
-/// one comparison decides for every size.
+/// A region that the last accesses fell into.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Recent {
     start: u64,
-    len: u64,
+    /// For accesses of 1, 2, 4 and 8 bytes, one more than the highest offset that is good; 0 for none.
+    bounds: [u64; 4],
 }
 
 impl Recent {
+    fn new(start: u64, len: u64) -> Recent {
+        let bound = |size: u64| (len + 1).saturating_sub(size);
+        Recent { start, bounds: [bound(1), bound(2), bound(4), bound(8)] }
+    }
+
     #[inline(always)]
-    fn covers(self, addr: u64, size: u64) -> bool {
-        self.len >= size && addr.wrapping_sub(self.start) <= self.len - size
+    fn covers<W: Word>(&self, addr: u64) -> bool {
+        addr.wrapping_sub(self.start) < self.bounds[W::SIZE.trailing_zeros() as usize]
     }
 }
 
@@ -78,8 +83,9 @@ impl Region {
     }
 }
 
-/// Stack and regions of a run.
+/// Stack and regions of a run, and room that is worth keeping for the next.
 pub(crate) struct Memory {
+    pub kept: Kept,
     stack: ptr::NonNull<StackBytes>,
     /// Where the frames begin.
     stack_base: u64,
@@ -90,6 +96,9 @@ pub(crate) struct Memory {
     recent_read: Recent,
     recent_write: Recent,
     regions: Vec<Region>,
+    /// Whether compiled code may have been shown the run.
+    #[cfg(feature = "jit")]
+    shown: bool,
 }
 
 // SAFETY: `stack` is owned like a box; the addresses in regions are given anew for each run.
@@ -116,6 +125,7 @@ impl Memory {
         }
         let frames = std::mem::offset_of!(StackBytes, frames);
         Memory {
+            kept: Kept::default(),
             stack,
             stack_base: (stack.as_ptr().expose_provenance() + frames) as u64,
             live: 0,
@@ -123,6 +133,8 @@ impl Memory {
             recent_read: Recent::default(),
             recent_write: Recent::default(),
             regions: Vec::new(),
+            #[cfg(feature = "jit")]
+            shown: false,
         }
     }
 
@@ -132,10 +144,13 @@ impl Memory {
             self.zero_frame(frame);
         }
         self.used = 0;
-        #[cfg(feature = "jit")]
-        self.show_packet(0, 0);
         self.regions.clear();
         self.forget();
+        #[cfg(feature = "jit")]
+        {
+            self.show_packet(0, 0);
+            self.shown = false;
+        }
         self.enter(0);
     }
 
@@ -189,22 +204,26 @@ impl Memory {
     #[cfg(feature = "jit")]
     pub fn show_packet(&mut self, data: u64, len: u64) {
         // SAFETY: the context is part of the block, and no reference to it is held anywhere.
-        unsafe { ((*self.context()).packet, (*self.context()).packet_len) = (data, len) };
+        unsafe {
+            let context = self.stack.as_ptr().cast::<oxbpf_jit::abi::Context>();
+            ((*context).packet, (*context).packet_len) = (data, len);
+        }
     }
 
     /// Drops what is remembered of recent accesses.
     pub fn forget(&mut self) {
         (self.recent_read, self.recent_write) = (Recent::default(), Recent::default());
         #[cfg(feature = "jit")]
-        // SAFETY: the context is part of the block, and no reference to it is held anywhere.
-        unsafe {
-            (*self.context()).forget();
+        if self.shown {
+            // SAFETY: the context is part of the block, and no reference to it is held anywhere.
+            unsafe { (*self.context()).forget() };
         }
     }
 
     /// What compiled code sees of the run.
     #[cfg(feature = "jit")]
     pub fn context(&mut self) -> *mut oxbpf_jit::abi::Context {
+        self.shown = true;
         self.stack.as_ptr().cast()
     }
 
@@ -226,12 +245,10 @@ impl Memory {
     }
 
     fn remember(&mut self, region: &Region, kind: AccessKind) {
-        if region.len >= 8 {
-            let recent = Recent { start: region.start, len: region.len };
-            match kind.writes() {
-                true => self.recent_write = recent,
-                false => self.recent_read = recent,
-            }
+        let recent = Recent::new(region.start, region.len);
+        match kind.writes() {
+            true => self.recent_write = recent,
+            false => self.recent_read = recent,
         }
     }
 }
@@ -240,9 +257,9 @@ impl Memory {
 pub(crate) trait Access {
     const PROVEN: bool;
 
-    /// Whether a read of so many bytes is known to be good without looking further.
-    fn may_read(memory: &Memory, addr: u64, size: u64) -> bool;
-    fn may_write(memory: &Memory, addr: u64, size: u64) -> bool;
+    /// Whether a read of a word is known to be good without looking further.
+    fn may_read<W: Word>(memory: &Memory, addr: u64) -> bool;
+    fn may_write<W: Word>(memory: &Memory, addr: u64) -> bool;
 }
 
 /// Every access is looked up.
@@ -252,13 +269,13 @@ impl Access for Checked {
     const PROVEN: bool = false;
 
     #[inline(always)]
-    fn may_read(memory: &Memory, addr: u64, size: u64) -> bool {
-        memory.recent_read.covers(addr, size) || memory.in_stack(addr, size)
+    fn may_read<W: Word>(memory: &Memory, addr: u64) -> bool {
+        memory.recent_read.covers::<W>(addr) || memory.in_stack(addr, W::SIZE)
     }
 
     #[inline(always)]
-    fn may_write(memory: &Memory, addr: u64, size: u64) -> bool {
-        memory.recent_write.covers(addr, size) || memory.in_stack(addr, size)
+    fn may_write<W: Word>(memory: &Memory, addr: u64) -> bool {
+        memory.recent_write.covers::<W>(addr) || memory.in_stack(addr, W::SIZE)
     }
 }
 
@@ -269,12 +286,12 @@ impl Access for Proven {
     const PROVEN: bool = true;
 
     #[inline(always)]
-    fn may_read(_: &Memory, _: u64, _: u64) -> bool {
+    fn may_read<W: Word>(_: &Memory, _: u64) -> bool {
         true
     }
 
     #[inline(always)]
-    fn may_write(_: &Memory, _: u64, _: u64) -> bool {
+    fn may_write<W: Word>(_: &Memory, _: u64) -> bool {
         true
     }
 }
@@ -344,35 +361,18 @@ pub(crate) unsafe fn write<W: Word>(addr: u64, value: u64) {
 }
 
 impl Run<'_> {
-    #[inline(always)]
-    pub(crate) fn load<A: Access, W: Word>(&mut self, addr: u64) -> Result<u64, Trap> {
-        if A::may_read(&self.memory, addr, W::SIZE) {
-            // SAFETY: in proven mode by the proof that the engine was given; in checked mode the
-            // access was found inside a region.
-            return Ok(unsafe { read::<W>(addr) });
-        }
-        self.load_elsewhere(addr, W::SIZE)
-    }
-
-    #[inline(always)]
-    pub(crate) fn store<A: Access, W: Word>(&mut self, addr: u64, value: u64) -> Result<(), Trap> {
-        if !A::may_write(&self.memory, addr, W::SIZE) {
-            self.look_up(addr, W::SIZE, AccessKind::Store)?;
-        }
-        // SAFETY: as for loads.
-        unsafe { write::<W>(addr, value) };
-        Ok(())
-    }
-
     /// Holds an atomic access: it must be aligned, besides.
     #[inline]
     pub(crate) fn hold_atomic<A: Access>(&mut self, addr: u64, size: u64, write: bool) -> Result<(), Trap> {
         if addr & (size - 1) != 0 {
             return Err(TrapKind::Unaligned { addr, size }.into());
         }
-        let good = match write {
-            true => A::may_write(&self.memory, addr, size),
-            false => A::may_read(&self.memory, addr, size),
+        let memory = &self.memory;
+        let good = match (write, size) {
+            (true, 4) => A::may_write::<u32>(memory, addr),
+            (true, 8) => A::may_write::<u64>(memory, addr),
+            (false, 8) => A::may_read::<u64>(memory, addr),
+            _ => A::PROVEN,
         };
         if !good {
             self.look_up(addr, size, if write { AccessKind::Atomic } else { AccessKind::Load })?;
@@ -382,7 +382,7 @@ impl Run<'_> {
 
     #[cold]
     #[inline(never)]
-    fn load_elsewhere(&mut self, addr: u64, size: u64) -> Result<u64, Trap> {
+    pub(crate) fn load_elsewhere(&mut self, addr: u64, size: u64) -> Result<u64, Trap> {
         if let Some(value) = self.wide_field(addr, size) {
             return Ok(value);
         }
@@ -478,10 +478,12 @@ mod tests {
 
     #[test]
     fn a_recent_region_covers_what_it_holds() {
-        let r = Recent { start: 100, len: 16 };
-        assert!(r.covers(100, 8) && r.covers(108, 8) && r.covers(115, 1));
-        assert!(!r.covers(109, 8) && !r.covers(99, 1) && !r.covers(u64::MAX, 8) && !r.covers(116, 1));
-        assert!(!Recent::default().covers(0, 1));
+        let r = Recent::new(100, 16);
+        assert!(r.covers::<u64>(100) && r.covers::<u64>(108) && r.covers::<u8>(115));
+        assert!(!r.covers::<u64>(109) && !r.covers::<u8>(99) && !r.covers::<u64>(u64::MAX));
+        assert!(!r.covers::<u8>(116) && !Recent::default().covers::<u8>(0));
+        let small = Recent::new(100, 3);
+        assert!(small.covers::<u16>(101) && !small.covers::<u16>(102) && !small.covers::<u32>(100));
     }
 
     #[test]

@@ -54,8 +54,10 @@ mod observe;
 mod op;
 #[cfg(feature = "verifier")]
 mod proven;
+mod quick;
 mod run;
 mod special;
+mod steps;
 mod task;
 #[cfg(test)]
 mod tests;

@@ -41,7 +41,6 @@ macro_rules! for_each_form {
         }
     };
 }
-pub(crate) use for_each_form;
 
 macro_rules! define_codes {
     (alu { $($alu:ident: $a64r:ident, $a64i:ident, $a32r:ident, $a32i:ident;)+ }
@@ -94,7 +93,6 @@ macro_rules! define_codes {
         }
 
         /// The operation, width and kind of second operand of a code.
-        #[cfg(feature = "jit")]
         pub(crate) fn form(code: Code) -> Form {
             match code {
                 $(Code::$a64r => Form::Alu(AluOp::$alu, Width::W64, true),
@@ -123,7 +121,6 @@ macro_rules! define_codes {
 for_each_form!(define_codes);
 
 /// What a code is one form of; the reverse of [`alu_code`] and [`jump_code`].
-#[cfg(feature = "jit")]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Form {
     Alu(AluOp, Width, bool),

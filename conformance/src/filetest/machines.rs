@@ -62,14 +62,16 @@ impl Engine for Machine {
 }
 
 /// What a case is run on.
-enum Given {
+#[derive(Clone, Debug)]
+pub enum Given {
     Nothing,
     Memory(Vec<u8>),
     Packet(Vec<u8>),
 }
 
 impl Given {
-    fn parse(text: &str) -> Option<Given> {
+    /// Reads what stands before the arrow: `mem=` or `pkt=` and bytes, or nothing.
+    pub fn parse(text: &str) -> Option<Given> {
         if text.is_empty() {
             return Some(Given::Nothing);
         }

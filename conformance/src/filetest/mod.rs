@@ -35,6 +35,7 @@ mod parse;
 mod write;
 
 pub use engines::{Engine, engines};
+pub use machines::Given;
 pub use parse::{Case, FileTest, ParseError, Setting};
 pub use write::case_text;
 

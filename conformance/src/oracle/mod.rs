@@ -14,6 +14,7 @@ use oxbpf::isa::program::Program;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Duration;
 use sys::{Attr, Cmd, number};
 
 /// The kernel, ready to be asked.
@@ -214,6 +215,17 @@ fn with_descriptors(program: &Program, maps: &[OwnedFd]) -> Vec<RawInsn> {
 }
 
 impl LoadedProgram {
+    /// Runs the program so many times on a packet, and gives how long one run took on average.
+    ///
+    /// # Errors
+    /// What the kernel returns.
+    pub fn time(&self, data: &[u8], repeat: u32) -> io::Result<Duration> {
+        let mut attr = Attr::new();
+        attr.u32(0, number(&self.fd)).u32(8, data.len() as u32).bytes(16, data).u32(32, repeat);
+        attr.call(Cmd::ProgTestRun)?;
+        Ok(Duration::from_nanos(u64::from(attr.get_u32(36))))
+    }
+
     /// Runs the program once on a packet or context (BPF_PROG_TEST_RUN).
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use super::Translator;
 use crate::program::Src;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
-use cranelift_codegen::ir::{InstBuilder, Value};
+use cranelift_codegen::ir::{InstBuilder, Opcode, Value, ValueDef};
 use oxbpf_isa::insn::{Cond, Reg, Width};
 
 impl Translator<'_, '_> {
@@ -42,10 +42,35 @@ impl Translator<'_, '_> {
             Width::W64 => (self.get(dst), self.src64(src)),
             Width::W32 => (self.low(dst), self.src32(src)),
         };
+        let (a, b) = self.unswapped(cond, a, src).unwrap_or((a, b));
         match condition(cond) {
             Some(cc) => self.b.ins().icmp(cc, a, b),
             None => self.b.ins().band(a, b),
         }
+    }
+
+    /// Bytes that were swapped just now and are held against a constant need not be: the constant can
+    /// be swapped instead. Gives both sides of the comparison in the bytes' own order.
+    fn unswapped(&mut self, cond: Cond, a: Value, src: Src) -> Option<(Value, Value)> {
+        let (Cond::Eq | Cond::Ne | Cond::Set, Src::Imm(imm)) = (cond, src) else { return None };
+        let argument = |of: Value, wanted: Opcode| {
+            let dfg = &self.b.func.dfg;
+            match dfg.value_def(dfg.resolve_aliases(of)) {
+                ValueDef::Result(inst, 0) if dfg.insts[inst].opcode() == wanted => {
+                    Some(dfg.inst_args(inst)[0])
+                }
+                _ => None,
+            }
+        };
+        // What was widened is as it was.
+        let narrow = argument(a, Opcode::Uextend).unwrap_or(a);
+        let bytes = argument(narrow, Opcode::Bswap)?;
+        let ty = self.b.func.dfg.value_type(bytes);
+        let bits = ty.bits();
+        let swapped = imm.swap_bytes() as u64 >> (64 - bits);
+        // A constant with more bits never equals what has fewer.
+        let fits = bits == 64 || imm as u64 >> bits == 0;
+        fits.then(|| (bytes, self.b.ins().iconst(ty, swapped as i64)))
     }
 
     pub(super) fn jump(&mut self, cond: Cond, width: Width, dst: Reg, src: Src, to: u32) {

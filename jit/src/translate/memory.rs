@@ -24,7 +24,7 @@ pub(super) fn flags() -> MemFlagsData {
 }
 
 fn key(base: Reg, size: Size, write: bool) -> Key {
-    Key { class: class(base), write, width: size.bytes() as u32 }
+    Key { class: class(base), write, width: size.bytes() }
 }
 
 /// Where the context keeps a region.

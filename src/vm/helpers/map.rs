@@ -26,9 +26,16 @@ fn address(value: Option<NonNull<u8>>) -> u64 {
 }
 
 /// `bpf_map_lookup_elem(map, key)`.
-pub(super) fn lookup(run: &mut Run<'_>, [map, key, ..]: [u64; 5]) -> Ret {
-    let map = run.map(map)?;
+pub(in crate::vm) fn lookup(run: &mut Run<'_>, [map, key, ..]: [u64; 5]) -> Ret {
     let cpu = run.cpu();
+    let quick = run.prog().quick(map);
+    if let Some(size) = quick.key_size() {
+        run.hold(key, size, AccessKind::HelperRead)?;
+        // SAFETY: the running program keeps its maps; in checked mode the key was held, in proven mode the
+        // proof says so.
+        return Ok(unsafe { quick.lookup(key, cpu) });
+    }
+    let map = run.map(map)?;
     let key = run.bytes(key, map.head().shape().key_size as u64, 0)?;
     if map.head().shape().holds_handles() {
         return Ok(match inner_map(&*map, key) {

@@ -274,7 +274,7 @@ impl Slab {
     }
 
     /// Whether the element has this key of `key_size` bytes.
-    #[inline]
+    #[inline(always)]
     pub fn key_is(&self, elem: Elem, key: &[u8]) -> bool {
         let base = self.key_base(elem);
         let mut chunks = key.chunks_exact(8);

@@ -44,6 +44,7 @@ on_engine!(compiled, Config::new().strategy(Strategy::Compile));
 #[cfg(feature = "jit")]
 on_engine!(compiled_fast, Config::new().strategy(Strategy::Compile).opt_level(oxbpf_jit::OptLevel::Fast));
 
+mod fused;
 #[cfg(feature = "verifier")]
 mod proven;
 mod random;

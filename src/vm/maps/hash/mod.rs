@@ -113,6 +113,19 @@ impl HashMap {
         self.table.find(&self.slab, hash(key, self.seed), key)
     }
 
+    /// As [`Map::lookup`] for a key of `N` bytes, which is the size of the map's keys.
+    pub(in crate::vm) fn lookup_word<const N: usize>(&self, key: [u8; N], cpu: u32) -> Option<NonNull<u8>> {
+        debug_assert_eq!(N, self.head.shape().key_size as usize);
+        if cpu >= self.head.cpus() {
+            return None;
+        }
+        let elem = self.table.find(&self.slab, hash(&key, self.seed), &key)?;
+        if let Some(lru) = &self.lru {
+            lru.touch(elem);
+        }
+        Some(self.slab.value(elem, cpu))
+    }
+
     fn checked_hash(&self, key: &[u8]) -> Result<u32, Errno> {
         let fits = key.len() == self.head.shape().key_size as usize;
         fits.then(|| hash(key, self.seed)).ok_or(Errno::Inval)

@@ -51,7 +51,7 @@ impl Table {
     }
 
     /// The element with this key.
-    #[inline]
+    #[inline(always)]
     pub fn find(&self, slab: &Slab, hash: u32, key: &[u8]) -> Option<Elem> {
         let bucket = self.bucket(hash);
         for _ in 0..WALKS {
@@ -159,7 +159,7 @@ impl Drop for LockedBucket<'_> {
 }
 
 /// The hash of a key: two multiplications folded together for each word, seeded per map.
-#[inline]
+#[inline(always)]
 pub(in crate::vm::maps) fn hash(key: &[u8], seed: u64) -> u32 {
     const K0: u64 = 0x9e37_79b9_7f4a_7c15;
     const K1: u64 = 0xd6e8_feb8_6659_fd93;

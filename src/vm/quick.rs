@@ -1,0 +1,109 @@
+//! Lookups in the maps that programs look up most, without going through [`Map`](super::maps::Map).
+//!
+//! What is looked up, and what is given, is what the maps themselves would do; here it is only known
+//! beforehand where arrays lie, and which size the keys of hashes have.
+
+use super::maps::{HashMap, Map, MapKind};
+use super::memory::read;
+use super::run::Linked;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+/// How a map is looked up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Quick {
+    /// An array: where it lies, bytes from one value to the next, values, bytes from one CPU's values to
+    /// those of the next, CPUs.
+    Array { base: u64, stride: u32, count: u32, apart: u64, cpus: u32 },
+    /// A hash with keys of four bytes.
+    Hash4(NonNull<HashMap>),
+    /// A hash with keys of eight bytes.
+    Hash8(NonNull<HashMap>),
+    /// Any other.
+    Other,
+}
+
+// SAFETY: the addresses are of maps, which any thread may use.
+unsafe impl Send for Quick {}
+// SAFETY: as above.
+unsafe impl Sync for Quick {}
+
+impl Quick {
+    /// How this map is looked up, as long as it lives.
+    pub fn of(map: &Arc<dyn Map>) -> Quick {
+        let address = |at: NonNull<u8>| at.as_ptr().expose_provenance() as u64;
+        let cpus = map.head().cpus();
+        match map.kind() {
+            MapKind::Array(array) => {
+                let Ok(stride) = u32::try_from(array.stride()) else { return Quick::Other };
+                let count = map.head().shape().max_entries;
+                Quick::Array { base: address(array.base()), stride, count, apart: 0, cpus }
+            }
+            MapKind::PercpuArray(array) => {
+                let (Ok(stride), Some(base)) = (u32::try_from(array.stride()), array.base(0)) else {
+                    return Quick::Other;
+                };
+                let base = address(base);
+                let apart = array.base(1).map_or(0, |next| address(next) - base);
+                Quick::Array { base, stride, count: map.head().shape().max_entries, apart, cpus }
+            }
+            MapKind::Hash(hash) => match map.head().shape().key_size {
+                4 => Quick::Hash4(NonNull::from(hash)),
+                8 => Quick::Hash8(NonNull::from(hash)),
+                _ => Quick::Other,
+            },
+            _ => Quick::Other,
+        }
+    }
+
+    /// Bytes of the key, where the map can be looked up here.
+    #[inline(always)]
+    pub fn key_size(self) -> Option<u64> {
+        match self {
+            Quick::Array { .. } | Quick::Hash4(_) => Some(4),
+            Quick::Hash8(_) => Some(8),
+            Quick::Other => None,
+        }
+    }
+
+    /// The address of the value of the key at an address, or 0.
+    ///
+    /// # Safety
+    /// The map is alive, and the bytes of a key at the address may be read.
+    #[inline(always)]
+    pub unsafe fn lookup(self, key: u64, cpu: u32) -> u64 {
+        // SAFETY: by the contract.
+        unsafe {
+            match self {
+                Quick::Array { base, stride, count, apart, cpus } => {
+                    let index = read::<u32>(key);
+                    if index < count as u64 && cpu < cpus {
+                        base + cpu as u64 * apart + index * stride as u64
+                    } else {
+                        0
+                    }
+                }
+                Quick::Hash4(map) => {
+                    found(map.as_ref().lookup_word((read::<u32>(key) as u32).to_ne_bytes(), cpu))
+                }
+                Quick::Hash8(map) => found(map.as_ref().lookup_word(read::<u64>(key).to_ne_bytes(), cpu)),
+                Quick::Other => 0,
+            }
+        }
+    }
+}
+
+/// An address for the program, or null.
+#[inline(always)]
+fn found(value: Option<NonNull<u8>>) -> u64 {
+    value.map_or(0, |at| at.as_ptr().expose_provenance() as u64)
+}
+
+impl Linked {
+    /// How the program's map with this handle is looked up.
+    #[inline(always)]
+    pub fn quick(&self, handle: u64) -> Quick {
+        let index = Linked::map_number(handle);
+        self.quick.get(index).copied().unwrap_or(Quick::Other)
+    }
+}
