@@ -312,3 +312,94 @@ fn after(
     }
     after.contains(&latch).then_some(after)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::Flow;
+    use crate::program::{Fuel, Mode, OptLevel, PacketAt, Unit};
+
+    fn look_at(ops: &[Op]) -> (Vec<Retreat>, Vec<Counted>) {
+        let slots: Vec<u32> = (0..ops.len() as u32).collect();
+        let unit = Unit {
+            name: "",
+            ops,
+            slots: &slots,
+            mode: Mode::Proven,
+            fuel: Fuel::Limit,
+            opt: OptLevel::Full,
+            packet: PacketAt::Context,
+        };
+        let flow = Flow::of(&unit).unwrap();
+        let back = retreats(ops, &flow.funcs[0]);
+        let loops = counted(ops, &flow.funcs[0], &back, &|_| false);
+        (back, loops)
+    }
+
+    fn add(width: Width, dst: Reg, src: Src) -> Op {
+        Op::Alu { op: AluOp::Add, width, dst, src }
+    }
+
+    fn jump(cond: Cond, dst: Reg, src: Src, to: u32) -> Op {
+        Op::Jump { cond, width: Width::W64, dst, src, to }
+    }
+
+    const R2: Src = Src::Reg(Reg::R2);
+
+    #[test]
+    fn loops_that_a_register_tells_the_turns_of() {
+        let up = add(Width::W64, Reg::R3, Src::Imm(1));
+        let (back, loops) = look_at(&[Op::Nop, up, jump(Cond::Lt, Reg::R3, R2, 1), Op::Exit]);
+        assert_eq!(back, [Retreat { from: 2, to: 1 }]);
+        assert_eq!((loops[0].reg, loops[0].step), (Reg::R3, Step::By(1)));
+        assert_eq!(loops[0].bound, Some((Bound::Less, R2)));
+        // Compilers leave by a jump out in front of the jump back.
+        let out = jump(Cond::Eq, Reg::R3, Src::Imm(9), 4);
+        let (_, loops) = look_at(&[Op::Nop, up, out, Op::Goto { to: 1 }, Op::Exit]);
+        assert_eq!((loops[0].test, loops[0].latch), (2, 3));
+        assert_eq!(loops[0].bound, Some((Bound::Different, Src::Imm(9))));
+        // A step from a register is good only towards a bound.
+        let by = add(Width::W64, Reg::R3, Src::Reg(Reg::R4));
+        let (_, loops) = look_at(&[Op::Nop, by, jump(Cond::Lt, Reg::R3, R2, 1), Op::Exit]);
+        assert_eq!(loops[0].step, Step::Reg(Reg::R4));
+        let (_, loops) = look_at(&[Op::Nop, by, jump(Cond::Ne, Reg::R3, R2, 1), Op::Exit]);
+        assert!(loops.is_empty());
+    }
+
+    #[test]
+    fn loops_that_no_register_tells_the_turns_of() {
+        let up = add(Width::W64, Reg::R3, Src::Imm(1));
+        let less = jump(Cond::Lt, Reg::R3, R2, 1);
+        // Twice a turn, or not in every turn, or something that calls.
+        let maybe = jump(Cond::Eq, Reg::R5, Src::Imm(0), 3);
+        let call = Op::CallHelper { index: 0, args: 0 };
+        for ops in [
+            vec![Op::Nop, up, up, less, Op::Exit],
+            vec![Op::Nop, maybe, up, less, Op::Exit],
+            vec![Op::Nop, call, up, less, Op::Exit],
+        ] {
+            assert_eq!(look_at(&ops).1, [], "{ops:?}");
+        }
+        // The bound changes: the register still tells the turns, but is no bound.
+        let moves = add(Width::W64, Reg::R2, Src::Imm(3));
+        let (_, loops) = look_at(&[Op::Nop, moves, up, less, Op::Exit]);
+        assert_eq!((loops[0].reg, loops[0].bound), (Reg::R3, None));
+        // At 32 bits compared at 64.
+        let half = add(Width::W32, Reg::R3, Src::Imm(1));
+        let (_, loops) = look_at(&[Op::Nop, half, less, Op::Exit]);
+        assert_eq!(loops[0].bound, None);
+    }
+
+    #[test]
+    fn a_jump_backwards_is_no_way_back_by_itself() {
+        // 0: goto 3; 1: exit; 2: nop (from 3); 3: if … goto 1; 4: goto 2, which leads to 3 again.
+        let ops = [
+            Op::Goto { to: 3 },
+            Op::Exit,
+            Op::Nop,
+            jump(Cond::Eq, Reg::R1, Src::Imm(0), 1),
+            Op::Goto { to: 2 },
+        ];
+        assert_eq!(look_at(&ops).0, [Retreat { from: 2, to: 3 }]);
+    }
+}
