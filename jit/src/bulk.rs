@@ -77,7 +77,12 @@ impl Holds {
 
 /// What a counted loop copies or fills, if it does nothing else.
 pub(crate) fn look(ops: &[Op], func: &Func, counted: &Counted) -> Option<Bulk> {
-    let [block] = *counted.body else { return None };
+    // The jump back may have a block of its own.
+    let block = match *counted.body {
+        [block] => block,
+        [block, _] if counted.test != counted.latch => block,
+        _ => return None,
+    };
     if counted.step != Step::By(1) || counted.bound.is_none() {
         return None;
     }
@@ -122,6 +127,10 @@ pub(crate) fn look(ops: &[Op], func: &Func, counted: &Counted) -> Option<Bulk> {
                 };
                 stored = Some(Bulk { to, from });
             }
+            Op::Const { dst, value, .. } => {
+                holds[dst.index()] = Holds::Sum { counted: false, regs: [None; 2], off: value as i64 };
+            }
+            Op::Alu { dst, .. } if dst == counted.reg => holds[dst.index()] = Holds::Other,
             Op::Nop => {}
             _ => return None,
         }
@@ -155,7 +164,7 @@ mod tests {
             ops: &ops,
             slots: &slots,
             mode: Mode::Proven,
-            fuel: true,
+            fuel: crate::program::Fuel::Limit,
             opt: OptLevel::Full,
             packet: crate::program::PacketAt::Context,
         };

@@ -72,7 +72,10 @@ impl Checks {
         };
         let keeps = !func.ops(ops).any(|(at, op)| leaves(at, op));
         for block in &func.blocks {
-            checks.group(ops, block.start, block.end);
+            // Copies are not worth compiling for functions that run through once.
+            if !retreats.is_empty() {
+                checks.group(ops, block.start, block.end);
+            }
             let in_loop = retreats.iter().any(|r| r.to <= block.start && block.end <= r.from + 1);
             if !keeps || !in_loop {
                 continue;
@@ -137,5 +140,60 @@ impl Checks {
                 self.groups.insert(here, group);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::Flow;
+    use crate::program::{Fuel, Mode, OptLevel, PacketAt, Src, Unit};
+    use oxbpf_isa::insn::{Cond, Width};
+
+    fn plan(body: &[Op]) -> Checks {
+        let mut ops = body.to_vec();
+        let src = Src::Imm(0);
+        ops.push(Op::Jump { cond: Cond::Ne, width: Width::W64, dst: Reg::R9, src, to: 0 });
+        ops.push(Op::Exit);
+        let slots: Vec<u32> = (0..ops.len() as u32).collect();
+        let unit = Unit {
+            name: "",
+            ops: &ops,
+            slots: &slots,
+            mode: Mode::Checked,
+            fuel: Fuel::Limit,
+            opt: OptLevel::Full,
+            packet: PacketAt::Context,
+        };
+        let flow = Flow::of(&unit).unwrap();
+        let back = crate::loops::retreats(&ops, &flow.funcs[0]);
+        Checks::plan(&ops, &flow.funcs[0], &back, &|_| true)
+    }
+
+    fn load(dst: Reg, base: Reg, off: i32) -> Op {
+        Op::Load { size: Size::B, signed: false, dst, base, off }
+    }
+
+    #[test]
+    fn accesses_relative_to_one_value_are_one_group() {
+        let checks =
+            plan(&[load(Reg::R3, Reg::R1, 4), load(Reg::R4, Reg::R1, -2), load(Reg::R5, Reg::R2, 0)]);
+        let group = Group { base: Reg::R1, write: false, low: -2, width: 7 };
+        assert_eq!(checks.groups, BTreeMap::from([(0, group)]));
+        assert_eq!([0, 1, 2].map(|at| checks.is_covered(at)), [true, true, false]);
+        let kept: Vec<(usize, u32)> = checks.kept.iter().map(|k| (k.class, k.width)).collect();
+        assert_eq!(kept, [(1, 7), (2, 1)]);
+    }
+
+    #[test]
+    fn a_group_ends_where_its_base_changes_or_regions_may_end() {
+        let call = Op::CallHelper { index: 0, args: 0 };
+        assert!(plan(&[load(Reg::R1, Reg::R1, 0), load(Reg::R3, Reg::R1, 1)]).groups.is_empty());
+        let checks = plan(&[load(Reg::R3, Reg::R1, 0), call, load(Reg::R4, Reg::R1, 1)]);
+        assert!(checks.groups.is_empty() && checks.kept.is_empty());
+        assert!(plan(&[load(Reg::R3, Reg::R1, 0), load(Reg::R4, Reg::R1, 5000)]).groups.is_empty());
+        // A store is held against regions that may be written.
+        let store = Op::Store { size: Size::B, base: Reg::R1, off: 1, src: Src::Imm(0) };
+        assert!(plan(&[load(Reg::R3, Reg::R1, 0), store]).groups.is_empty());
     }
 }

@@ -289,7 +289,7 @@ mod tests {
             ops,
             slots: &slots,
             mode: Mode::Checked,
-            fuel: true,
+            fuel: crate::program::Fuel::Limit,
             opt: OptLevel::Full,
             packet: PacketAt::Context,
         };

@@ -16,13 +16,17 @@ pub(crate) struct Counted {
     /// Blocks by index in the function: the one all turns begin at, and all of them in order.
     pub head: usize,
     pub body: Vec<usize>,
-    /// The operation that jumps back.
+    /// The operation that jumps back, and the one that says whether it does: the same, or the jump out of
+    /// the loop before it.
     pub latch: u32,
+    pub test: u32,
     /// The register, what a turn adds to it, and the operation that does.
     pub reg: Reg,
     pub step: Step,
+    /// At how many bits it is counted and compared.
+    pub width: Width,
     /// What the program compares the register to, when the loop runs as long as it is less, or as it is
-    /// different; both at 64 bits.
+    /// different.
     pub bound: Option<(Bound, Src)>,
     /// Blocks in which the register has been changed in this turn when they end.
     after: Vec<usize>,
@@ -126,7 +130,7 @@ pub(crate) fn counted(
         if body.iter().any(|&b| b != latch && back(b).is_some()) {
             continue;
         }
-        if let Some(counted) = look(ops, func, head, latch, body, inlined) {
+        if let Some(counted) = look(ops, func, &preds, (head, latch), body, inlined) {
             found.push(counted);
         }
     }
@@ -168,8 +172,8 @@ fn body(func: &Func, preds: &[Vec<usize>], head: usize, latch: usize) -> Option<
 fn look(
     ops: &[Op],
     func: &Func,
-    head: usize,
-    latch: usize,
+    preds: &[Vec<usize>],
+    (head, latch): (usize, usize),
     body: Vec<usize>,
     inlined: &dyn Fn(u32) -> bool,
 ) -> Option<Counted> {
@@ -193,8 +197,8 @@ fn look(
             for (number, count) in writes.iter_mut().enumerate() {
                 *count += u32::from(effect(op).1 >> number & 1);
             }
-            if let Some((reg, step)) = step(op) {
-                updates.push((reg, step, at));
+            if let Some((reg, step, width)) = step(op) {
+                updates.push((reg, step, width, at));
             }
         }
     }
@@ -203,45 +207,68 @@ fn look(
         Src::Imm(_) => true,
         Src::Reg(other) => writes.get(other.index()).is_none_or(|&n| n == 0),
     };
-    let bound_of = |reg: Reg, step: Step| {
-        let Op::Jump { cond, width: Width::W64, dst, src, .. } = ops[last as usize] else { return None };
+    // A jump back may stand alone behind one that leaves the loop.
+    let before = [last.wrapping_sub(1)].into_iter().find(|&at| {
+        let alone = func.blocks[latch].start == last && matches!(ops[last as usize], Op::Goto { .. });
+        let [pred] = preds[latch][..] else { return false };
+        let leaves = matches!(ops.get(at as usize), Some(Op::Jump { to, .. })
+            if !func.block_at(*to).is_some_and(|b| body.binary_search(&b).is_ok()));
+        alone && func.blocks[pred].end == last && leaves
+    });
+    let test = before.unwrap_or(last);
+    let bound_of = |reg: Reg, step: Step, at: Width| {
+        let Op::Jump { cond, width, dst, src, .. } = ops[test as usize] else { return None };
+        let cond = if before.is_some() { inverse(cond)? } else { cond };
         match (cond, step) {
-            _ if dst != reg || !stays(src) => None,
+            _ if dst != reg || !stays(src) || width != at => None,
             (Cond::Lt, Step::By(1..) | Step::Reg(_)) => Some((Bound::Less, src)),
             (Cond::Ne, Step::By(1 | -1)) => Some((Bound::Different, src)),
             _ => None,
         }
     };
     let mut best: Option<Counted> = None;
-    for (reg, step, update) in updates {
+    for (reg, step, width, update) in updates {
         if writes[reg.index()] != 1 {
             continue;
         }
         let Some(after) = after(ops, func, &body, head, latch, update) else { continue };
-        let bound = bound_of(reg, step);
+        let bound = bound_of(reg, step, width);
         if let Step::Reg(by) = step
             && (bound.is_none() || !stays(Src::Reg(by)))
         {
             continue;
         }
         if best.as_ref().is_none_or(|b| b.bound.is_none() && bound.is_some()) {
-            best = Some(Counted { head, body: body.clone(), latch: last, reg, step, bound, after });
+            let test = if bound.is_some() { test } else { last };
+            best =
+                Some(Counted { head, body: body.clone(), latch: last, test, reg, step, width, bound, after });
         }
     }
     best
 }
 
+/// The condition that holds when another does not.
+fn inverse(cond: Cond) -> Option<Cond> {
+    match cond {
+        Cond::Eq => Some(Cond::Ne),
+        Cond::Ge => Some(Cond::Lt),
+        _ => None,
+    }
+}
+
 /// A register, and what an operation adds to it, so that turns can be told by shifting or dividing.
-fn step(op: &Op) -> Option<(Reg, Step)> {
-    let (reg, step) = match *op {
-        Op::Alu { op: AluOp::Add, width: Width::W64, dst, src: Src::Imm(imm) } => (dst, imm),
-        Op::Alu { op: AluOp::Sub, width: Width::W64, dst, src: Src::Imm(imm) } => (dst, imm.checked_neg()?),
+fn step(op: &Op) -> Option<(Reg, Step, Width)> {
+    let (reg, step, width) = match *op {
         Op::Alu { op: AluOp::Add, width: Width::W64, dst, src: Src::Reg(by) } if by != dst => {
-            return Some((dst, Step::Reg(by)));
+            return Some((dst, Step::Reg(by), Width::W64));
         }
+        Op::Alu { op: AluOp::Add, width, dst, src: Src::Imm(imm) } => (dst, imm, width),
+        Op::Alu { op: AluOp::Sub, width, dst, src: Src::Imm(imm) } => (dst, imm.checked_neg()?, width),
         _ => return None,
     };
-    (step.unsigned_abs().is_power_of_two() && step.unsigned_abs() <= 1 << 20).then_some((reg, Step::By(step)))
+    let step = if width == Width::W32 { i64::from(step as i32) } else { step };
+    let fits = step.unsigned_abs().is_power_of_two() && step.unsigned_abs() <= 1 << 20;
+    fits.then_some((reg, Step::By(step), width))
 }
 
 /// The blocks at whose end an operation has been executed in each turn; none when it is not executed in
@@ -284,4 +311,95 @@ fn after(
         }
     }
     after.contains(&latch).then_some(after)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::Flow;
+    use crate::program::{Fuel, Mode, OptLevel, PacketAt, Unit};
+
+    fn look_at(ops: &[Op]) -> (Vec<Retreat>, Vec<Counted>) {
+        let slots: Vec<u32> = (0..ops.len() as u32).collect();
+        let unit = Unit {
+            name: "",
+            ops,
+            slots: &slots,
+            mode: Mode::Proven,
+            fuel: Fuel::Limit,
+            opt: OptLevel::Full,
+            packet: PacketAt::Context,
+        };
+        let flow = Flow::of(&unit).unwrap();
+        let back = retreats(ops, &flow.funcs[0]);
+        let loops = counted(ops, &flow.funcs[0], &back, &|_| false);
+        (back, loops)
+    }
+
+    fn add(width: Width, dst: Reg, src: Src) -> Op {
+        Op::Alu { op: AluOp::Add, width, dst, src }
+    }
+
+    fn jump(cond: Cond, dst: Reg, src: Src, to: u32) -> Op {
+        Op::Jump { cond, width: Width::W64, dst, src, to }
+    }
+
+    const R2: Src = Src::Reg(Reg::R2);
+
+    #[test]
+    fn loops_that_a_register_tells_the_turns_of() {
+        let up = add(Width::W64, Reg::R3, Src::Imm(1));
+        let (back, loops) = look_at(&[Op::Nop, up, jump(Cond::Lt, Reg::R3, R2, 1), Op::Exit]);
+        assert_eq!(back, [Retreat { from: 2, to: 1 }]);
+        assert_eq!((loops[0].reg, loops[0].step), (Reg::R3, Step::By(1)));
+        assert_eq!(loops[0].bound, Some((Bound::Less, R2)));
+        // Compilers leave by a jump out in front of the jump back.
+        let out = jump(Cond::Eq, Reg::R3, Src::Imm(9), 4);
+        let (_, loops) = look_at(&[Op::Nop, up, out, Op::Goto { to: 1 }, Op::Exit]);
+        assert_eq!((loops[0].test, loops[0].latch), (2, 3));
+        assert_eq!(loops[0].bound, Some((Bound::Different, Src::Imm(9))));
+        // A step from a register is good only towards a bound.
+        let by = add(Width::W64, Reg::R3, Src::Reg(Reg::R4));
+        let (_, loops) = look_at(&[Op::Nop, by, jump(Cond::Lt, Reg::R3, R2, 1), Op::Exit]);
+        assert_eq!(loops[0].step, Step::Reg(Reg::R4));
+        let (_, loops) = look_at(&[Op::Nop, by, jump(Cond::Ne, Reg::R3, R2, 1), Op::Exit]);
+        assert!(loops.is_empty());
+    }
+
+    #[test]
+    fn loops_that_no_register_tells_the_turns_of() {
+        let up = add(Width::W64, Reg::R3, Src::Imm(1));
+        let less = jump(Cond::Lt, Reg::R3, R2, 1);
+        // Twice a turn, or not in every turn, or something that calls.
+        let maybe = jump(Cond::Eq, Reg::R5, Src::Imm(0), 3);
+        let call = Op::CallHelper { index: 0, args: 0 };
+        for ops in [
+            vec![Op::Nop, up, up, less, Op::Exit],
+            vec![Op::Nop, maybe, up, less, Op::Exit],
+            vec![Op::Nop, call, up, less, Op::Exit],
+        ] {
+            assert_eq!(look_at(&ops).1, [], "{ops:?}");
+        }
+        // The bound changes: the register still tells the turns, but is no bound.
+        let moves = add(Width::W64, Reg::R2, Src::Imm(3));
+        let (_, loops) = look_at(&[Op::Nop, moves, up, less, Op::Exit]);
+        assert_eq!((loops[0].reg, loops[0].bound), (Reg::R3, None));
+        // At 32 bits compared at 64.
+        let half = add(Width::W32, Reg::R3, Src::Imm(1));
+        let (_, loops) = look_at(&[Op::Nop, half, less, Op::Exit]);
+        assert_eq!(loops[0].bound, None);
+    }
+
+    #[test]
+    fn a_jump_backwards_is_no_way_back_by_itself() {
+        // 0: goto 3; 1: exit; 2: nop (from 3); 3: if … goto 1; 4: goto 2, which leads to 3 again.
+        let ops = [
+            Op::Goto { to: 3 },
+            Op::Exit,
+            Op::Nop,
+            jump(Cond::Eq, Reg::R1, Src::Imm(0), 1),
+            Op::Goto { to: 2 },
+        ];
+        assert_eq!(look_at(&ops).0, [Retreat { from: 2, to: 3 }]);
+    }
 }

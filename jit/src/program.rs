@@ -148,6 +148,17 @@ pub enum Mode {
     Checked,
 }
 
+/// What compiled code does about how much it executes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Fuel {
+    /// Nothing.
+    Off,
+    /// It counts; something else bounds it.
+    Count,
+    /// It counts, and asks the host when what it was given is used up.
+    Limit,
+}
+
 /// How much work the compiler does.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum OptLevel {
@@ -178,8 +189,8 @@ pub struct Unit<'a> {
     /// The slot that each operation comes from.
     pub slots: &'a [u32],
     pub mode: Mode,
-    /// Whether loops are counted, and so can be stopped.
-    pub fuel: bool,
+    /// What becomes of executed instructions.
+    pub fuel: Fuel,
     pub opt: OptLevel,
     pub packet: PacketAt,
 }

@@ -168,7 +168,7 @@ mod tests {
             ops,
             slots: &slots,
             mode,
-            fuel: true,
+            fuel: crate::program::Fuel::Limit,
             opt: OptLevel::Full,
             packet: PacketAt::Context,
         };

@@ -99,7 +99,8 @@ impl Config {
     }
 
     /// Whether compiled code counts what it executes, as it does unless told otherwise. Without, neither
-    /// the budget nor [`Cancel`](super::Cancel) stops it.
+    /// the budget nor [`Cancel`](super::Cancel) stops it; nor does what cancels stop a program of which a
+    /// proof says that it ends within the budget by itself.
     #[cfg(feature = "jit")]
     #[must_use]
     pub fn fuel(mut self, count: bool) -> Config {

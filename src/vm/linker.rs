@@ -310,13 +310,13 @@ impl<T: 'static> Linker<T> {
     fn link(&mut self, program: &Program, trust: Trust<'_>) -> Result<Instance<T>, LinkError> {
         let maps = program.maps.iter().map(|def| self.define(def)).collect::<Result<Box<[_]>, _>>()?;
         let proven = !matches!(trust, Trust::None);
-        let (context, context_use) = match trust {
-            Trust::None => (None, None),
-            Trust::Vouched(context) => (context, None),
+        let (context, context_use, bound) = match trust {
+            Trust::None => (None, None, None),
+            Trust::Vouched(context) => (context, None, None),
             #[cfg(feature = "verifier")]
             Trust::Verified(facts, context) => {
                 super::proven::hold_maps(program, &maps)?;
-                (context, Some(facts.context))
+                (context, Some(facts.context), facts.bound)
             }
         };
         let binding = Binding {
@@ -337,6 +337,7 @@ impl<T: 'static> Linker<T> {
             proven,
             context: context.map(|(layout, _)| layout.clone()),
             context_use,
+            bound,
             prog_type: program.prog_type,
             xdp_frags: program.flags.has(ProgFlags::XDP_HAS_FRAGS),
             id: self.next_id,

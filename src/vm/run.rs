@@ -55,6 +55,8 @@ pub(crate) struct Linked {
     pub context: Option<ContextLayout>,
     /// How a program that a verifier proved uses its context.
     pub context_use: Option<ContextUse>,
+    /// How many instructions a run executes at most, where a proof says so.
+    pub bound: Option<u64>,
     /// The type of the host's state that its functions expect.
     pub state: TypeId,
     /// Where the kernel's exception callback of this program begins, if it names one.
@@ -154,7 +156,7 @@ pub(crate) struct Run<'a> {
     pub ended: Option<Trap>,
     granted: u64,
     left: u64,
-    limit: u64,
+    pub limit: u64,
     pub tail_calls: u32,
     pub data: &'a mut dyn Any,
     pub input: Input<'a>,

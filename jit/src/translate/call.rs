@@ -5,9 +5,7 @@
 
 use super::{Frame, INHERITED, Translator, params, regs};
 use crate::abi::{Context, FRAME_STRIDE, FRAMES_AT, Service};
-use crate::checks::Checks;
 use crate::flow::bit;
-use crate::program::Mode;
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, SourceLoc, Value};
 use oxbpf_isa::insn::Reg;
@@ -86,9 +84,6 @@ impl Translator<'_, '_> {
         let value = self.b.append_block_param(after, I64);
         let mut frame = Frame::new(&mut self.b, self.plan, index, fp);
         frame.caller = Some(after);
-        if self.unit.mode == Mode::Checked {
-            frame.checks = Checks::plan(self.unit.ops, callee, &[], &|_| true);
-        }
         let (outer, at) = (std::mem::replace(&mut self.frame, frame), self.at);
         for (reg, value) in given {
             self.set(reg, value);

@@ -12,6 +12,7 @@ use cranelift_codegen::ir::types::{I16, I32, I64};
 use cranelift_codegen::ir::{InstBuilder, Opcode, Value, ValueDef};
 use oxbpf_isa::insn::{AluOp, Size};
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 /// A byte of a value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,15 +28,35 @@ type Bytes = [Byte; 8];
 /// What values of the current block consist of.
 #[derive(Default)]
 pub(super) struct Parts {
-    bytes: HashMap<Value, Bytes>,
+    bytes: HashMap<Value, Bytes, BuildHasherDefault<Number>>,
     /// Whether some value has been loaded as a whole.
     pub joined: bool,
+}
+
+/// Numbers of values are their own hashes, spread.
+#[derive(Default)]
+struct Number(u64);
+
+impl Hasher for Number {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&b| self.write_u32(u32::from(b)));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.0 = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(20);
+    }
 }
 
 impl Parts {
     /// Memory may have changed, or control has come here from several places.
     pub fn forget(&mut self) {
-        self.bytes.clear();
+        if !self.bytes.is_empty() {
+            self.bytes.clear();
+        }
     }
 }
 

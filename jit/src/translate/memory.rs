@@ -10,7 +10,7 @@ use super::alu::int;
 use crate::abi::{Context, Service, Span};
 use crate::checks::{Checks, Group, Key, class};
 use crate::loops;
-use crate::program::{Mode, OptLevel, PacketAt, Src};
+use crate::program::{Fuel, Mode, OptLevel, PacketAt, Src};
 use crate::slots::in_frame;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
@@ -295,7 +295,7 @@ impl Translator<'_, '_> {
     fn stay_if(&mut self, good: Value) {
         let stay = self.b.create_block();
         // What leaving costs depends on where from.
-        let own = self.unit.fuel || self.frame.caller.is_some();
+        let own = self.unit.fuel != Fuel::Off || self.frame.caller.is_some();
         let outside = if own { self.cold_block() } else { self.outside_block() };
         self.b.ins().brif(good, stay, &[], outside, &[]);
         if own {

@@ -19,7 +19,7 @@ use crate::checks::{Checks, Key};
 use crate::flow::{ARGS, Flow, Func, INHERITED, Regs, bit};
 use crate::inline::{Costs, Inline};
 use crate::loops::Retreat;
-use crate::program::{Op, OptLevel, PacketAt, Src, Unit};
+use crate::program::{Fuel, Op, OptLevel, PacketAt, Src, Unit};
 use crate::slots::Place;
 use crate::stubs::{STATUS, Stubs, VALUE, stub_signature};
 use cranelift_codegen::ir::types::{I32, I64};
@@ -227,7 +227,7 @@ impl Translator<'_, '_> {
                 self.set(reg, value);
             }
         }
-        if self.unit.fuel && self.frame.func.loops {
+        if self.unit.fuel != Fuel::Off && self.frame.func.loops {
             let var = self.b.declare_var(I64);
             self.fuel = Some(var);
             self.fuel_in();

@@ -10,11 +10,12 @@ use super::Translator;
 use crate::abi::{Context, Service};
 use crate::bulk::{self, Bulk};
 use crate::loops::{self, Bound, Counted, Retreat, Step};
-use crate::program::Op;
+use crate::program::{Fuel, Op, Src};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{Block, InstBuilder, Value};
 use cranelift_frontend::Variable;
+use oxbpf_isa::insn::Width;
 
 const FUEL: usize = std::mem::offset_of!(Context, fuel);
 
@@ -90,6 +91,9 @@ impl Translator<'_, '_> {
         let fuel = self.b.use_var(var);
         let left = self.b.ins().iadd_imm_s(fuel, -cost);
         self.b.def_var(var, left);
+        if !self.limits() {
+            return;
+        }
         let enough = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, left, 0);
         let (go_on, empty) = (self.b.create_block(), self.cold_block());
         self.b.ins().brif(enough, go_on, &[], empty, &[]);
@@ -121,6 +125,11 @@ impl Translator<'_, '_> {
         self.b.ins().jump(target, &[]);
     }
 
+    /// Whether the code stops when its fuel is used up.
+    fn limits(&self) -> bool {
+        self.unit.fuel == Fuel::Limit
+    }
+
     /// The counted loop that the current block is part of.
     fn turning(&self) -> Option<usize> {
         let here = self.here?;
@@ -150,8 +159,11 @@ impl Translator<'_, '_> {
             return self.way_in(to);
         }
         let retreats = self.retreats(to);
+        let head = self.frame.func.block_at(to);
+        let counted = self.turns.iter().any(|t| Some(t.counted.head) == head);
         let edge = match self.turning() {
-            _ if retreats && self.paid_at(to).is_some() => return self.block_of(to),
+            // What turns cost is paid elsewhere.
+            _ if retreats && (counted || self.paid_at(to).is_some()) => return self.block_of(to),
             _ if retreats || to <= self.at => Edge::Back(to),
             Some(turn) if !self.frame.func.block_at(to).is_some_and(|b| self.turns[turn].counted.has(b)) => {
                 Edge::Out(turn, to)
@@ -184,7 +196,7 @@ impl Translator<'_, '_> {
     fn fill_back(&mut self, to: u32) {
         let Some(var) = self.fuel else { return };
         let cost = if to <= self.at { self.costs.between(to, self.at + 1) } else { 0 };
-        if !self.retreats(to) {
+        if !self.retreats(to) || !self.limits() {
             return self.go_in(to, cost);
         }
         let target = self.way_in(to);
@@ -207,6 +219,38 @@ impl Translator<'_, '_> {
         self.fuel_in();
     }
 
+    /// The counted register of a loop, widened with zeros when it is counted at 32 bits.
+    fn counter(&mut self, turn: usize) -> Value {
+        let Counted { reg, width, .. } = self.turns[turn].counted;
+        match width {
+            Width::W64 => self.get(reg),
+            Width::W32 => {
+                let low = self.low(reg);
+                self.b.ins().uextend(I64, low)
+            }
+        }
+    }
+
+    /// A number as the counted register would hold it.
+    fn as_counter(&mut self, turn: usize, value: Value) -> Value {
+        match self.turns[turn].counted.width {
+            Width::W64 => value,
+            Width::W32 => self.b.ins().band_imm_u(value, i64::from(u32::MAX)),
+        }
+    }
+
+    /// What the program compares the counted register to.
+    fn end(&mut self, turn: usize, src: Src) -> Value {
+        match (self.turns[turn].counted.width, src) {
+            (Width::W64, _) => self.src64(src),
+            (Width::W32, Src::Imm(imm)) => self.b.ins().iconst(I64, i64::from(imm as u32)),
+            (Width::W32, Src::Reg(_)) => {
+                let low = self.src32(src);
+                self.b.ins().uextend(I64, low)
+            }
+        }
+    }
+
     /// How often the loop has jumped back since it was entered, from how far the register has come.
     fn turns_of(&mut self, turn: usize, value: Value) -> Value {
         let (step, base) = (self.turns[turn].counted.step, self.turns[turn].base);
@@ -215,6 +259,7 @@ impl Translator<'_, '_> {
             Step::By(..0) => self.b.ins().isub(base, value),
             _ => self.b.ins().isub(value, base),
         };
+        let way = self.as_counter(turn, way);
         match step {
             Step::By(step) => match step.unsigned_abs().trailing_zeros() {
                 0 => way,
@@ -255,12 +300,10 @@ impl Translator<'_, '_> {
     }
 
     fn fill_out(&mut self, turn: usize, to: u32) {
-        let counted = &self.turns[turn].counted;
-        let reg = counted.reg;
         // The turn in which the loop is left does not count.
-        let after = self.here.is_some_and(|block| counted.is_after(block));
+        let after = self.here.is_some_and(|block| self.turns[turn].counted.is_after(block));
         let this = if after { self.turn_cost(turn) } else { 0 };
-        let value = self.get(reg);
+        let value = self.counter(turn);
         let turns = self.turns_of(turn, value);
         let (from, end) = self.span_of(turn);
         self.pay_turns(turn, turns, self.costs.of_calls(from, end) - this);
@@ -269,30 +312,33 @@ impl Translator<'_, '_> {
 
     /// The jump back of a counted loop, if this is one.
     pub(super) fn turn(&mut self, to: u32) -> bool {
-        if self.fuel.is_none() {
+        if !self.limits() || self.fuel.is_none() {
             return false;
         }
         let at = self.at;
-        let found = self.turns.iter().position(|t| t.counted.latch == at);
+        let found = self.turns.iter().position(|t| t.counted.test == at);
         let Some(turn) = found.filter(|_| self.frame.caller.is_none()) else { return false };
         let counted = &self.turns[turn].counted;
-        let (reg, bound_to) = (counted.reg, counted.bound);
+        let bound_to = counted.bound;
         let bound = self.turns[turn].bound;
-        let head = self.block_of(to);
+        // Where control goes when the loop ends.
+        let out = if counted.test == counted.latch { at + 1 } else { to };
+        let latch = counted.latch;
+        let head = self.frame.blocks[counted.head];
         let slow = self.cold_block();
         let op = self.unit.ops[at as usize];
         match (bound_to, op) {
             (Some((kind, src)), _) => {
-                let value = self.get(reg);
+                let value = self.counter(turn);
                 let bound = self.b.use_var(bound);
                 let cc = kind.condition();
                 let goes_on = self.b.ins().icmp(cc, value, bound);
                 let stops = self.b.create_block();
                 self.b.ins().brif(goes_on, head, &[], stops, &[]);
                 self.b.switch_to_block(stops);
-                let end = self.src64(src);
+                let end = self.end(turn, src);
                 let goes_on = self.b.ins().icmp(cc, value, end);
-                let next = self.way(at + 1);
+                let next = self.way(out);
                 self.b.ins().brif(goes_on, slow, &[], next, &[]);
             }
             (None, Op::Jump { cond, width, dst, src, .. }) => {
@@ -305,7 +351,7 @@ impl Translator<'_, '_> {
             (None, _) => self.turn_back(turn, head, slow),
         }
         self.b.switch_to_block(slow);
-        let value = self.get(reg);
+        let value = self.counter(turn);
         let turns = self.turns_of(turn, value);
         self.pay_turns(turn, turns, 0);
         let Some(var) = self.fuel else { return true };
@@ -314,14 +360,16 @@ impl Translator<'_, '_> {
         let (entry, empty) = (self.turns[turn].entry, self.cold_block());
         self.b.ins().brif(enough, entry, &[], empty, &[]);
         self.b.switch_to_block(empty);
+        self.at = latch;
         self.refuel();
+        self.at = at;
         self.b.ins().jump(entry, &[]);
         true
     }
 
     /// Goes on unless the register has come as far as the fuel lets it.
     fn turn_back(&mut self, turn: usize, head: Block, slow: Block) {
-        let value = self.get(self.turns[turn].counted.reg);
+        let value = self.counter(turn);
         let bound = self.b.use_var(self.turns[turn].bound);
         let goes_on = self.b.ins().icmp(IntCC::NotEqual, value, bound);
         self.b.ins().brif(goes_on, head, &[], slow, &[]);
@@ -334,17 +382,21 @@ impl Translator<'_, '_> {
             let (entry, base, bound, bulk) = (*entry, *base, *bound, *bulk);
             let (reg, head, end) = (counted.reg, counted.head, counted.bound);
             self.b.switch_to_block(entry);
-            let value = self.get(reg);
+            let value = self.counter(turn);
             let limit = match (self.fuel, end) {
-                (Some(var), _) => self.limit(turn, var, value),
-                (None, Some((_, end))) => self.src64(end),
-                (None, None) => value,
+                (Some(var), _) if self.limits() => self.limit(turn, var, value),
+                (_, Some((_, end))) => self.end(turn, end),
+                (_, None) => value,
             };
             self.b.def_var(base, value);
             self.b.def_var(bound, limit);
             let head = self.frame.blocks[head];
             match bulk {
-                Some(bulk) => self.in_bulk(&bulk, reg, value, limit, head),
+                Some(bulk) => {
+                    // What stands above 32 bits counts for the first address.
+                    let value = self.get(reg);
+                    self.in_bulk(&bulk, reg, value, limit, head);
+                }
                 None => {
                     self.b.ins().jump(head, &[]);
                 }
@@ -357,7 +409,7 @@ impl Translator<'_, '_> {
     fn limit(&mut self, turn: usize, fuel: Variable, value: Value) -> Value {
         let each = self.turn_cost(turn);
         let counted = &self.turns[turn].counted;
-        let (step, bound_to) = (counted.step, counted.bound);
+        let (step, bound_to, width) = (counted.step, counted.bound, counted.width);
         // The turn in which the fuel is used up: the first at least.
         let fuel = self.b.use_var(fuel);
         let spare = self.b.ins().iadd_imm_s(fuel, -1);
@@ -387,23 +439,31 @@ impl Translator<'_, '_> {
             }
         };
         match bound_to {
-            None => limit,
+            None => self.as_counter(turn, limit),
             Some((Bound::Less, src)) => {
-                let end = self.src64(src);
+                let end = self.end(turn, src);
                 let first = self.b.ins().umin(end, limit);
                 // Past the highest number nothing is less; so every turn is looked at.
-                let wraps = self.b.ins().icmp(IntCC::UnsignedLessThan, limit, value);
+                let wraps = match width {
+                    Width::W64 => self.b.ins().icmp(IntCC::UnsignedLessThan, limit, value),
+                    Width::W32 => {
+                        let most = i64::from(u32::MAX);
+                        self.b.ins().icmp_imm_u(IntCC::UnsignedGreaterThan, limit, most)
+                    }
+                };
                 self.b.ins().select(wraps, zero, first)
             }
             Some((Bound::Different, src)) => {
-                let end = self.src64(src);
+                let end = self.end(turn, src);
                 let left = match step {
                     Step::By(..0) => self.b.ins().isub(value, end),
                     _ => self.b.ins().isub(end, value),
                 };
                 // Nothing left means all numbers.
                 let last = self.b.ins().iadd_imm_s(left, -1);
+                let last = self.as_counter(turn, last);
                 let sooner = self.b.ins().icmp(IntCC::UnsignedLessThan, before, last);
+                let limit = self.as_counter(turn, limit);
                 self.b.ins().select(sooner, limit, end)
             }
         }
@@ -427,7 +487,7 @@ impl Translator<'_, '_> {
 
     /// Pays for everything from the function's beginning to here.
     pub(super) fn pay_for_leaving(&mut self) {
-        if !self.unit.fuel {
+        if self.unit.fuel == Fuel::Off {
             return;
         }
         let cost = self.costs.between(self.frame.func.entry, self.at + 1);

@@ -17,7 +17,7 @@ use super::lower::LinkError;
 use super::run::{Linked, Run};
 use super::trap::Trap;
 use oxbpf_jit::abi::{Context, Services};
-use oxbpf_jit::{Code, CompileError, Compiler, Mode, Op, OptLevel, PacketAt, Unit};
+use oxbpf_jit::{Code, CompileError, Compiler, Fuel, Mode, Op, OptLevel, PacketAt, Unit};
 #[cfg(unix)]
 pub(crate) use sources::Sources;
 use std::collections::HashMap;
@@ -34,7 +34,7 @@ pub(crate) const SERVICES: Services = services::SERVICES;
 struct Key {
     ops: Box<[Op]>,
     mode: Mode,
-    fuel: bool,
+    fuel: Fuel,
     opt: OptLevel,
     packet: PacketAt,
 }
@@ -54,7 +54,12 @@ impl Workshop {
         let config = engine.config();
         let compiler = self.compiler.get_or_init(Compiler::new).as_ref().map_err(Clone::clone)?;
         let mode = if prog.proven { Mode::Proven } else { Mode::Checked };
-        let key = Key { ops: ops::ops(prog), mode, fuel: config.fuel, opt: config.opt_level, packet };
+        let fuel = match (config.fuel, prog.bound) {
+            (false, _) => Fuel::Off,
+            (true, Some(bound)) if bound <= config.budget => Fuel::Count,
+            (true, _) => Fuel::Limit,
+        };
+        let key = Key { ops: ops::ops(prog), mode, fuel, opt: config.opt_level, packet };
         if let Some(code) = self.cached(&key) {
             return Ok(code);
         }
@@ -63,7 +68,7 @@ impl Workshop {
             ops: &key.ops,
             slots: &prog.code.slots,
             mode,
-            fuel: config.fuel,
+            fuel,
             opt: config.opt_level,
             packet,
         };
@@ -153,6 +158,10 @@ impl Run<'_> {
         let code: *const Code = Arc::as_ptr(self.prog().compiled.get()?);
         // SAFETY: the current program, which the run keeps to its end, keeps its code.
         let (function, known) = unsafe { &*code }.entry(entry)?;
+        if self.prog().bound.is_some_and(|bound| self.limit < bound) {
+            // The code may rest on the bound instead of asking for fuel.
+            return None;
+        }
         let depth = self.depth;
         let frames = known.depth.unwrap_or(MAX_FRAMES - depth);
         if depth + frames > MAX_FRAMES {
