@@ -136,10 +136,18 @@ steps! {
     fn lookup[] |pc, s, r, run, c| {
         let _ = s;
         let at = (*pc.add(1).cast::<After>()).at;
-        let key = get(r, 2);
-        let quick = run.prog().quick(get(r, 1));
-        if c > at as i64 && matches!(quick, Quick::Array { .. }) && A::may_read::<u32>(&run.memory, key) {
-            set(r, 0, quick.lookup(key, run.cpu()));
+        let (handle, key) = (get(r, 1), get(r, 2));
+        let prog: *const Linked = run.prog_ptr();
+        if let Some(map) = (*prog).quick(handle)
+            && matches!(map.how, Quick::Array { .. })
+            && c > at as i64
+            && A::may_read::<u32>(&run.memory, key)
+        {
+            let value = map.how.lookup(key, run.cpu());
+            if !A::PROVEN && value != 0 {
+                map.remember(&mut run.memory, value);
+            }
+            set(r, 0, value);
             return next::<A>(pc.add(2), r, run, c);
         }
         call_lookup::<A>(pc, r, run, c)
@@ -147,7 +155,17 @@ steps! {
     #[inline(never)]
     fn call_lookup[] |pc, s, r, run, c| {
         let _ = s;
-        helper::<A>(pc, r, run, c, helpers::map::lookup)
+        helper::<A>(pc, r, run, c, |run, args| {
+            let value = helpers::map::lookup(run, args)?;
+            let prog: *const Linked = run.prog_ptr();
+            if !A::PROVEN
+                && value != 0
+                && let Some(map) = (*prog).quick(args[0])
+            {
+                map.remember(&mut run.memory, value);
+            }
+            Ok(value)
+        })
     }
     fn call_helper[] |pc, s, r, run, c| {
         let _ = s;
