@@ -80,3 +80,14 @@ pub fn configuration() -> Option<Kconfig> {
     let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     Some(Kconfig::parse(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
 }
+
+/// The configuration of the kernel that answered, where the running one is that kernel. It has no kprobes,
+/// so loaders find no wrappers of system calls there.
+pub fn host_config() -> Option<oxbpf::object::Kconfig> {
+    let output = std::process::Command::new("gzip").args(["-dc", "/proc/config.gz"]).output().ok()?;
+    let text = format!("LINUX_HAS_SYSCALL_WRAPPER=0\n{}", String::from_utf8(output.stdout).ok()?);
+    if !output.status.success() {
+        return None;
+    }
+    oxbpf::object::Kconfig::parse(&text).ok()
+}

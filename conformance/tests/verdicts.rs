@@ -82,7 +82,7 @@ fn verdicts_equal_the_kernels() {
     }
     let objects: Vec<_> = objects.into_iter().filter(|(name, _)| name.contains(&only)).collect();
     let next = AtomicUsize::new(0);
-    let config = config();
+    let config = corpus::host_config();
     let results: Mutex<Vec<(String, Tally, Vec<String>)>> = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..2 {
@@ -112,17 +112,6 @@ fn verdicts_equal_the_kernels() {
     println!("verifier_*: {}", annotated.line());
     println!("all: {}", all.line());
     assert_eq!(all.false_accept, 0, "false accepts");
-}
-
-/// The configuration of the kernel that answered, where the running one is that kernel. It has no kprobes,
-/// so loaders find no wrappers of system calls there.
-fn config() -> Option<Kconfig> {
-    let output = std::process::Command::new("gzip").args(["-dc", "/proc/config.gz"]).output().ok()?;
-    let text = format!("LINUX_HAS_SYSCALL_WRAPPER=0\n{}", String::from_utf8(output.stdout).ok()?);
-    if !output.status.success() {
-        return None;
-    }
-    Kconfig::parse(&text).ok()
 }
 
 fn judge(

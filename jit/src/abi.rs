@@ -121,8 +121,10 @@ services! {
     store(op, addr, class, value);
     /// Holds the access of an atomic operation likewise.
     hold(op, addr, class);
+    /// Remembers for the class the region that an address lies in, if there is one.
+    recall(addr, class, write);
     /// Gives more fuel, or does not.
-    refuel(op);
+    refuel();
     /// Makes the trap of an operation that cannot go on.
     fault(op, addr);
     /// Says where the pending trap happened, unless that is known.

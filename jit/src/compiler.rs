@@ -3,15 +3,18 @@
 use crate::code::{Code, Function};
 use crate::error::CompileError;
 use crate::flow::Flow;
+use crate::inline::Inline;
 use crate::memory::Provider;
 use crate::program::{OptLevel, Unit};
 use crate::stubs::Stubs;
-use crate::{slots, translate};
+use crate::sweep::sweep;
+use crate::translate::Plan;
+use crate::{placement, slots, translate};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
-use cranelift_module::{FuncId, Module, ModuleError};
+use cranelift_module::{FuncId, Module, ModuleError, ModuleReloc};
 use std::fmt;
 use std::sync::Arc;
 
@@ -38,7 +41,7 @@ impl Compiler {
         if !supported {
             return Err(CompileError::Machine);
         }
-        let full = isa(&[("opt_level", "speed")])?;
+        let full = isa(&[("opt_level", "speed"), ("machine_code_cfg_info", "true")])?;
         Ok(Compiler {
             stubs: Arc::new(Stubs::new(&full)?),
             full,
@@ -75,48 +78,66 @@ impl Compiler {
         let ids = declare(&mut module, &flow)?;
         let mut context = module.make_context();
         let mut builder_context = FunctionBuilderContext::new();
-        let mut locations = Vec::with_capacity(ids.len());
+        let mut made: Vec<Option<Made>> = vec![None; flow.funcs.len()];
         let mut clif = String::new();
-        for index in 0..flow.funcs.len() {
+        let inline = Inline::plan(unit, &flow);
+        let plan = Plan { unit, flow: &flow, places: &places, inline: &inline, stubs: &self.stubs };
+        // What the host may call, and what those call.
+        let mut todo: Vec<usize> = (0..flow.funcs.len()).filter(|&f| flow.funcs[f].by_address).collect();
+        while let Some(index) = todo.pop() {
+            if made[index].is_some() {
+                continue;
+            }
             context.func.signature = module.declarations().get_function_decl(ids[index]).signature.clone();
             context.func.name = cranelift_codegen::ir::UserFuncName::user(0, ids[index].as_u32());
-            let host = translate::Host { target: module.target_config(), stubs: &self.stubs };
+            let target = module.target_config();
             let builder = FunctionBuilder::new(&mut context.func, &mut builder_context);
-            translate::function(
-                unit,
-                &flow,
-                &places[index],
-                index,
-                builder,
-                &mut |b, callee| module.declare_func_in_func(ids[callee], b.func),
-                host,
-            );
+            let mut import = |b: &mut FunctionBuilder<'_>, callee: usize| {
+                todo.push(callee);
+                module.declare_func_in_func(ids[callee], b.func)
+            };
+            if translate::function(&plan, index, builder, &mut import, target) {
+                sweep(&mut context.func);
+            }
             if self.keep_clif {
                 clif.push_str(&context.func.display().to_string());
                 clif.push('\n');
             }
-            module.define_function(ids[index], &mut context).map_err(refused)?;
-            locations.push(locations_of(&context));
+            let code = context.compile(module.isa(), &mut Default::default());
+            let code = code.map_err(|e| refused(ModuleError::Compilation(e.inner)))?;
+            let alignment = u64::from(code.buffer.alignment);
+            if unit.opt == OptLevel::Full {
+                provider.begin_at(placement::phase(code));
+            }
+            let code =
+                context.compiled_code().ok_or(CompileError::Malformed { op: flow.funcs[index].entry })?;
+            let relocations: Vec<ModuleReloc> = code
+                .buffer
+                .relocs()
+                .iter()
+                .map(|r| ModuleReloc::from_mach_reloc(r, &context.func, ids[index]))
+                .collect();
+            module
+                .define_function_bytes(ids[index], alignment, code.code_buffer(), &relocations)
+                .map_err(refused)?;
+            made[index] = Some(locations_of(&context));
             module.clear_context(&mut context);
         }
         module.finalize_definitions().map_err(refused)?;
-        let starts: Vec<usize> = ids.iter().map(|&id| module.get_finalized_function(id).addr()).collect();
         let memory = provider.take().ok_or(CompileError::Memory)?;
         let base = memory.bytes().as_ptr().addr();
-        let functions = flow
-            .funcs
-            .iter()
-            .zip(starts)
-            .zip(locations)
-            .map(|((func, start), (len, locations))| Function {
+        let functions = flow.funcs.iter().zip(ids).zip(made).filter_map(|((func, id), made)| {
+            let (len, locations) = made?;
+            Some(Function {
                 op: func.entry,
-                offset: start - base,
+                offset: module.get_finalized_function(id).addr() - base,
                 len,
                 depth: func.depth,
                 by_address: func.by_address,
                 locations,
             })
-            .collect();
+        });
+        let functions = functions.collect();
         Ok(Code { memory, functions, clif, _stubs: self.stubs.clone() })
     }
 }
@@ -166,7 +187,10 @@ pub(crate) fn refused(error: ModuleError) -> CompileError {
 }
 
 /// The length of a compiled function, and where the code of operations begins.
-fn locations_of(context: &cranelift_codegen::Context) -> (usize, Vec<(u32, u32)>) {
+type Made = (usize, Vec<(u32, u32)>);
+
+/// The length of a compiled function, and where the code of operations begins.
+fn locations_of(context: &cranelift_codegen::Context) -> Made {
     let Some(code) = context.compiled_code() else { return (0, Vec::new()) };
     let mut locations: Vec<(u32, u32)> = Vec::new();
     for range in code.buffer.get_srclocs_sorted() {

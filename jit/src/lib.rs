@@ -8,16 +8,24 @@
 //! code promises that it holds, so entering is `unsafe`.
 
 pub mod abi;
+mod bulk;
+mod checks;
 mod code;
 mod compiler;
 #[cfg(feature = "disasm")]
 mod disasm;
 mod error;
 mod flow;
+mod inline;
+mod loops;
 mod memory;
+#[cfg(unix)]
+pub mod perf;
+mod placement;
 mod program;
 mod slots;
 mod stubs;
+mod sweep;
 mod translate;
 
 pub use code::{Code, Function};

@@ -19,6 +19,8 @@ pub(crate) struct CodeMemory {
     /// Bytes handed out, and bytes that may be written, from the first page after the guard.
     used: usize,
     open: usize,
+    /// Where in a line the next function begins, if that was said.
+    phase: Option<usize>,
     sealed: bool,
 }
 
@@ -26,6 +28,9 @@ pub(crate) struct CodeMemory {
 unsafe impl Send for CodeMemory {}
 // SAFETY: as above.
 unsafe impl Sync for CodeMemory {}
+
+/// Phases are counted from multiples of this.
+const LINE: usize = 64;
 
 /// Pages are opened so many bytes at a time.
 const STEP: usize = 32 << 10;
@@ -48,7 +53,7 @@ impl CodeMemory {
             return Err(io::Error::last_os_error());
         }
         let base = NonNull::new(base.cast::<u8>()).ok_or(io::ErrorKind::OutOfMemory)?;
-        Ok(CodeMemory { base, len, used: 0, open: 0, sealed: false })
+        Ok(CodeMemory { base, len, used: 0, open: 0, phase: None, sealed: false })
     }
 
     fn protect(&self, from: usize, len: usize, protection: libc::c_int) -> io::Result<()> {
@@ -62,7 +67,13 @@ impl CodeMemory {
 
     fn allocate(&mut self, size: usize, align: usize) -> io::Result<*mut u8> {
         let page = page_size();
-        let start = self.used.next_multiple_of(align.max(1));
+        let start = match self.phase.take() {
+            Some(phase) => {
+                let line = self.used.next_multiple_of(LINE) + phase;
+                if line >= self.used + LINE { line - LINE } else { line }
+            }
+            None => self.used.next_multiple_of(align.max(1)),
+        };
         let end = start.checked_add(size).filter(|&e| e <= self.len - 2 * page);
         let end = end.ok_or(io::ErrorKind::OutOfMemory)?;
         if self.sealed {
@@ -139,6 +150,15 @@ impl Provider {
     /// A provider with room for `size` bytes.
     pub fn new(size: usize) -> io::Result<Provider> {
         Ok(Provider(Arc::new(Mutex::new(Some(CodeMemory::reserve(size)?)))))
+    }
+
+    /// Lets the next function begin so many bytes, less than 64, behind a multiple of 64. It is for
+    /// whoever says so to see that its contents are aligned well enough.
+    pub fn begin_at(&self, phase: usize) {
+        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(memory) = memory.as_mut() {
+            memory.phase = Some(phase % LINE);
+        }
     }
 
     /// Takes the mapping.

@@ -19,7 +19,7 @@ use cranelift_module::Module;
 use std::mem::offset_of;
 
 /// Services that are called through stubs: those that hardly ever run, with whatever registers live.
-const RARE: [Service; 4] = [Service::load, Service::store, Service::hold, Service::refuel];
+const RARE: [Service; 5] = [Service::load, Service::store, Service::hold, Service::recall, Service::refuel];
 
 /// Where the context holds what a stub's service gave.
 pub(crate) const VALUE: usize = offset_of!(Context, returned) + offset_of!(Returned, value);

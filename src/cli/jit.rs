@@ -10,7 +10,7 @@ use crate::vm::{Config, Engine, Linker, Unknown, Vouched};
 use clap::ValueEnum;
 use oxbpf_isa::disasm::{Dialect, Kernel};
 use oxbpf_isa::kernel::KernelModel;
-use oxbpf_isa::program::Program;
+use oxbpf_isa::program::{LineInfo, Program};
 use oxbpf_jit::{Code, OptLevel, disassemble};
 use std::io::Write;
 use std::path::PathBuf;
@@ -18,8 +18,9 @@ use std::time::Instant;
 
 /// Write the machine code that programs become, beside their instructions.
 ///
-/// Nothing is run. Instructions of the machine stand below the instruction they were made for; those
-/// that belong to none, like a function's beginning, stand below the one before.
+/// Nothing is run. Instructions of the machine stand below the instruction they were made for, and those
+/// below the line of source they come from, where the object tells. Instructions of the machine that
+/// belong to none, like a function's beginning, stand below the one before.
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
     /// An ELF object, or instructions as bytes or hexadecimal text; - for standard input.
@@ -139,12 +140,17 @@ fn write_code(
             .and_then(|f| Some(program.btf.as_ref()?.ty(f.type_id)?.name().to_owned()));
         let name = name.unwrap_or_else(|| format!("function at {slot}"));
         writeln!(out, "{}", Paint(Ink::Faint, format_args!("<{name}>: {} bytes", function.len)))?;
-        let mut shown = None;
+        let (mut shown, mut source) = (None, None);
         for line in disassemble(code, function) {
             if line.op != shown
                 && let Some(op) = line.op
             {
                 let slot = slot_of(op) as usize;
+                let line_of = program.line_of(slot);
+                if let Some(info) = line_of.filter(|_| line_of != source) {
+                    source = line_of;
+                    write_source(program, info, out)?;
+                }
                 let mut text = String::new();
                 Kernel.any(&mut text, slot, &program.insns[slot..], &names).ok();
                 writeln!(out, "{}", Paint(Ink::Strong, format_args!("{slot:>5}: {text}")))?;
@@ -159,6 +165,17 @@ fn write_code(
             }
             writeln!(out, "{}", line.text)?;
         }
+    }
+    Ok(())
+}
+
+/// The line of source that instructions come from, as the object has it.
+fn write_source(program: &Program, info: &LineInfo, out: &mut dyn Write) -> Result<(), CliError> {
+    let Some(btf) = &program.btf else { return Ok(()) };
+    let text = |offset| btf.str_bytes(offset).map(String::from_utf8_lossy);
+    if let (Some(file), Some(line)) = (text(info.file_name), text(info.line_text)) {
+        let place = format_args!("; {file}:{}: {}", info.line(), line.trim());
+        writeln!(out, "{}", Paint(Ink::Faint, place))?;
     }
     Ok(())
 }

@@ -54,6 +54,8 @@ pub struct Config {
     pub(crate) opt_level: oxbpf_jit::OptLevel,
     #[cfg(feature = "jit")]
     pub(crate) keep_clif: bool,
+    #[cfg(all(feature = "jit", unix))]
+    pub(crate) profile: Option<Arc<oxbpf_jit::perf::Profile>>,
 }
 
 impl Config {
@@ -84,6 +86,8 @@ impl Config {
             opt_level: oxbpf_jit::OptLevel::default(),
             #[cfg(feature = "jit")]
             keep_clif: false,
+            #[cfg(all(feature = "jit", unix))]
+            profile: None,
         }
     }
 
@@ -116,6 +120,15 @@ impl Config {
     #[must_use]
     pub fn keep_clif(mut self, keep: bool) -> Config {
         self.keep_clif = keep;
+        self
+    }
+
+    /// Tells `perf` of what is compiled from now on: functions by name, in a jitdump with the lines of
+    /// their source.
+    #[cfg(all(feature = "jit", unix))]
+    #[must_use]
+    pub fn profile(mut self, profile: Arc<oxbpf_jit::perf::Profile>) -> Config {
+        self.profile = Some(profile);
         self
     }
 

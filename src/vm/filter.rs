@@ -61,7 +61,7 @@ pub struct PacketFilter {
 struct Asks {
     /// The packet's length.
     len: bool,
-    /// Ancillary values, or headers before the data.
+    /// Ancillary values, or headers before the data. Only then an offset may be negative.
     more: bool,
 }
 
@@ -148,18 +148,22 @@ impl PacketFilter {
     #[inline]
     pub fn run(&mut self, data: &[u8], wire_len: u32) -> u32 {
         // Most filters ask for neither.
-        if self.asks == Asks::default() { self.enter(data) } else { self.run_asking(data, wire_len) }
-    }
-
-    fn run_asking(&mut self, data: &[u8], wire_len: u32) -> u32 {
+        if self.asks == Asks::default() {
+            return self.enter(data);
+        }
         if self.asks.more {
-            let mut packet = Packet::new(data);
-            packet.wire_len = wire_len;
-            return self.run_packet(&packet);
+            return self.run_more(data, wire_len);
         }
         let pcap = self.dialect == Dialect::Pcap;
         self.set(sk_buff::LEN, if pcap { wire_len } else { data.len() as u32 });
         self.enter(data)
+    }
+
+    #[inline(never)]
+    fn run_more(&mut self, data: &[u8], wire_len: u32) -> u32 {
+        let mut packet = Packet::new(data);
+        packet.wire_len = wire_len;
+        self.run_packet(&packet)
     }
 
     /// The verdict on a packet with its metadata.
@@ -180,7 +184,9 @@ impl PacketFilter {
         let host: *const Packet<'_> = packet;
         // SAFETY: the context lies in the block of this memory, and nobody has a reference to it.
         unsafe { (*self.memory.context()).run = host.cast_mut().cast::<c_void>() };
-        self.enter(packet.data())
+        // No packet is that long; offsets beyond are taken to be negative.
+        let data = packet.data();
+        self.enter(&data[..data.len().min(i32::MAX as usize)])
     }
 
     /// The machine code.
@@ -194,8 +200,7 @@ impl PacketFilter {
 
     #[inline]
     fn enter(&mut self, data: &[u8]) -> u32 {
-        // No packet is that long, and offsets beyond are taken to be negative.
-        let len = data.len().min(i32::MAX as usize) as u64;
+        let len = data.len() as u64;
         let context = self.fields.as_mut_ptr().expose_provenance() as u64;
         let data = data.as_ptr().expose_provenance() as u64;
         // SAFETY: `code` lives as long as this value. The frame lies in a block with a context, in which

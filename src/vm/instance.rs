@@ -83,6 +83,16 @@ impl<T: 'static> Instance<T> {
         &self.linked
     }
 
+    #[cfg(feature = "jit")]
+    pub(crate) fn linked_arc(&self) -> &Arc<Linked> {
+        &self.linked
+    }
+
+    #[cfg(feature = "jit")]
+    pub(crate) fn engine_ref(&self) -> &Engine {
+        &self.engine
+    }
+
     /// Whether the program may be run on this input: one that runs unchecked must get the context that
     /// its proof speaks of.
     pub fn accepts(&self, input: &Input<'_>) -> bool {

@@ -345,6 +345,8 @@ impl<T: 'static> Linker<T> {
             steps: OnceLock::new(),
             #[cfg(feature = "jit")]
             compiled: super::compiled::Slot::default(),
+            #[cfg(all(feature = "jit", unix))]
+            sources: self.engine.config().profile.is_some().then(|| super::compiled::Sources::of(program)),
         });
         #[cfg(feature = "jit")]
         super::compiled::on_link(&self.engine, &linked)?;

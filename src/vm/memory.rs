@@ -246,6 +246,13 @@ impl Memory {
         }
     }
 
+    /// Where the outermost frame begins, if so many bytes at an address lie in it.
+    #[cfg(feature = "jit")]
+    pub fn outermost(&self, addr: u64, size: u64) -> Option<u64> {
+        let start = self.frame_pointer(0) - STACK_SIZE as u64;
+        (size <= STACK_SIZE as u64 && addr.wrapping_sub(start) <= STACK_SIZE as u64 - size).then_some(start)
+    }
+
     fn remember(&mut self, region: &Region, kind: AccessKind) {
         let recent = Recent::new(region.start, region.len);
         match kind.writes() {

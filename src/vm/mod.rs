@@ -64,6 +64,8 @@ mod tests;
 mod trap;
 
 pub use caller::{Caller, Erased, FromReg, IntoFunc, IntoReg, IntoRet};
+#[cfg(feature = "jit")]
+pub use compiled::Callable;
 pub use context::{ContextLayout, PacketPointer, WideField, sk_buff};
 pub use engine::{Config, Engine, Strategy, Unknown};
 pub use events::{TraceBuffer, TraceSink};

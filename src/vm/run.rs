@@ -34,7 +34,7 @@ const INNER: u32 = 1 << 31;
 pub(crate) const MAX_TAIL_CALLS: u32 = 33;
 
 /// Instructions after which the host's wish to cancel is looked at.
-const SLICE: u64 = 1 << 16;
+pub(crate) const SLICE: u64 = 1 << 16;
 
 /// A program with everything it refers to.
 #[derive(Debug)]
@@ -64,6 +64,9 @@ pub(crate) struct Linked {
     /// Its machine code, once there is some.
     #[cfg(feature = "jit")]
     pub compiled: super::compiled::Slot,
+    /// What profilers are told of it, where there is one.
+    #[cfg(all(feature = "jit", unix))]
+    pub sources: Option<super::compiled::Sources>,
 }
 
 impl Linked {

@@ -80,6 +80,8 @@ pub enum Feature {
     KernelVersion,
     /// What updates of the same version decide differently.
     PatchLevel,
+    /// Whether the memory of the kernel's machine suffices for the walk.
+    KernelMemory,
 }
 
 impl Feature {
@@ -108,6 +110,7 @@ impl Feature {
             Feature::Descriptors => "descriptors",
             Feature::KernelVersion => "kernel-version",
             Feature::PatchLevel => "patch-level",
+            Feature::KernelMemory => "kernel-memory",
         }
     }
 }
@@ -137,6 +140,9 @@ impl fmt::Display for Feature {
             Feature::Descriptors => "the array of descriptors that the program needs is not known",
             Feature::KernelVersion => "only the walk of Linux 6.18 has a model yet",
             Feature::PatchLevel => "updates of this kernel version decide differently",
+            Feature::KernelMemory => {
+                "the program takes more and more references; the kernel refuses it when memory ends"
+            }
         })
     }
 }
@@ -310,8 +316,17 @@ fn judge<'a>(
     let attach = match target::resolve(program, kernel, &types, &kind, prog, moves) {
         Ok(attach) => attach.map(Rc::new),
         Err(Stop::Reject(finding)) => return Verdict::Reject(Fault::of(*finding)),
-        Err(Stop::Unknown(feature)) => return Verdict::Unknown(feature),
+        Err(Stop::Unknown(feature)) => {
+            if let (Feature::Target, Some(ops)) = (feature, &program.struct_ops) {
+                *detail = Some(Detail::StructOps(ops.type_name.clone()));
+            }
+            return Verdict::Unknown(feature);
+        }
     };
+    let takes_reference = attach.as_ref().is_some_and(|target| target.args.iter().any(|a| a.is_ref));
+    if takes_reference && structure.subprogs.iter().any(|s| s.has_tail_call) {
+        return Verdict::Reject(Fault::of(Finding::TailCallWithReference));
+    }
     let (bare, prog) = (prog, judged_prog);
     let kind = match &attach {
         Some(target) => kind.with_hook(target.traits),
@@ -434,10 +449,10 @@ fn judged_as(
 ) -> Option<(&'static oxbpf_isa::kernel::ProgRecord, ProgKind)> {
     let of = program.prog_type?;
     let prog = kernel.model.prog(of)?;
-    let kind = kind_of(program, of, prog);
+    let kind = kind_of(program, of, prog, kernel.model);
     let Some(target) = kernel.target.filter(|_| of == ProgType::Ext) else { return Some((prog, kind)) };
     let prog = kernel.model.prog(target.prog_type?)?;
-    Some((prog, kind_of(target, target.prog_type?, prog).with_sleepable(kind.sleepable)))
+    Some((prog, kind_of(target, target.prog_type?, prog, kernel.model).with_sleepable(kind.sleepable)))
 }
 
 /// Whether a function of another program moves packet data.
@@ -522,6 +537,7 @@ fn kind_of(
     program: &Program,
     prog_type: oxbpf_isa::kernel::ProgType,
     prog: &oxbpf_isa::kernel::ProgRecord,
+    model: &KernelModel,
 ) -> ProgKind {
     let attach = program.expected_attach_type.unwrap_or(oxbpf_isa::kernel::AttachType::CgroupInetIngress);
     let attach = match prog.attach_default {
@@ -529,7 +545,14 @@ fn kind_of(
         _ => attach,
     };
     let sleepable = program.flags.has(ProgFlags::SLEEPABLE) || prog.flags.contains(Of::ALWAYS_SLEEPABLE);
-    ProgKind::new(prog_type).attached_to(attach).with_sleepable(sleepable)
+    let kind = ProgKind::new(prog_type).attached_to(attach).with_sleepable(sleepable);
+    // What a callback may call hangs on which it is.
+    match &program.struct_ops {
+        Some(ops) if prog_type == ProgType::StructOps => {
+            kind.with_hook(model.hook_traits(&alloc::format!("{}.{}", ops.type_name, ops.member)))
+        }
+        _ => kind,
+    }
 }
 
 /// What is known of the functions before the walk.

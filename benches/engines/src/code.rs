@@ -9,7 +9,8 @@ use oxbpf::jit::disassemble;
 pub fn run(options: &Options) -> Result<(), String> {
     for name in data::COMPUTE.into_iter().filter(|n| options.only.iter().any(|o| n.contains(o.as_str()))) {
         let program = program(&workloads().join(format!("{name}.bpf.o")))?;
-        for way in own::WAYS.into_iter().filter(|w| w.compile && options.engines.iter().any(|e| w.name == *e)) {
+        for way in own::WAYS.into_iter().filter(|w| w.compile && options.engines.iter().any(|e| w.name == *e))
+        {
             // SAFETY: the instance is not run.
             let instance = unsafe { own::instance(&program, way) }?;
             let code = instance.compile().map_err(|e| e.to_string())?;

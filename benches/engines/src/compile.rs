@@ -33,7 +33,10 @@ fn link(program: &Program, proven: bool, engine: &Engine) -> Result<oxbpf::vm::I
 
 pub fn run(options: &Options) -> Result<(), String> {
     println!("\nCompile time, microseconds per instruction");
-    println!("{:14} {:>8} {:>12} {:>12} {:>12} {:>12}", "", "insns", "proven full", "proven fast", "checked full", "checked fast");
+    println!(
+        "{:14} {:>8} {:>12} {:>12} {:>12} {:>12}",
+        "", "insns", "proven full", "proven fast", "checked full", "checked fast"
+    );
     let mut sums = [0.0; 4];
     let mut insns = 0usize;
     for name in data::COMPUTE {
@@ -88,9 +91,9 @@ fn first_result(options: &Options) -> Result<(), String> {
         let way = Way { name, compile, proven: false, fuel: true };
         let engine = way.engine(opt);
         let time = shortest(options.rounds.max(20), || {
-            let insns = code.chunks_exact(8).map(|c| {
-                RawInsn::from_bytes(c.try_into().expect("eight bytes"), ByteOrder::Little)
-            });
+            let insns = code
+                .chunks_exact(8)
+                .map(|c| RawInsn::from_bytes(c.try_into().expect("eight bytes"), ByteOrder::Little));
             let program = Program::from_insns("filter", insns.collect());
             let instance = link(&program, false, &engine)?;
             // SAFETY: nobody else uses the buffer.

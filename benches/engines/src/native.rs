@@ -84,6 +84,7 @@ fn compiler() -> Option<String> {
         return Some(name);
     }
     let mut names = std::iter::once("clang".to_owned()).chain((15..=24).rev().map(|n| format!("clang-{n}")));
-    let works = |name: &String| Command::new(name).arg("--version").output().is_ok_and(|o| o.status.success());
+    let works =
+        |name: &String| Command::new(name).arg("--version").output().is_ok_and(|o| o.status.success());
     names.find(works)
 }

@@ -61,12 +61,13 @@ impl Table {
     fn mean(&self, name: &str, width: usize, apart: &[&str]) {
         print!("{name:width$}");
         for column in 0..self.columns.len() {
-            let ratios = self.rows.iter().filter(|r| !apart.contains(&r.0.as_str())).filter_map(|(_, times)| {
-                match (&times[column], &times[0]) {
-                    (Ok(time), Ok(base)) => Some((time / base).ln()),
-                    _ => None,
-                }
-            });
+            let ratios =
+                self.rows.iter().filter(|r| !apart.contains(&r.0.as_str())).filter_map(|(_, times)| {
+                    match (&times[column], &times[0]) {
+                        (Ok(time), Ok(base)) => Some((time / base).ln()),
+                        _ => None,
+                    }
+                });
             let ratios: Vec<f64> = ratios.collect();
             match ratios.len() {
                 0 => print!(" {:>13}", "-"),

@@ -22,6 +22,9 @@ struct File {
 struct Set {
     name: String,
     progs: Vec<String>,
+    /// Where only programs at targets with one of these traits may call.
+    #[serde(default)]
+    hook: Vec<String>,
     /// Programs that may call what the set holds since some version.
     #[serde(default)]
     also: Vec<Also>,
@@ -33,6 +36,8 @@ struct Set {
 struct Also {
     progs: Vec<String>,
     since: String,
+    #[serde(default)]
+    hook: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -67,18 +72,19 @@ pub(super) fn render(text: &str, groups: &Groups) -> Result<String, FactError> {
     for set in &file.set {
         let place = Place { file: FILE, record: &set.name };
         let mut uses = Vec::new();
-        let mut add = |progs: &[String], since: &str| -> Result<(), FactError> {
+        let mut add = |progs: &[String], since: &str, hook: &[String]| -> Result<(), FactError> {
             let span = code::span(&place, Some(since), None, "0.0")?;
-            for who in groups.selectors(&place, progs, &Narrow::default())? {
+            let narrow = Narrow { hook: hook.to_vec(), ..Narrow::default() };
+            for who in groups.selectors(&place, progs, &narrow)? {
                 uses.push(format!("KfuncUse {{ who: {who}, span: {span} }}"));
             }
             Ok(())
         };
         if !set.progs.is_empty() {
-            add(&set.progs, "0.0")?;
+            add(&set.progs, "0.0", &set.hook)?;
         }
         for also in &set.also {
-            add(&also.progs, &also.since)?;
+            add(&also.progs, &also.since, &also.hook)?;
         }
         for kfunc in &set.kfuncs {
             if records.iter().any(|(name, _)| *name == kfunc.name) {

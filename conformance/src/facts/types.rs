@@ -53,15 +53,30 @@ struct StructOps {
     promote: Option<(String, String)>,
     #[serde(default)]
     writes: Vec<Write>,
+    words: Option<String>,
     state: Option<String>,
+    #[serde(default)]
+    args: Vec<OpsArg>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OpsArg {
+    member: String,
+    arg: u8,
+    of: String,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Write {
+    /// The type that is written, where it is not the owner of the field.
+    object: Option<String>,
     field: String,
     #[serde(default)]
     range: bool,
+    #[serde(default)]
+    cut: u8,
 }
 
 /// Typed arguments are few (Linux `MAX_BPF_FUNC_ARGS`).
@@ -71,7 +86,8 @@ pub(super) fn render(text: &str) -> Result<String, FactError> {
     let file: File = parse(FILE, text)?;
     let mut out = code::head(
         FILE,
-        "IterArg, IterFlags, IteratorRecord, KernelVersion, Span, StructOpsRecord, TracepointRecord, WriteRecord",
+        "IterArg, IterFlags, IteratorRecord, KernelVersion, OpsArg, Span, StructOpsRecord, TracepointRecord, \
+         WriteRecord, WriteWords",
     );
     tracepoints(&file.tracepoint, &mut out)?;
     out.push_str("\npub(crate) const ITERATORS: &[IteratorRecord] = &[\n");
@@ -133,18 +149,35 @@ fn struct_ops(ops: &StructOps, out: &mut String) -> Result<(), FactError> {
     let place = Place { file: FILE, record: &ops.name };
     let span = code::span(&place, Some(&ops.since), None, &ops.since)?;
     let mut writes = Vec::new();
-    for Write { field, range } in &ops.writes {
+    for Write { object, field, range, cut } in &ops.writes {
         let (owner, field) =
             field.split_once('.').ok_or_else(|| place.malformed("field of a type", field))?;
-        writes.push(format!("WriteRecord {{ owner: {owner:?}, field: {field:?}, range: {range} }}"));
+        let object = object.as_deref().unwrap_or(owner);
+        writes.push(format!(
+            "WriteRecord {{ object: {object:?}, owner: {owner:?}, field: {field:?}, range: {range}, cut: {cut} }}"
+        ));
+    }
+    let words = match ops.words.as_deref() {
+        None => "Field",
+        Some("structure") => "Structure",
+        Some("silent") => "Silent",
+        Some(other) => return Err(place.unknown("words on writes", other)),
+    };
+    let mut args = Vec::new();
+    for OpsArg { member, arg, of } in &ops.args {
+        if !ops.members.contains(member) || u32::from(*arg) >= MOST_ARGS {
+            return Err(place.malformed("argument", member));
+        }
+        args.push(format!("OpsArg {{ member: {member:?}, arg: {arg}, of: {of:?} }}"));
     }
     let sleepable = ops.sleepable.as_ref().map_or("None".to_owned(), |s| format!("Some(&{s:?})"));
     let promote = ops.promote.as_ref().map_or("None".to_owned(), |p| format!("Some({p:?})"));
-    let (name, members, writes, state) = (&ops.name, &ops.members, writes.join(", "), &ops.state);
+    let (name, members, state) = (&ops.name, &ops.members, &ops.state);
+    let (writes, args) = (writes.join(", "), args.join(", "));
     let _ = writeln!(
         out,
         "    StructOpsRecord {{ name: {name:?}, span: {span}, members: &{members:?}, sleepable: {sleepable}, \
-         promote: {promote}, writes: &[{writes}], state: {state:?} }},"
+         promote: {promote}, writes: &[{writes}], words: WriteWords::{words}, args: &[{args}], state: {state:?} }},"
     );
     Ok(())
 }

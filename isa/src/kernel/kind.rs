@@ -195,6 +195,14 @@ bit_set! {
         MODIFY_RETURN = 17, "modify_return";
         /// A function at which programs may sleep.
         MODIFY_SLEEPABLE = 18, "modify_sleepable";
+        /// A structure of callbacks whose programs may call no helper.
+        NO_HELPERS = 19, "no_helpers";
+        /// The structure of operations of queueing disciplines.
+        QDISC_OPS = 20, "qdisc_ops";
+        /// The operation that takes a packet into a queue.
+        QDISC_ENQUEUE = 21, "qdisc_enqueue";
+        /// The operation that takes a packet out of a queue.
+        QDISC_DEQUEUE = 22, "qdisc_dequeue";
     }
 }
 

@@ -37,7 +37,9 @@ pub use map::{
 };
 pub use model::{BuildError, KernelModel, ModelBuilder, ProgTypeSpec};
 pub use prog::{AttachRecord, AttachRule, ProgFlags, ProgRecord, RetRecord, RetRule};
-pub use typed::{IterArg, IterFlags, IteratorRecord, StructOpsRecord, TracepointRecord, WriteRecord};
+pub use typed::{
+    IterArg, IterFlags, IteratorRecord, OpsArg, StructOpsRecord, TracepointRecord, WriteRecord, WriteWords,
+};
 pub use uapi::{AttachType, MapType, ProgType};
 pub use version::{KernelVersion, Known, Span, VersionError};
 

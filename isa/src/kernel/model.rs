@@ -200,7 +200,11 @@ impl KernelModel {
                 return self.0.helper(id).ok_or(HelperRefusal::UnknownId)?.find(like);
             }
         }
-        self.0.helper(id).ok_or(HelperRefusal::UnknownId)?.find(kind)
+        let entry = self.0.helper(id).ok_or(HelperRefusal::UnknownId)?;
+        match kind.hook.contains(HookTraits::NO_HELPERS) {
+            true => Err(HelperRefusal::NotForThisProgram),
+            false => entry.find(kind),
+        }
     }
 
     /// What a context access of `size` bytes at `offset` is to a program of this kind.

@@ -49,12 +49,36 @@ pub struct IteratorRecord {
 /// A field that programs of a structure of callbacks may write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WriteRecord {
-    /// The structure whose field it is; it stands at the start of the type pointed to.
+    /// The type that is written through a pointer.
+    pub object: &'static str,
+    /// The structure whose field it is; it stands at the start of that type.
     pub owner: &'static str,
     /// The field, perhaps of a field.
     pub field: &'static str,
     /// Writes may begin anywhere in the field.
     pub range: bool,
+    /// Bytes at the end of the field that may not be written.
+    pub cut: u8,
+}
+
+/// What is said of a write that no record allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteWords {
+    /// Which field it begins in, and where that ends.
+    Field,
+    /// Which structure it is in.
+    Structure,
+    /// Nothing.
+    Silent,
+}
+
+/// An argument whose type is another than its prototype says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpsArg {
+    pub member: &'static str,
+    pub arg: u8,
+    /// The structure that it is a trusted pointer to.
+    pub of: &'static str,
 }
 
 /// A structure of callbacks that programs can implement.
@@ -68,8 +92,10 @@ pub struct StructOpsRecord {
     pub sleepable: Option<&'static [&'static str]>,
     /// Pointers to the first type are taken for pointers to the second.
     pub promote: Option<(&'static str, &'static str)>,
-    /// Fields of that second type that may be written.
+    /// Fields that may be written.
     pub writes: &'static [WriteRecord],
+    pub words: WriteWords,
+    pub args: &'static [OpsArg],
     /// A type of which everything may be written.
     pub state: Option<&'static str>,
 }

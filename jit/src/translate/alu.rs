@@ -17,12 +17,14 @@ impl Translator<'_, '_> {
                 let a = self.get(dst);
                 let b = self.src64(src);
                 let value = self.binary(op, I64, a, b, src);
+                let value = self.joined(op, a, b, value);
                 self.set(dst, value);
             }
             Width::W32 => {
                 let a = self.low(dst);
                 let b = self.src32(src);
                 let value = self.binary(op, I32, a, b, src);
+                let value = self.joined(op, a, b, value);
                 self.set_low(dst, value);
             }
         }

@@ -3,11 +3,13 @@
 //! A call changes R0 and nothing else, as in the interpreter. A trap that a callee leaves pending is
 //! handed on; one that a function of the host leaves gets its place here.
 
-use super::{INHERITED, Translator, params, regs};
+use super::{Frame, INHERITED, Translator, params, regs};
 use crate::abi::{Context, FRAME_STRIDE, FRAMES_AT, Service};
+use crate::checks::Checks;
 use crate::flow::bit;
+use crate::program::Mode;
 use cranelift_codegen::ir::types::I64;
-use cranelift_codegen::ir::{InstBuilder, Value};
+use cranelift_codegen::ir::{InstBuilder, SourceLoc, Value};
 use oxbpf_isa::insn::Reg;
 
 const CALLEE: usize = std::mem::offset_of!(Context, callee);
@@ -29,8 +31,11 @@ impl Translator<'_, '_> {
         // `flow` has found every callee.
         let Some(&index) = self.flow.by_entry.get(&to) else { return };
         let callee = &self.flow.funcs[index];
-        let frame = self.b.ins().iadd_imm_s(self.fp, -(FRAME_STRIDE as i64));
-        if self.func.depth.is_none() {
+        let frame = self.b.ins().iadd_imm_s(self.frame.fp, -(FRAME_STRIDE as i64));
+        if self.is_inlined(index) {
+            return self.put_here(index, frame);
+        }
+        if self.frame.func.depth.is_none() {
             // Frames lie where this bit is set; below them lies the context.
             let fits = self.b.ins().band_imm_s(frame, FRAMES_AT as i64);
             let (good, bad) = (self.b.create_block(), self.cold_block());
@@ -53,6 +58,7 @@ impl Translator<'_, '_> {
                 *self.callees[index].insert(function)
             }
         };
+        self.parts.forget();
         self.fuel_out();
         let inst = self.b.ins().call(function, &args);
         let (value, status) = (self.b.inst_results(inst)[0], self.b.inst_results(inst)[1]);
@@ -60,6 +66,40 @@ impl Translator<'_, '_> {
         self.b.ins().brif(status, leave, &[], go_on, &[]);
         self.b.switch_to_block(go_on);
         self.fuel_in();
+        self.set(Reg::R0, value);
+    }
+
+    /// Whether the function called here is put here.
+    fn is_inlined(&self, callee: usize) -> bool {
+        match self.frame.caller {
+            // What is put somewhere comes with all that it calls.
+            Some(_) => self.plan.inline.is_small(callee),
+            None => self.costs.is_inlined(self.at),
+        }
+    }
+
+    /// Translates a function where it is called.
+    fn put_here(&mut self, index: usize, fp: Value) {
+        let callee = &self.flow.funcs[index];
+        let given: Vec<(Reg, Value)> = regs(callee.live_in).map(|reg| (reg, self.get(reg))).collect();
+        let after = self.b.create_block();
+        let value = self.b.append_block_param(after, I64);
+        let mut frame = Frame::new(&mut self.b, self.plan, index, fp);
+        frame.caller = Some(after);
+        if self.unit.mode == Mode::Checked {
+            frame.checks = Checks::plan(self.unit.ops, callee, &[], &|_| true);
+        }
+        let (outer, at) = (std::mem::replace(&mut self.frame, frame), self.at);
+        for (reg, value) in given {
+            self.set(reg, value);
+        }
+        let first = self.block_of(callee.entry);
+        self.b.ins().jump(first, &[]);
+        self.blocks();
+        (self.frame, self.at) = (outer, at);
+        self.b.set_srcloc(SourceLoc::new(at));
+        self.b.switch_to_block(after);
+        self.parts.forget();
         self.set(Reg::R0, value);
     }
 

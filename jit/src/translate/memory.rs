@@ -7,12 +7,14 @@
 
 use super::Translator;
 use super::alu::int;
-use crate::abi::{CLASSES, Context, Service, Span};
-use crate::program::{Mode, PacketAt, Src};
+use crate::abi::{Context, Service, Span};
+use crate::checks::{Checks, Group, Key, class};
+use crate::loops;
+use crate::program::{Mode, OptLevel, PacketAt, Src};
 use crate::slots::in_frame;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
-use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value};
+use cranelift_codegen::ir::{Block, InstBuilder, MemFlagsData, Value};
 use cranelift_frontend::Variable;
 use oxbpf_isa::insn::{PacketBase, Reg, Size};
 
@@ -21,29 +23,92 @@ pub(super) fn flags() -> MemFlagsData {
     MemFlagsData::new().with_notrap()
 }
 
-fn class(base: Reg) -> usize {
-    base.index() % CLASSES
+fn key(base: Reg, size: Size, write: bool) -> Key {
+    Key { class: class(base), write, width: size.bytes() }
+}
+
+/// Where the context keeps a region.
+fn span(key: Key) -> usize {
+    std::mem::offset_of!(Context, spans) + (2 * key.class + key.write as usize) * size_of::<Span>()
 }
 
 impl Translator<'_, '_> {
     fn needs_check(&self, base: Reg, off: i32, size: Size) -> bool {
-        self.unit.mode == Mode::Checked && !in_frame(base, off, size)
+        self.unit.mode == Mode::Checked
+            && !in_frame(base, off, size)
+            && (self.frame.careful || !self.frame.checks.is_covered(self.at))
     }
 
-    /// Branches away unless the access is inside the region its class remembers; gives the block to go to
-    /// otherwise, which is still empty.
-    fn check(&mut self, addr: Value, base: Reg, size: Size, write: bool) -> cranelift_codegen::ir::Block {
-        let spans = std::mem::offset_of!(Context, spans);
-        let span = spans + (2 * class(base) + write as usize) * size_of::<Span>();
-        let start = self.load_context((span + std::mem::offset_of!(Span, start)) as i32);
-        let bound = span + std::mem::offset_of!(Span, bounds) + 8 * size as usize;
-        let bound = self.load_context(bound as i32);
+    /// Finds out how the accesses of the function that is made are held.
+    pub(super) fn find_checks(&mut self) {
+        if self.unit.mode != Mode::Checked || self.unit.opt == OptLevel::Fast {
+            return;
+        }
+        let func = self.frame.func;
+        let retreats = loops::retreats(self.unit.ops, func);
+        let checks = Checks::plan(self.unit.ops, func, &retreats, &|at| !self.costs.is_inlined(at));
+        for &key in &checks.kept {
+            let vars = (self.b.declare_var(I64), self.b.declare_var(I64));
+            self.kept.insert(key, vars);
+        }
+        self.frame.checks = checks;
+        self.keep_regions(None);
+    }
+
+    /// Takes remembered regions from the context into registers; those of one class, or all.
+    fn keep_regions(&mut self, only: Option<(usize, bool)>) {
+        let kept: Vec<(Key, (Variable, Variable))> = self.kept.iter().map(|(&k, &v)| (k, v)).collect();
+        for (key, (start_var, bound_var)) in kept {
+            if only.is_none_or(|of| of == (key.class, key.write)) {
+                let (start, bound) = (self.region_start(key), self.region_bound(key));
+                self.b.def_var(start_var, start);
+                self.b.def_var(bound_var, bound);
+            }
+        }
+    }
+
+    pub(super) fn region_start(&mut self, key: Key) -> Value {
+        self.load_context((span(key) + std::mem::offset_of!(Span, start)) as i32)
+    }
+
+    /// One more than the highest offset at which so many bytes lie in the region.
+    pub(super) fn region_bound(&mut self, key: Key) -> Value {
+        let bounds = span(key) + std::mem::offset_of!(Span, bounds);
+        if let 1 | 2 | 4 | 8 = key.width {
+            return self.load_context((bounds + 8 * key.width.ilog2() as usize) as i32);
+        }
+        let len = self.load_context(bounds as i32);
+        let bound = self.b.ins().iadd_imm_s(len, 1 - i64::from(key.width));
+        let zero = self.b.ins().iconst(I64, 0);
+        self.b.ins().smax(bound, zero)
+    }
+
+    /// Branches away unless so many bytes from an address on are in the region that the class remembers;
+    /// gives the block to go to otherwise, which is still empty.
+    fn check(&mut self, addr: Value, key: Key) -> Block {
+        let (start, bound) = match self.kept.get(&key).copied().filter(|_| self.frame.caller.is_none()) {
+            Some((start, bound)) => (self.b.use_var(start), self.b.use_var(bound)),
+            None => (self.region_start(key), self.region_bound(key)),
+        };
         let offset = self.b.ins().isub(addr, start);
         let good = self.b.ins().icmp(IntCC::UnsignedLessThan, offset, bound);
         let (fast, slow) = (self.b.create_block(), self.cold_block());
         self.b.ins().brif(good, fast, &[], slow, &[]);
         self.b.switch_to_block(fast);
         slow
+    }
+
+    /// Holds the accesses of a group at once; gives the block to go to when that fails.
+    pub(super) fn hold_group(&mut self, group: &Group) -> Block {
+        let addr = self.address(group.base, group.low);
+        self.check(addr, Key { class: class(group.base), write: group.write, width: group.width })
+    }
+
+    /// What the host remembers after it was asked is taken into registers.
+    pub(super) fn remembered(&mut self, base: Reg, write: bool) {
+        if self.frame.caller.is_none() {
+            self.keep_regions(Some((class(base), write)));
+        }
     }
 
     fn address(&mut self, base: Reg, off: i32) -> Value {
@@ -76,7 +141,7 @@ impl Translator<'_, '_> {
 
     /// The variable that a place in the frame has become.
     fn variable(&self, size: Size, base: Reg, off: i32) -> Option<Variable> {
-        if base == Reg::FP { self.slots.get(&(off, size)).copied() } else { None }
+        if base == Reg::FP { self.frame.slots.get(&(off, size)).copied() } else { None }
     }
 
     pub(super) fn load(&mut self, size: Size, signed: bool, dst: Reg, base: Reg, off: i32) {
@@ -92,24 +157,32 @@ impl Translator<'_, '_> {
         if !self.needs_check(base, off, size) {
             let addr = self.get(base);
             let value = self.load_at(size, signed, addr, off);
+            if !signed {
+                self.loaded(value, size, addr, off);
+            }
             return self.set(dst, value);
         }
         let addr = self.address(base, off);
-        let slow = self.check(addr, base, size, false);
+        let slow = self.check(addr, key(base, size, false));
         let value = self.load_at(size, signed, addr, 0);
         let done = self.b.create_block();
         let result = self.b.append_block_param(done, I64);
         self.b.ins().jump(done, &[value.into()]);
         self.b.switch_to_block(slow);
-        let (here, class) = (self.here(), self.b.ins().iconst(I64, class(base) as i64));
+        let (here, class) = (self.here_value(), self.b.ins().iconst(I64, class(base) as i64));
         let (mut value, status) = self.call_rarely(Service::load, &[here, addr, class]);
         self.trap_if_cold(status);
+        self.remembered(base, false);
         if signed && size != Size::Dw {
             let narrow = self.b.ins().ireduce(int(size), value);
             value = self.b.ins().sextend(I64, narrow);
         }
         self.b.ins().jump(done, &[value.into()]);
         self.b.switch_to_block(done);
+        // The host reads some words otherwise than by a load.
+        if !signed && matches!(size, Size::B | Size::H) {
+            self.loaded(result, size, addr, 0);
+        }
         self.set(dst, result);
     }
 
@@ -120,25 +193,28 @@ impl Translator<'_, '_> {
             let value = self.widen(narrow, size);
             return self.b.def_var(var, value);
         }
+        self.parts.forget();
         if !self.needs_check(base, off, size) {
             let addr = self.get(base);
             return self.store_at(size, value, addr, off);
         }
         let addr = self.address(base, off);
-        let slow = self.check(addr, base, size, true);
+        let slow = self.check(addr, key(base, size, true));
         self.store_at(size, value, addr, 0);
         let done = self.b.create_block();
         self.b.ins().jump(done, &[]);
         self.b.switch_to_block(slow);
-        let (here, class) = (self.here(), self.b.ins().iconst(I64, class(base) as i64));
+        let (here, class) = (self.here_value(), self.b.ins().iconst(I64, class(base) as i64));
         let (_, status) = self.call_rarely(Service::store, &[here, addr, class, value]);
         self.trap_if_cold(status);
+        self.remembered(base, true);
         self.b.ins().jump(done, &[]);
         self.b.switch_to_block(done);
     }
 
     /// Holds the access of an atomic operation: aligned first, then inside a region.
     pub(super) fn hold_atomic(&mut self, size: Size, base: Reg, off: i32, write: bool) -> Value {
+        self.parts.forget();
         let addr = self.address(base, off);
         if size != Size::B {
             let low = self.b.ins().band_imm_s(addr, size.bytes() as i64 - 1);
@@ -149,13 +225,14 @@ impl Translator<'_, '_> {
             self.b.switch_to_block(good);
         }
         if self.needs_check(base, off, size) {
-            let slow = self.check(addr, base, size, write);
+            let slow = self.check(addr, key(base, size, write));
             let done = self.b.create_block();
             self.b.ins().jump(done, &[]);
             self.b.switch_to_block(slow);
-            let (here, class) = (self.here(), self.b.ins().iconst(I64, class(base) as i64));
+            let (here, class) = (self.here_value(), self.b.ins().iconst(I64, class(base) as i64));
             let (_, status) = self.call_rarely(Service::hold, &[here, addr, class]);
             self.trap_if_cold(status);
+            self.remembered(base, write);
             self.b.ins().jump(done, &[]);
             self.b.switch_to_block(done);
         }
@@ -218,9 +295,10 @@ impl Translator<'_, '_> {
     fn stay_if(&mut self, good: Value) {
         let stay = self.b.create_block();
         // What leaving costs depends on where from.
-        let outside = if self.unit.fuel { self.cold_block() } else { self.outside_block() };
+        let own = self.unit.fuel || self.frame.caller.is_some();
+        let outside = if own { self.cold_block() } else { self.outside_block() };
         self.b.ins().brif(good, stay, &[], outside, &[]);
-        if self.unit.fuel {
+        if own {
             self.b.switch_to_block(outside);
             let zero = self.b.ins().iconst(I64, 0);
             self.return_value(zero);

@@ -7,13 +7,19 @@
 
 mod alu;
 mod atomic;
+mod bulk;
 mod call;
 mod control;
+mod joined;
 mod memory;
+mod turns;
 
 use crate::abi::{ARENA, Context, MAY_GOTO, Service};
+use crate::checks::{Checks, Key};
 use crate::flow::{ARGS, Flow, Func, INHERITED, Regs, bit};
-use crate::program::{Op, PacketAt, Src, Unit};
+use crate::inline::{Costs, Inline};
+use crate::loops::Retreat;
+use crate::program::{Op, OptLevel, PacketAt, Src, Unit};
 use crate::slots::Place;
 use crate::stubs::{STATUS, Stubs, VALUE, stub_signature};
 use cranelift_codegen::ir::types::{I32, I64};
@@ -23,8 +29,10 @@ use cranelift_codegen::ir::{
 };
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, Variable};
+use joined::Parts;
 use oxbpf_isa::insn::Reg;
 use std::collections::BTreeMap;
+use turns::{Edge, Paying, Turning};
 
 /// How functions of programs and of the host are called: every integer in a register.
 pub(crate) fn call_conv() -> CallConv {
@@ -52,88 +60,126 @@ pub(crate) fn signature(args: usize) -> Signature {
 /// Names the functions of the program inside the one being made.
 pub(crate) type Import<'a> = dyn FnMut(&mut FunctionBuilder<'_>, usize) -> FuncRef + 'a;
 
-/// What functions of all programs share.
-#[derive(Clone, Copy)]
-pub(crate) struct Host<'a> {
-    pub target: cranelift_codegen::isa::TargetFrontendConfig,
+/// What is known of a program before its functions are translated.
+pub(crate) struct Plan<'a> {
+    pub unit: &'a Unit<'a>,
+    pub flow: &'a Flow,
+    /// By function.
+    pub places: &'a [Vec<Place>],
+    pub inline: &'a Inline,
     pub stubs: &'a Stubs,
 }
 
-/// Makes the body of a function.
+/// Makes the body of a function; whether loads may have become unused.
 pub(crate) fn function(
-    unit: &Unit<'_>,
-    flow: &Flow,
-    places: &[Place],
+    plan: &Plan<'_>,
     index: usize,
     mut builder: FunctionBuilder<'_>,
     import: &mut Import<'_>,
-    Host { target, stubs }: Host<'_>,
-) {
-    let func = &flow.funcs[index];
+    target: cranelift_codegen::isa::TargetFrontendConfig,
+) -> bool {
+    let func = &plan.flow.funcs[index];
     let entry = builder.create_block();
     builder.append_block_params_for_function_params(entry);
     builder.switch_to_block(entry);
-    let blocks = func.blocks.iter().map(|_| builder.create_block()).collect();
-    let vars = std::array::from_fn(|_| builder.declare_var(I64));
     let fp = builder.block_params(entry)[0];
     let ctx = builder.ins().band_imm_s(fp, -(ARENA as i64));
     let region = |builder: &mut FunctionBuilder<'_>, id: u32, name: &'static str| {
         builder.func.dfg.alias_regions.insert(AliasRegionData { user_id: id, description: name.into() })
     };
     let context_region = region(&mut builder, 0, "context");
+    let frame = Frame::new(&mut builder, plan, index, fp);
     let mut translator = Translator {
-        unit,
-        flow,
-        func,
-        vars,
-        fp,
+        plan,
+        unit: plan.unit,
+        flow: plan.flow,
+        frame,
+        costs: plan.inline.into(plan.unit, plan.flow, func),
         ctx,
         fuel: None,
-        may_goto: None,
-        slots: BTreeMap::new(),
-        blocks,
         place: None,
         leave: None,
         outside: None,
         packet: None,
-        stubs,
         signatures: [None; Service::ALL.len()],
-        callees: vec![None; flow.funcs.len()],
+        callees: vec![None; plan.flow.funcs.len()],
         context_region,
         import,
+        turns: Vec::new(),
+        paying: Vec::new(),
+        retreats: Vec::new(),
+        edges: Vec::new(),
+        here: None,
+        kept: BTreeMap::new(),
+        parts: Parts::default(),
         at: func.entry,
         b: builder,
     };
-    for &place in places {
-        let var = translator.b.declare_var(I64);
-        translator.slots.insert(place, var);
-    }
     translator.prologue(entry);
-    for block in 0..func.blocks.len() {
-        translator.block(block);
-    }
+    translator.blocks();
     translator.epilogue();
     translator.b.seal_all_blocks();
+    let joined = translator.parts.joined;
     translator.b.finalize(target);
+    joined
 }
 
-struct Translator<'a, 'f> {
-    unit: &'a Unit<'a>,
-    flow: &'a Flow,
+/// A function that is being translated: the one that is made, or one that is put into it.
+struct Frame<'a> {
     func: &'a Func,
-    b: FunctionBuilder<'f>,
     /// R0 to R9.
     vars: [Variable; 10],
     /// R10.
     fp: Value,
-    ctx: Value,
-    /// What is left of the fuel, where the function has loops that are counted.
-    fuel: Option<Variable>,
     may_goto: Option<Variable>,
     /// Places in the frame that have become variables.
     slots: BTreeMap<Place, Variable>,
     /// The blocks of the function.
     blocks: Vec<Block>,
+    /// Where the function goes on that this one was put into; takes R0.
+    caller: Option<Block>,
+    /// How accesses are held, unless they are proven.
+    checks: Checks,
+    /// Whether each is held by itself now.
+    careful: bool,
+}
+
+impl<'a> Frame<'a> {
+    fn new(b: &mut FunctionBuilder<'_>, plan: &Plan<'a>, index: usize, fp: Value) -> Frame<'a> {
+        let func = &plan.flow.funcs[index];
+        let blocks = func.blocks.iter().map(|_| b.create_block()).collect();
+        let vars = std::array::from_fn(|_| b.declare_var(I64));
+        let zero = b.ins().iconst(I64, 0);
+        let slots: BTreeMap<Place, Variable> =
+            plan.places[index].iter().map(|&place| (place, b.declare_var(I64))).collect();
+        for var in vars.iter().chain(slots.values()) {
+            b.def_var(*var, zero);
+        }
+        Frame {
+            func,
+            vars,
+            fp,
+            may_goto: None,
+            slots,
+            blocks,
+            caller: None,
+            checks: Checks::default(),
+            careful: false,
+        }
+    }
+}
+
+struct Translator<'a, 'f> {
+    plan: &'a Plan<'a>,
+    unit: &'a Unit<'a>,
+    flow: &'a Flow,
+    frame: Frame<'a>,
+    /// What the operations of the function that is made cost.
+    costs: Costs,
+    b: FunctionBuilder<'f>,
+    ctx: Value,
+    /// What is left of the fuel, where the function has loops that are counted.
+    fuel: Option<Variable>,
     /// Where a pending trap gets its place: takes the operation.
     place: Option<Block>,
     /// Where a trap that has its place leaves the function.
@@ -142,64 +188,115 @@ struct Translator<'a, 'f> {
     outside: Option<Block>,
     /// Where the packet's data is, and its length, when they are arguments.
     packet: Option<(Value, Value)>,
-    stubs: &'a Stubs,
     signatures: [Option<SigRef>; Service::ALL.len()],
     callees: Vec<Option<FuncRef>>,
     context_region: AliasRegion,
     import: &'a mut Import<'a>,
+    /// The counted loops of the function that is made.
+    turns: Vec<Turning>,
+    /// Loops that pay where their turns begin.
+    paying: Vec<Paying>,
+    retreats: Vec<Retreat>,
+    /// Edges that are still to be filled.
+    edges: Vec<(Block, Edge)>,
+    /// The block being translated, by index in the function that is made.
+    here: Option<usize>,
+    /// Remembered regions in registers: where they begin, and what offsets are held against.
+    kept: BTreeMap<Key, (Variable, Variable)>,
+    /// What values of the block being translated consist of.
+    parts: Parts,
     /// The operation being translated.
     at: u32,
 }
 
 impl Translator<'_, '_> {
     fn prologue(&mut self, entry: Block) {
-        let zero = self.b.ins().iconst(I64, 0);
-        for var in self.vars.iter().chain(self.slots.values()) {
-            self.b.def_var(*var, zero);
-        }
         let given: Vec<Value> = self.b.block_params(entry)[1..].to_vec();
         if matches!(self.unit.packet, PacketAt::Args { .. })
             && let [_, data, len, ..] = given[..]
         {
             self.packet = Some((data, len));
         }
-        for (reg, value) in regs(params(self.func)).zip(given) {
+        for (reg, value) in regs(params(self.frame.func)).zip(given) {
             self.set(reg, value);
         }
         for (index, reg) in INHERITED.into_iter().enumerate() {
-            if self.func.live_in & bit(reg) != 0 {
+            if self.frame.func.live_in & bit(reg) != 0 {
                 let offset = std::mem::offset_of!(Context, inherited) + 8 * index;
                 let value = self.load_context(offset as i32);
                 self.set(reg, value);
             }
         }
-        if self.unit.fuel && self.func.loops {
+        if self.unit.fuel && self.frame.func.loops {
             let var = self.b.declare_var(I64);
             self.fuel = Some(var);
             self.fuel_in();
         }
-        if self.func.ops(self.unit.ops).any(|(_, op)| matches!(op, Op::MayGoto { .. })) {
+        if self.unit.opt == OptLevel::Full {
+            self.find_turns();
+        } else {
+            self.find_retreats();
+        }
+        self.find_checks();
+        if self.frame.func.ops(self.unit.ops).any(|(_, op)| matches!(op, Op::MayGoto { .. })) {
             let var = self.b.declare_var(I32);
             let turns = self.b.ins().iconst(I32, MAY_GOTO as i64);
             self.b.def_var(var, turns);
-            self.may_goto = Some(var);
+            self.frame.may_goto = Some(var);
         }
-        let first = self.block_of(self.func.entry);
-        self.b.ins().jump(first, &[]);
+        self.begin();
+    }
+
+    /// Translates the function of the frame.
+    fn blocks(&mut self) {
+        for index in 0..self.frame.func.blocks.len() {
+            self.block(index);
+        }
     }
 
     fn block(&mut self, index: usize) {
-        let block = self.func.blocks[index];
-        self.b.switch_to_block(self.blocks[index]);
-        for at in block.start..block.end {
+        let mut copies = Vec::new();
+        self.rest_of_block(index, self.frame.func.blocks[index].start, &mut copies);
+        // What is held one by one where a group could not be held at once.
+        for (copy, at) in copies {
+            let first = self.b.func.dfg.num_blocks();
+            self.b.switch_to_block(copy);
+            self.frame.careful = true;
+            self.rest_of_block(index, at, &mut Vec::new());
+            self.frame.careful = false;
+            for block in first..self.b.func.dfg.num_blocks() {
+                self.b.set_cold_block(Block::from_u32(block as u32));
+            }
+        }
+    }
+
+    /// Translates a block from an operation on; `copies` gets what must be translated once more.
+    fn rest_of_block(&mut self, index: usize, from: u32, copies: &mut Vec<(Block, u32)>) {
+        let block = self.frame.func.blocks[index];
+        if self.frame.caller.is_none() {
+            self.here = Some(index);
+        }
+        self.b.set_srcloc(SourceLoc::new(from));
+        if !self.frame.careful {
+            self.b.switch_to_block(self.frame.blocks[index]);
+            self.begin_turn(index);
+        }
+        self.parts.forget();
+        for at in from..block.end {
             self.at = at;
+            if !self.frame.careful
+                && let Some(group) = self.frame.checks.groups.get(&at).cloned()
+            {
+                copies.push((self.hold_group(&group), at));
+            }
             self.b.set_srcloc(SourceLoc::new(at));
             let op = &self.unit.ops[at as usize];
             self.op(op);
         }
         if !self.b.is_unreachable() && !self.is_filled() {
-            let next = self.block_of(block.end);
+            let next = self.way(block.end);
             self.b.ins().jump(next, &[]);
+            self.fill_ways();
         }
     }
 
@@ -211,6 +308,7 @@ impl Translator<'_, '_> {
 
     /// The blocks that traps leave through.
     fn epilogue(&mut self) {
+        self.fill_turns();
         if let Some(place) = self.place {
             self.b.switch_to_block(place);
             let op = self.b.append_block_param(place, I32);
@@ -265,15 +363,15 @@ impl Translator<'_, '_> {
     }
 
     fn get(&mut self, reg: Reg) -> Value {
-        match self.vars.get(reg.index()) {
+        match self.frame.vars.get(reg.index()) {
             Some(&var) => self.b.use_var(var),
-            None => self.fp,
+            None => self.frame.fp,
         }
     }
 
     fn set(&mut self, reg: Reg, value: Value) {
         // Nothing writes R10; lowering has seen to it.
-        if let Some(&var) = self.vars.get(reg.index()) {
+        if let Some(&var) = self.frame.vars.get(reg.index()) {
             self.b.def_var(var, value);
         }
     }
@@ -307,12 +405,15 @@ impl Translator<'_, '_> {
                 return narrow;
             }
         }
-        self.b.ins().ireduce(I32, value)
+        let low = self.b.ins().ireduce(I32, value);
+        self.same_bytes(value, low, 4);
+        low
     }
 
     /// Sets a register from its low half.
     fn set_low(&mut self, reg: Reg, value: Value) {
         let wide = self.b.ins().uextend(I64, value);
+        self.same_bytes(value, wide, 4);
         self.set(reg, wide);
     }
 
@@ -332,7 +433,7 @@ impl Translator<'_, '_> {
 
     /// Calls a function of the host that hardly ever runs, from a cold block, keeping all registers.
     fn call_rarely(&mut self, service: Service, args: &[Value]) -> (Value, Value) {
-        let Some(address) = self.stubs.address(service) else { return self.call(service, args) };
+        let Some(address) = self.plan.stubs.address(service) else { return self.call(service, args) };
         let index = service as usize;
         let signature = match self.signatures[index] {
             Some(signature) => signature,
@@ -342,7 +443,7 @@ impl Translator<'_, '_> {
             }
         };
         let callee = self.b.ins().iconst(I64, address as i64);
-        let mut all = vec![self.fp];
+        let mut all = vec![self.frame.fp];
         all.extend_from_slice(args);
         self.b.ins().call_indirect(signature, callee, &all);
         (self.load_context(VALUE as i32), self.load_context(STATUS as i32))
@@ -350,6 +451,7 @@ impl Translator<'_, '_> {
 
     /// Calls a function of the host.
     fn call(&mut self, service: Service, args: &[Value]) -> (Value, Value) {
+        self.parts.forget();
         let index = service as usize;
         let signature = match self.signatures[index] {
             Some(signature) => signature,
@@ -360,7 +462,7 @@ impl Translator<'_, '_> {
         };
         let flags = self.context_flags().with_readonly();
         let callee = self.b.ins().load(I64, flags, self.ctx, service.offset());
-        let mut all = vec![self.fp];
+        let mut all = vec![self.frame.fp];
         all.extend_from_slice(args);
         let inst = self.b.ins().call_indirect(signature, callee, &all);
         let results = self.b.inst_results(inst);
@@ -368,7 +470,7 @@ impl Translator<'_, '_> {
     }
 
     /// The operation being translated, as an argument.
-    fn here(&mut self) -> Value {
+    fn here_value(&mut self) -> Value {
         self.b.ins().iconst(I64, self.at as i64)
     }
 
@@ -423,7 +525,7 @@ impl Translator<'_, '_> {
 
     /// Traps here, at an address if that matters, and ends the block.
     fn fault(&mut self, addr: Value) {
-        let here = self.here();
+        let here = self.here_value();
         let (zero, status) = self.call(Service::fault, &[here, addr]);
         self.b.ins().return_(&[zero, status]);
     }
@@ -438,6 +540,6 @@ impl Translator<'_, '_> {
     /// The block that begins at an operation.
     fn block_of(&self, op: u32) -> Block {
         // Every jump and every operation after one begins a block; `flow` has seen to it.
-        self.blocks[self.func.block_at(op).expect("control goes to the beginning of a block")]
+        self.frame.blocks[self.frame.func.block_at(op).expect("control goes to the beginning of a block")]
     }
 }

@@ -31,7 +31,7 @@ enum Running {
     #[cfg(feature = "jit")]
     Until(u32),
     #[cfg(feature = "jit")]
-    Compiled(PacketFilter),
+    Compiled(Box<PacketFilter>),
     Machine(Box<Machine>),
 }
 
@@ -66,7 +66,7 @@ impl Runner {
             EngineKind::Vm => Running::Machine(Box::new(Machine::new(&filter, Strategy::Interpret)?)),
             #[cfg(feature = "jit")]
             EngineKind::Jit => match PacketFilter::new(&filter) {
-                Ok(compiled) => Running::Compiled(compiled),
+                Ok(compiled) => Running::Compiled(Box::new(compiled)),
                 // The machine runs what cannot be proved with every access held.
                 Err(FilterError::Unproven) => {
                     Running::Machine(Box::new(Machine::new(&filter, Strategy::Compile)?))
@@ -95,7 +95,7 @@ impl Runner {
             #[cfg(feature = "jit")]
             Running::Until(0) => {
                 let compiled = PacketFilter::new(&self.filter);
-                self.engine = compiled.map_or(Running::Interp, Running::Compiled);
+                self.engine = compiled.map_or(Running::Interp, |c| Running::Compiled(Box::new(c)));
                 self.filter.run(&packet)
             }
             #[cfg(feature = "jit")]

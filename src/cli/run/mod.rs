@@ -17,8 +17,12 @@ use clap::ValueEnum;
 use inputs::{Case, Kind};
 use oxbpf_isa::kernel::KernelModel;
 use oxbpf_isa::program::Program;
+#[cfg(all(feature = "jit", unix))]
+use oxbpf_jit::perf::Profile;
 use std::collections::BTreeMap;
 use std::io::Write;
+#[cfg(all(feature = "jit", unix))]
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -56,6 +60,11 @@ pub(super) struct Args {
     /// Run each input so many times.
     #[arg(long, value_name = "N", default_value_t = 1)]
     repeat: u64,
+    /// Tell Linux perf of the machine code: a map of names in /tmp, or a jitdump with lines of the source
+    /// in the current directory, for `perf record -k mono` and `perf inject --jit`.
+    #[cfg(all(feature = "jit", unix))]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    perf: Option<Perf>,
     /// The most instructions that one run may take.
     #[arg(long, value_name = "N")]
     budget: Option<u64>,
@@ -100,6 +109,31 @@ impl EngineArg {
             EngineArg::Jit => Strategy::Compile,
         }
     }
+}
+
+/// How `perf` is told of machine code.
+#[cfg(all(feature = "jit", unix))]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Perf {
+    /// Names, in /tmp/perf-PID.map.
+    Map,
+    /// Names, lines and code, in jit-PID.dump.
+    Jitdump,
+}
+
+/// Opens the file for `perf` and says where it is.
+#[cfg(all(feature = "jit", unix))]
+fn profile(perf: Perf, args: &Args) -> std::result::Result<Arc<Profile>, CliError> {
+    if args.engine.strategy() == Strategy::Interpret {
+        return Err(CliError::Usage("--perf is for machine code: --engine jit".to_owned()));
+    }
+    let format = match perf {
+        Perf::Map => oxbpf_jit::perf::Format::Map,
+        Perf::Jitdump => oxbpf_jit::perf::Format::Jitdump,
+    };
+    let profile = Profile::create(format, Path::new("."))?;
+    let _ = writeln!(std::io::stderr(), "for perf: {}", profile.path().display());
+    Ok(Arc::new(profile))
 }
 
 /// A program that is ready.
@@ -153,6 +187,12 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> std::result::Result<Statu
     if let Some(budget) = args.budget {
         config = config.budget(budget);
     }
+    #[cfg(all(feature = "jit", unix))]
+    let profile = args.perf.map(|format| profile(format, args)).transpose()?;
+    #[cfg(all(feature = "jit", unix))]
+    if let Some(profile) = &profile {
+        config = config.profile(profile.clone());
+    }
     let engine = Engine::new(config);
     let mut session = Session {
         checked: args.checked,
@@ -195,6 +235,10 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> std::result::Result<Statu
         }
     }
     session.trace = trace.take();
+    #[cfg(all(feature = "jit", unix))]
+    if let Some((profile, error)) = profile.as_ref().and_then(|p| Some((p, p.error()?))) {
+        let _ = writeln!(std::io::stderr(), "oxbpf: {}: {error}", profile.path().display());
+    }
     match args.format {
         Format::Human => show::human(&session, out)?,
         Format::Json => show::json(&session, out)?,

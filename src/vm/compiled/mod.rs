@@ -5,8 +5,11 @@
 //! whichever there is: a callback whose address the compiler never saw is interpreted, for one.
 //! Machine code belongs to the program it was made for; programs with the same code share it.
 
+mod callable;
 mod ops;
 mod services;
+#[cfg(unix)]
+mod sources;
 
 use super::MAX_FRAMES;
 use super::engine::{Engine, Strategy};
@@ -15,9 +18,13 @@ use super::run::{Linked, Run};
 use super::trap::Trap;
 use oxbpf_jit::abi::{Context, Services};
 use oxbpf_jit::{Code, CompileError, Compiler, Mode, Op, OptLevel, PacketAt, Unit};
+#[cfg(unix)]
+pub(crate) use sources::Sources;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+pub use callable::Callable;
 
 /// The functions that compiled code calls.
 pub(crate) const SERVICES: Services = services::SERVICES;
@@ -61,6 +68,10 @@ impl Workshop {
             packet,
         };
         let code = Arc::new(compiler.clone().keep_clif(config.keep_clif).compile(&unit)?);
+        #[cfg(unix)]
+        if let (Some(profile), Some(sources)) = (&config.profile, &prog.sources) {
+            profile.record(&code, &sources::Told { prog, sources });
+        }
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         if cache.len() >= SWEEP && cache.len().is_power_of_two() {
             cache.retain(|_, code| code.strong_count() > 0);

@@ -5,7 +5,7 @@
 //! below that frame says whose run it is. A trap is left in the run and shown by the status; a panic of a
 //! host function is kept there too, since it must not unwind through compiled code.
 
-use crate::vm::lower::atomic_of;
+use crate::vm::lower::{STACK_SIZE, atomic_of};
 use crate::vm::memory::{AccessWidth, Region, read, write};
 use crate::vm::op::{Code, Op};
 use crate::vm::run::{Linked, MAX_TAIL_CALLS, Run};
@@ -14,10 +14,10 @@ use oxbpf_jit::abi::{ARENA, Context, Returned, Services, Span, depth_of};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub(super) const SERVICES: Services =
-    Services { helper, call_reg, tail_call, packet, load, store, hold, refuel, fault, place };
+    Services { helper, call_reg, tail_call, packet, load, store, hold, recall, refuel, fault, place };
 
 /// The context below a frame.
-fn context(fp: u64) -> *mut Context {
+pub(super) fn context(fp: u64) -> *mut Context {
     std::ptr::with_exposed_provenance_mut((fp & !(ARENA as u64 - 1)) as usize)
 }
 
@@ -49,9 +49,9 @@ unsafe fn within(fp: u64, act: impl FnOnce(&mut Run<'_>) -> Result<Returned, Tra
     }
 }
 
-/// An operation of the current program.
-fn op_of(run: &Run<'_>, op: u64) -> Op {
-    run.prog().code.ops[op as usize]
+/// An operation of a program.
+pub(super) fn op_of(prog: &Linked, op: u64) -> Op {
+    prog.code.ops[op as usize]
 }
 
 unsafe extern "C" fn helper(fp: u64, r1: u64, r2: u64, r3: u64, r4: u64, r5: u64) -> Returned {
@@ -114,10 +114,15 @@ unsafe fn held(
     kind: AccessKind,
     class: u64,
 ) -> Result<(), Trap> {
-    if let Some(Region { start, len, .. }) = run.find(addr, size, kind)? {
+    let span = match run.find(addr, size, kind)? {
+        Some(Region { start, len, .. }) => Some(Span::new(start, len)),
+        // The outermost frame lives as long as the run, and nothing else that is not a region is alike.
+        None => run.memory.outermost(addr, size).map(|start| Span::new(start, STACK_SIZE as u64)),
+    };
+    if let Some(span) = span {
         let class = class as usize % oxbpf_jit::abi::CLASSES;
         // SAFETY: by the contract.
-        unsafe { (*context(fp)).spans[class][kind.writes() as usize] = Span::new(start, len) };
+        unsafe { (*context(fp)).spans[class][kind.writes() as usize] = span };
     }
     Ok(())
 }
@@ -126,7 +131,7 @@ unsafe extern "C" fn load(fp: u64, op: u64, addr: u64, class: u64) -> Returned {
     // SAFETY: called from compiled code.
     unsafe {
         within(fp, |run| {
-            let size = width(&op_of(run, op));
+            let size = width(&op_of(run.prog(), op));
             if let Some(value) = run.wide_field(addr, size.bytes()) {
                 return Ok(Returned::value(value));
             }
@@ -146,7 +151,7 @@ unsafe extern "C" fn store(fp: u64, op: u64, addr: u64, class: u64, value: u64) 
     // SAFETY: called from compiled code.
     unsafe {
         within(fp, |run| {
-            let size = width(&op_of(run, op));
+            let size = width(&op_of(run.prog(), op));
             held(run, fp, addr, size.bytes(), AccessKind::Store, class)?;
             // The access was just found inside a region that may be written.
             match size {
@@ -164,7 +169,7 @@ unsafe extern "C" fn hold(fp: u64, op: u64, addr: u64, class: u64) -> Returned {
     // SAFETY: called from compiled code.
     unsafe {
         within(fp, |run| {
-            let op = op_of(run, op);
+            let op = op_of(run.prog(), op);
             let kind = if op.code == Code::LdAcq { AccessKind::Load } else { AccessKind::Atomic };
             let kind = if op.code == Code::StRel { AccessKind::Atomic } else { kind };
             held(run, fp, addr, width(&op).bytes(), kind, class)?;
@@ -173,7 +178,18 @@ unsafe extern "C" fn hold(fp: u64, op: u64, addr: u64, class: u64) -> Returned {
     }
 }
 
-unsafe extern "C" fn refuel(fp: u64, _op: u64) -> Returned {
+unsafe extern "C" fn recall(fp: u64, addr: u64, class: u64, write: u64) -> Returned {
+    // SAFETY: called from compiled code.
+    unsafe {
+        within(fp, |run| {
+            let kind = if write != 0 { AccessKind::Store } else { AccessKind::Load };
+            held(run, fp, addr, 1, kind, class).ok();
+            Ok(Returned::value(0))
+        })
+    }
+}
+
+unsafe extern "C" fn refuel(fp: u64) -> Returned {
     // SAFETY: called from compiled code.
     unsafe {
         within(fp, |run| {
@@ -187,7 +203,7 @@ unsafe extern "C" fn fault(fp: u64, op: u64, addr: u64) -> Returned {
     // SAFETY: called from compiled code.
     unsafe {
         within(fp, |run| {
-            let what = op_of(run, op);
+            let what = op_of(run.prog(), op);
             let kind = match what.code {
                 Code::CallSub => TrapKind::CallDepth,
                 Code::Trap if what.aux == 0 => TrapKind::UnknownHelper { id: what.imm as i32 },
@@ -216,7 +232,7 @@ fn placed(run: &Run<'_>, op: u64, trap: Trap) -> Trap {
 }
 
 /// How wide the access of an operation is.
-fn width(op: &Op) -> AccessWidth {
+pub(super) fn width(op: &Op) -> AccessWidth {
     match op.code {
         Code::Ld8 | Code::LdS8 | Code::St8R | Code::St8I => AccessWidth::W8,
         Code::Ld16 | Code::LdS16 | Code::St16R | Code::St16I => AccessWidth::W16,

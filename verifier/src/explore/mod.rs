@@ -127,6 +127,8 @@ pub(crate) struct Walker<'p> {
     pub absent_kfunc: Option<u32>,
     /// A function was called whose prototype is only the object's word for it.
     pub assumes: bool,
+    /// The references that came with arguments, by where those stand in the context.
+    pub arg_refs: Vec<(u32, u32)>,
     pub structure: &'p Structure,
     pub graph: Graph,
     pub kind: ProgKind,
@@ -210,6 +212,7 @@ impl<'p> Walker<'p> {
             kfuncs,
             absent_kfunc: None,
             assumes: false,
+            arg_refs: Vec::new(),
             structure,
             kind,
             prog,

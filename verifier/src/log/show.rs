@@ -379,10 +379,10 @@ impl Walker<'_> {
         self.log = log;
     }
 
-    pub(crate) fn log_references(&mut self) {
+    pub(crate) fn log_references(&mut self, given_back: u32) {
         for i in 0..self.cur.refs.len() {
             let reference = self.cur.refs[i];
-            if !reference.is_object() {
+            if !reference.is_object() || given_back != 0 && reference.id == given_back {
                 continue;
             }
             let (id, insn) = (reference.id, reference.insn);

@@ -529,6 +529,9 @@ findings! {
     "E0819" EINVAL LdAbsContext = "packet load without a context",
         "at the time of BPF_LD_ABS|IND R6 != pointer to skb",
         "These instructions take the context in R6.";
+    "E0820" EINVAL SocketMapArgument = "value of a map of sockets",
+        "invalid arg_type for sockmap/sockhash",
+        "This helper reads or writes values in memory, and a map of sockets has none.";
     "E0901" EINVAL ReturnsStack = "stack pointer returned",
         "cannot return stack pointer to the caller",
         "The frame is gone when the function has returned.";
@@ -816,6 +819,21 @@ findings! {
         "ldimm64 failed to find the address for kernel symbol '{name}'.",
         "The kernel's table of symbols does not have the variable: this kernel is built without \
         CONFIG_KALLSYMS_ALL.";
+    "E1532" EACCES NoWriteStruct = "another object written",
+        "write access to this struct is not supported",
+        "Programs of this structure of callbacks may write objects of a few types only.";
+    "E1529" EACCES WriteBeyondStruct { name: &'static str, off: i32, size: u32 } = "beyond an object that can be written",
+        "write access for struct {name} at off {off} with size {size}",
+        "The write does not lie within the object.";
+    "E1530" EACCES ReadOnlyPart { name: &'static str, off: i32, size: u32 } = "field that cannot be written",
+        "write access at off {off} with size {size} on read-only part of {name}",
+        "Programs of this structure of callbacks may write a few fields only.";
+    "E1531" EACCES SilentWrite = "field that cannot be written",
+        "",
+        "Programs of this structure of callbacks may write a few fields only. The kernel does not say so.";
+    "E1532" EACCES ArgumentGone { off: u32 } = "argument given away",
+        "invalid bpf_context access off={off}. Reference may already be released",
+        "The program owned what this argument points to and has given it away.";
     "E1601" ESRCH MissingTarget { what: &'static str, name: String, near: String } = "attach target that does not exist",
         "this kernel has no {what} {name}{near}",
         "The types of this kernel do not have what the program attaches to, so a loader would not even \
@@ -911,6 +929,9 @@ findings! {
     "E1630" EINVAL ModifiesProgram = "result of another program changed",
         "can't modify return codes of BPF programs",
         "Use an extension instead.";
+    "E1631" EINVAL TailCallWithReference = "tail call of a program that owns an argument",
+        "program with __ref argument cannot tail call",
+        "What the program owns would be lost.";
     "E1701" EACCES PrivateStack { subprog: usize, bytes: u32 } = "stack of a function",
         "stack size of subprog {subprog} is {bytes}. Too large",
         "A function with a stack of its own has 512 bytes of it.";

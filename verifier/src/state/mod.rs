@@ -254,12 +254,6 @@ impl State {
         self.refs.iter().rev().find(|r| r.is_lock())
     }
 
-    /// Whether any object is held.
-    #[inline]
-    pub fn holds_objects(&self) -> bool {
-        self.refs.iter().any(Reference::is_object)
-    }
-
     /// The instruction a frame is at: where it called the next, or the current one.
     #[inline]
     pub fn frame_insn(&self, frame: usize) -> u32 {

@@ -135,7 +135,7 @@ impl Walker<'_> {
         {
             return Err(Finding::HelperPacket.into());
         }
-        let arg = self.resolve_value_arg(arg, id, seen);
+        let arg = self.resolve_value_arg(arg, id, seen)?;
         let nullable = arg.flags.contains(ArgFlags::NULLABLE);
         if !(reg.is_null() && nullable) {
             self.argument_type(&reg, r, &arg, seen)?;
@@ -240,15 +240,18 @@ impl Walker<'_> {
     }
 
     /// A value of a socket map is a socket; a bloom filter's is only read.
-    fn resolve_value_arg(&self, arg: Arg, id: i32, seen: &Seen) -> Arg {
+    fn resolve_value_arg(&self, arg: Arg, id: i32, seen: &Seen) -> Judged<Arg> {
         if arg.kind != ArgKind::MapValue {
-            return arg;
+            return Ok(arg);
         }
         let kind = seen.map.and_then(|m| self.map(m.0)).and_then(|m| m.kind());
         match kind {
-            Some(MapType::Sockmap | MapType::Sockhash) => Arg { kind: ArgKind::BtfIdSockCommon, ..arg },
-            Some(MapType::BloomFilter) if id == MAP_PEEK => Arg { flags: ArgFlags::NONE, ..arg },
-            _ => arg,
+            Some(MapType::Sockmap | MapType::Sockhash) if arg.flags.is_empty() => {
+                Ok(Arg { kind: ArgKind::BtfIdSockCommon, ..arg })
+            }
+            Some(MapType::Sockmap | MapType::Sockhash) => Err(Finding::SocketMapArgument.into()),
+            Some(MapType::BloomFilter) if id == MAP_PEEK => Ok(Arg { flags: ArgFlags::NONE, ..arg }),
+            _ => Ok(arg),
         }
     }
 

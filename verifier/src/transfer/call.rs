@@ -269,7 +269,7 @@ impl Walker<'_> {
             r0.ref_id = seen.ref_id;
         } else if found.proto.flags.contains(HelperFlags::ACQUIRE) || self.acquires(id, seen) {
             let fresh = self.fresh_id();
-            self.cur.refs.push(Reference::object(fresh, self.at));
+            self.hold(Reference::object(fresh, self.at))?;
             (r0.id, r0.ref_id) = (fresh, fresh);
         }
         if r0.is_scalar() {

@@ -9,7 +9,7 @@
 use super::memory::{Value, Way};
 use crate::explore::{Judged, Stop, Walker};
 use crate::report::Finding;
-use crate::state::{Byte, DYNPTR_SLOTS, DynptrType, Kind, Mods, Reference, Reg, Slot};
+use crate::state::{Byte, DYNPTR_SLOTS, DynptrType, Kind, Mods, Reg, Slot};
 use crate::verdict::Feature;
 use oxbpf_isa::kernel::{Arg, ArgFlags};
 
@@ -174,7 +174,7 @@ impl Walker<'_> {
         let id = self.fresh_id();
         let mut ref_id = 0;
         if ty.is_referenced() {
-            ref_id = if shares != 0 { shares } else { self.acquire() };
+            ref_id = if shares != 0 { shares } else { self.acquire()? };
         }
         for (slot, first) in [(spi, true), (spi - 1, false)] {
             self.cur.frame_mut(frame).stack_mut()[slot] =
@@ -182,13 +182,6 @@ impl Walker<'_> {
         }
         self.object_written(frame, spi, DYNPTR_SLOTS);
         Ok(())
-    }
-
-    /// A new reference, acquired by the instruction at hand.
-    pub(super) fn acquire(&mut self) -> u32 {
-        let id = self.fresh_id();
-        self.cur.refs.push(Reference::object(id, self.at));
-        id
     }
 
     /// Slots of an object were surely written.

@@ -109,7 +109,7 @@ impl Walker<'_> {
         let Place::At(spi) = self.object_place(reg, "iter", ty.slots)? else {
             return Err(Stop::Unknown(Feature::Internal));
         };
-        let ref_id = self.acquire();
+        let ref_id = self.acquire()?;
         let mods = match (kfunc.has(KfuncFlags::RCU_PROTECTED), self.in_rcu_section()) {
             (false, _) => Mods::NONE,
             (true, true) => Mods::RCU,

@@ -154,6 +154,12 @@ impl Walker<'_> {
         if linked.len() > 1 {
             self.push_step(Access::default(), pack(&linked));
         }
+        // Registers may have lost their ids.
+        let a = *self.cur.reg(dst.index());
+        let b = match src {
+            Operand::Reg(src) => *self.cur.reg(src.index()),
+            Operand::Imm(_) => b,
+        };
         let at = self.at;
         let mut other = self.cur.clone();
         if a.is_scalar() && b.is_scalar() {
@@ -271,25 +277,31 @@ impl Walker<'_> {
     }
 
     /// Registers and slots with this id, as far as they are still read.
-    fn collect_linked(&self, id: u32, linked: &mut LinkedRegs) {
+    /// Where numbers with this id are. Comparing two that are the same finds each twice; those for
+    /// which there is no room left lose their id.
+    fn collect_linked(&mut self, id: u32, linked: &mut LinkedRegs) {
         let id = id & !ADD_CONST;
         let matches = |r: &Reg| r.is_scalar() && r.id & !ADD_CONST == id;
-        for (n, frame) in self.cur.frames.iter().enumerate().rev() {
+        for n in (0..self.cur.frames.len()).rev() {
             let live = self.graph.live[self.cur.frame_insn(n) as usize];
-            let mut add = |index: usize, is_reg: bool| {
-                let one = Linked { frame: n as u8, is_reg, index: index as u8 };
-                if linked.len() < MAX_LINKED && !linked.contains(&one) {
-                    linked.push(one);
+            let mut fits = |index: usize, is_reg: bool| {
+                let fits = linked.len() < MAX_LINKED;
+                if fits {
+                    linked.push(Linked { frame: n as u8, is_reg, index: index as u8 });
                 }
+                fits
             };
             for r in 0..10 {
-                if live >> r & 1 == 1 && matches(&frame.regs[r]) {
-                    add(r, true);
+                if live >> r & 1 == 1 && matches(&self.cur.frames[n].regs[r]) && !fits(r, true) {
+                    let reg = &mut self.cur.frame_mut(n).regs[r];
+                    (reg.id, reg.off) = (0, 0);
                 }
             }
-            for (spi, slot) in frame.stack.iter().enumerate() {
-                if slot.is_spill() && matches(&slot.reg) {
-                    add(spi, false);
+            for spi in 0..self.cur.frames[n].stack.len() {
+                let slot = &self.cur.frames[n].stack[spi];
+                if slot.is_spill() && matches(&slot.reg) && !fits(spi, false) {
+                    let reg = &mut self.cur.frame_mut(n).stack_mut()[spi].reg;
+                    (reg.id, reg.off) = (0, 0);
                 }
             }
         }
@@ -315,8 +327,9 @@ fn not_null(maps: &[alloc::sync::Arc<oxbpf_isa::program::MapDef>], fields: &MapF
             // Timers of the inner map would tell maps apart by this.
             reg.b = if fields.of(index, true).is_some_and(|f| f.needs_uid()) { reg.id } else { 0 };
         }
-        Some(MapType::Xskmap) => reg.kind = Kind::XdpSock,
-        Some(MapType::Sockmap | MapType::Sockhash) => reg.kind = Kind::Socket,
+        // The kernel still has the map beside such a socket, which so differs from one found otherwise.
+        Some(MapType::Xskmap) => (reg.kind, reg.a) = (Kind::XdpSock, reg.a + 1),
+        Some(MapType::Sockmap | MapType::Sockhash) => (reg.kind, reg.a) = (Kind::Socket, reg.a + 1),
         _ => {}
     }
 }

@@ -195,7 +195,7 @@ impl<'p> Walker<'p> {
             r0.id = self.fresh_id();
         }
         if kfunc.has(KfuncFlags::ACQUIRE) {
-            let acquired = self.acquire();
+            let acquired = self.acquire()?;
             if may_fail {
                 r0.id = acquired;
             }

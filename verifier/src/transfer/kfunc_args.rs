@@ -235,7 +235,9 @@ impl Walker<'_> {
             Kind::MapPtr | Kind::MapKey | Kind::MapValue => {}
             // The kernel takes what it keeps in the same place for a map, and then sees what it is.
             Kind::BtfId | Kind::Dynptr => return Ok(()),
-            Kind::Mem | Kind::Packet | Kind::PacketMeta | Kind::Func if (reg.a, reg.b) != (0, 0) => {
+            Kind::Mem | Kind::Packet | Kind::PacketMeta | Kind::Func | Kind::Socket | Kind::XdpSock
+                if (reg.a, reg.b) != (0, 0) =>
+            {
                 return Ok(());
             }
             _ => return Err(Finding::KfuncNotMap { reg: r as u8 }.into()),

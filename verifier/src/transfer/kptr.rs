@@ -182,7 +182,7 @@ impl Walker<'_> {
         let fields = match reg.kind {
             Kind::MapValue => {
                 if !self.is_typed(reg.a) {
-                    let map = self.map(reg.a).map_or(String::new(), |m| m.name.to_string());
+                    let map = self.map_name(reg.a);
                     return Err(Finding::FieldMapUntyped { map, name: "bpf_kptr_xchg" }.into());
                 }
                 seen.map = Some((reg.a, reg.b));

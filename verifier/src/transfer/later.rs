@@ -11,7 +11,6 @@ use crate::report::{Errno, Finding};
 use crate::state::{Kind, Mods, Reg};
 use crate::verdict::Feature;
 use alloc::rc::Rc;
-use alloc::string::ToString;
 use oxbpf_isa::kernel::FieldKind;
 
 /// What a callback is called by.
@@ -32,13 +31,15 @@ impl Walker<'_> {
         let Some(var) = reg.num.const_value() else {
             return Err(Finding::FieldOffsetVariable { reg: r as u8, name }.into());
         };
-        let Some(map) = self.map(reg.a) else { return Err(Stop::Unknown(Feature::Internal)) };
+        if self.map(reg.a).is_none() {
+            return Err(Stop::Unknown(Feature::Internal));
+        }
         if !self.is_typed(reg.a) {
-            return Err(Finding::FieldMapUntyped { map: map.name.to_string(), name }.into());
+            return Err(Finding::FieldMapUntyped { map: self.map_name(reg.a), name }.into());
         }
         let fields = self.fields_of(reg.a);
         let Some(field) = fields.get(kind) else {
-            return Err(Finding::FieldMissing { map: map.name.to_string(), name }.into());
+            return Err(Finding::FieldMissing { map: self.map_name(reg.a), name }.into());
         };
         let off = (var as i64).wrapping_add(i64::from(reg.off));
         if off != i64::from(field.off) {

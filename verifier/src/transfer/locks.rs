@@ -11,9 +11,9 @@ use crate::kfunc::{Call, Kfunc, Special};
 use crate::report::Finding;
 use crate::state::{Held, Kind, LockKind, Mods, Reference, Reg};
 use crate::verdict::Feature;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use oxbpf_isa::insn::Callee;
-use oxbpf_isa::kernel::FieldKind;
+use oxbpf_isa::kernel::{FieldKind, ProgType};
 
 /// Locks of objects, whose types the program brings, are all in one place.
 const OBJECTS: u64 = u64::MAX;
@@ -33,8 +33,10 @@ impl Walker<'_> {
         };
         let (place, what, name, fields) = match reg.kind {
             Kind::MapValue => {
-                let Some(map) = self.map(reg.a) else { return Err(Stop::Unknown(Feature::Internal)) };
-                let name = map.name.to_string();
+                if self.map(reg.a).is_none() {
+                    return Err(Stop::Unknown(Feature::Internal));
+                }
+                let name = self.map_name(reg.a);
                 if !self.is_typed(reg.a) {
                     return Err(Finding::LockMapUntyped { map: name, lock }.into());
                 }
@@ -76,7 +78,7 @@ impl Walker<'_> {
         if kind != LockKind::Spin && self.cur.refs.iter().any(|r| r.id == id && same(r)) {
             return Err(Finding::LockAgain.into());
         }
-        self.cur.refs.push(Reference { id, insn: self.at, held: Held::Lock(kind, place) });
+        self.hold(Reference { id, insn: self.at, held: Held::Lock(kind, place) })?;
         Ok(())
     }
 
@@ -129,8 +131,14 @@ impl Walker<'_> {
         if sections && self.cur.active_lock().is_some() {
             return Err(Finding::LeftInSection { what, section: "bpf_spin_lock" }.into());
         }
-        if objects && self.cur.holds_objects() {
-            self.log_references();
+        let given_back = match self.prog.prog_type {
+            ProgType::StructOps => self.cur.reg(0).ref_id,
+            _ => 0,
+        };
+        // What is returned belongs to the kernel again, if the callback returns such a thing.
+        let held = |r: &Reference| r.is_object() && (r.id != given_back || given_back == 0);
+        if objects && self.cur.refs.iter().any(held) {
+            self.log_references(given_back);
             return Err(Finding::LeakAt { what }.into());
         }
         if !sections {

@@ -9,6 +9,7 @@ use crate::report::Finding;
 use crate::structure::{Slot, Structure};
 use crate::verdict::Feature;
 use alloc::rc::Rc;
+use alloc::string::String;
 use oxbpf_isa::insn::{Imm64, Insn};
 use oxbpf_isa::kernel::{FieldKind, KernelModel, MapType, ProgFlags, ProgKind, ProgType};
 use oxbpf_isa::program::{MapDef, Program};
@@ -36,6 +37,13 @@ impl Walker<'_> {
 }
 
 impl Walker<'_> {
+    /// Its name as the kernel has it, which keeps fifteen characters of it, and none of a map that
+    /// stands inside another.
+    pub(crate) fn map_name(&self, a: u32) -> String {
+        let own = self.map(a).filter(|_| !is_inner(a));
+        own.map_or_else(String::new, |map| map.name.chars().take(15).collect())
+    }
+
     /// The special fields of the values of a map that a register names.
     pub(super) fn fields_of(&self, a: u32) -> Rc<Fields> {
         self.map_fields.of(index_of(a), is_inner(a)).cloned().unwrap_or_default()

@@ -28,6 +28,7 @@ mod memory;
 mod objects;
 mod params;
 mod prototype;
+mod refs;
 mod sections;
 mod sock;
 mod stack;

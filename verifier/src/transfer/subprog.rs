@@ -36,7 +36,7 @@ impl Walker<'_> {
     pub(crate) fn enter(&mut self, subprog: usize) -> Judged<()> {
         if subprog == 0 && !self.is_extension {
             *self.cur.reg_mut(1) = Reg::pointer(Kind::Ctx, Mods::NONE);
-            return Ok(());
+            return self.take_arguments();
         }
         let params = self.params(subprog)?;
         if self.functions[subprog].is_exception_callback && params != [Param::Scalar] {

@@ -12,7 +12,7 @@ use crate::explore::{Judged, Stop, Walker};
 use crate::helper::{SK_RELEASE, SPIN_LOCK, SPIN_UNLOCK, XCHG};
 use crate::report::Finding;
 use crate::state::{Kind, Mods, Reg};
-use crate::types::target::{MAX_ARGS, Target, kind_name};
+use crate::types::target::{self, MAX_ARGS, Target, kind_name};
 use crate::types::walk::{self, Found};
 use crate::types::{Part, extended, is_trusted};
 use crate::verdict::Feature;
@@ -20,6 +20,7 @@ use alloc::string::{String, ToString};
 use oxbpf_isa::btf::{Btf, Kind as BtfKind, Type, TypeId};
 use oxbpf_isa::kernel::{
     Arg, ArgFlags, ArgKind, AttachType, HelperFlags, HookTraits, MapType, ProgType, RetRule, StructOpsRecord,
+    WriteWords,
 };
 
 /// Arguments of a function without a known prototype (Linux `MAX_BPF_FUNC_REG_ARGS`).
@@ -171,7 +172,8 @@ impl Walker<'_> {
         size: u32,
         ops: &StructOpsRecord,
     ) -> Judged<()> {
-        let is = |name: &str| self.types.find(name, BtfKind::Struct) == Some(id);
+        // Whose types the object counts in are those that the structure of callbacks counts in too.
+        let is = |name: &str| btf.find(name, BtfKind::Struct) == Some(id);
         if let Some(state) = ops.state {
             if !is(state) {
                 return Err(Finding::OnlyState { name: state }.into());
@@ -182,25 +184,36 @@ impl Walker<'_> {
             }
             return Ok(());
         }
-        let Some((_, object)) = ops.promote else { return Err(Finding::OnlyRead.into()) };
-        if !is(object) {
-            return Err(Finding::OnlyRead.into());
+        let Some(name) = ops.writes.iter().map(|w| w.object).find(|name| is(name)) else {
+            return Err(match (ops.words, ops.writes.is_empty()) {
+                (WriteWords::Structure, false) => Finding::NoWriteStruct.into(),
+                (WriteWords::Silent, false) => Finding::SilentWrite.into(),
+                _ => Finding::OnlyRead.into(),
+            });
+        };
+        if ops.words == WriteWords::Structure && off as u32 + size > btf.size_of(id).unwrap_or(0) {
+            return Err(Finding::WriteBeyondStruct { name, off, size }.into());
         }
-        for write in ops.writes {
-            let owner = self.types.find(write.owner, BtfKind::Struct);
+        let end_of_write = off as u32 + size;
+        for write in ops.writes.iter().filter(|w| w.object == name) {
+            let owner = btf.find(write.owner, BtfKind::Struct);
             let field = owner.and_then(|owner| member_at(btf, owner, write.field));
             let Some((start, len)) = field else { continue };
-            let begins =
-                if write.range { (start..start + len).contains(&(off as u32)) } else { off as u32 == start };
-            if begins {
-                let end = start + len;
-                if off as u32 + size > end {
-                    return Err(Finding::WriteBeyond { name: object, off, size, end }.into());
+            let end = start + len - u32::from(write.cut);
+            let begins = if write.range { (start..end).contains(&(off as u32)) } else { off as u32 == start };
+            match ops.words {
+                WriteWords::Field if begins && end_of_write > end => {
+                    return Err(Finding::WriteBeyond { name, off, size, end }.into());
                 }
-                return Ok(());
+                _ if begins && end_of_write <= end => return Ok(()),
+                _ => {}
             }
         }
-        Err(Finding::NoWriteField { name: object, off }.into())
+        Err(match ops.words {
+            WriteWords::Field => Finding::NoWriteField { name, off }.into(),
+            WriteWords::Structure => Finding::ReadOnlyPart { name, off, size }.into(),
+            WriteWords::Silent => Finding::SilentWrite.into(),
+        })
     }
 
     /// A map's own fields, read through the pointer to it.
@@ -248,6 +261,13 @@ impl Walker<'_> {
             return Ok(None);
         }
         let number = argument_at(btf, &target, off as u32);
+        let other = target.ops.and_then(|ops| {
+            ops.args.iter().find(|a| a.member == target.name && usize::from(a.arg) == number)
+        });
+        if let Some(other) = other {
+            let id = btf.find(other.of, BtfKind::Struct).ok_or(Stop::Unknown(Feature::KernelTypes))?;
+            return Ok(Some(Reg::typed(target.part, id, Mods::TRUSTED)));
+        }
         let Some(proto) = target.proto(btf) else {
             return Ok(unreliable(number, self.kind.attach_type).then(Reg::unknown));
         };
@@ -330,7 +350,7 @@ impl Walker<'_> {
         if let Some(info) = info {
             let mut reg = Reg::typed(target.part, info.id, info.mods);
             if info.is_ref {
-                return Err(Stop::Unknown(Feature::OwnedObjects));
+                reg.ref_id = self.held_argument(info.off)?;
             }
             self.promote(target, &mut reg);
             return Ok(Some(reg));
@@ -454,10 +474,9 @@ fn map_struct(kind: MapType) -> Option<&'static str> {
         M::SkStorage | M::InodeStorage | M::TaskStorage | M::CgrpStorage => "bpf_local_storage_map",
         M::StructOps => "bpf_struct_ops_map",
         M::BloomFilter => "bpf_bloom_filter",
-        M::CgroupStorage => "bpf_cgroup_storage_map",
+        M::CgroupStorage | M::PercpuCgroupStorage => "bpf_cgroup_storage_map",
         M::ReuseportSockarray => "reuseport_array",
         M::Arena => "bpf_arena",
-        _ => return None,
     })
 }
 
@@ -565,9 +584,39 @@ impl Walker<'_> {
         let btf = self.types.btf(target.part).ok_or(Stop::Unknown(Feature::KernelTypes))?;
         let Some(proto) = target.proto(btf) else { return Err(Stop::Unknown(Feature::Target)) };
         let Some((_, Type::Ptr(_))) = btf.resolved(proto.ret) else { return Ok(RetRule::Any) };
-        if r0.ref_id != 0 {
-            return Err(Stop::Unknown(Feature::OwnedObjects));
+        let same = || {
+            let to = target::pointee(btf, proto.ret)?;
+            let has = self.types.btf(Part(r0.b)).filter(|_| r0.kind == Kind::BtfId)?;
+            Some(walk::same_type(btf, to, has, TypeId(r0.a)))
+        };
+        if r0.ref_id != 0 && same() == Some(true) {
+            // The kernel takes the reference back, with the pointer as it gave it.
+            return match r0.off == 0 && r0.num.tnum().equals_const(0) {
+                true => Ok(RetRule::Any),
+                false => Err(Stop::Unknown(Feature::OwnedObjects)),
+            };
         }
         Ok(RetRule::Within(0, 0))
+    }
+
+    /// The reference that came with an argument, which the program may have given away since.
+    fn held_argument(&self, off: u32) -> Judged<u32> {
+        let held = self.arg_refs.iter().find(|(at, _)| *at == off).map(|(_, id)| *id);
+        let id = held.ok_or(Stop::Unknown(Feature::Internal))?;
+        match self.cur.refs.iter().any(|r| r.is_object() && r.id == id) {
+            true => Ok(id),
+            false => Err(Finding::ArgumentGone { off }.into()),
+        }
+    }
+
+    /// Takes the references that come with the arguments of a callback.
+    pub(crate) fn take_arguments(&mut self) -> Judged<()> {
+        self.arg_refs.clear();
+        let Some(target) = self.attach.clone() else { return Ok(()) };
+        for info in target.args.iter().filter(|info| info.is_ref) {
+            let id = self.acquire()?;
+            self.arg_refs.push((info.off, id));
+        }
+        Ok(())
     }
 }

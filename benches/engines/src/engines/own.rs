@@ -50,8 +50,20 @@ pub unsafe fn instance(program: &Program, way: Way) -> Result<Instance<()>, Stri
     instance.map_err(|e| e.to_string())
 }
 
-/// Runs on memory.
+/// Runs on memory: machine code as a function, the interpreter as runs.
 pub fn on_memory(instance: Instance<()>, memory: Shared) -> Work<'static> {
+    if instance.machine_code().is_some()
+        && let Ok(Some(mut function)) = instance.callable()
+    {
+        return Box::new(move |count| {
+            let mut last = 0;
+            for _ in 0..count {
+                // SAFETY: runs come one after the other.
+                last = function.call(unsafe { memory.slice() }).map_err(|e| e.to_string())?;
+            }
+            Ok(last)
+        });
+    }
     Box::new(move |count| {
         let mut last = 0;
         for _ in 0..count {

@@ -4,6 +4,9 @@ use crate::kernel::{HookTraits};
 
 /// By rising name.
 pub(crate) const HOOKS: &[(&str, HookTraits)] = &[
+    ("Qdisc_ops", HookTraits::from_bits(0x100000)),
+    ("Qdisc_ops.dequeue", HookTraits::from_bits(0x400000)),
+    ("Qdisc_ops.enqueue", HookTraits::from_bits(0x200000)),
     ("__filemap_add_folio", HookTraits::from_bits(0x18000)),
     ("__ia32_sys_exit", HookTraits::from_bits(0x4000)),
     ("__ia32_sys_exit_group", HookTraits::from_bits(0x4000)),
@@ -13,6 +16,7 @@ pub(crate) const HOOKS: &[(&str, HookTraits)] = &[
     ("__rcu_read_unlock", HookTraits::from_bits(0x2000)),
     ("__x64_sys_exit", HookTraits::from_bits(0x4000)),
     ("__x64_sys_exit_group", HookTraits::from_bits(0x4000)),
+    ("bpf_dummy_ops", HookTraits::from_bits(0x80000)),
     ("bpf_fentry_test1", HookTraits::from_bits(0x60000)),
     ("bpf_iter_tcp", HookTraits::from_bits(0x800)),
     ("bpf_iter_unix", HookTraits::from_bits(0x800)),
@@ -126,6 +130,9 @@ pub(crate) const HOOKS: &[(&str, HookTraits)] = &[
     ("bpf_modify_return_test", HookTraits::from_bits(0x20000)),
     ("bpf_modify_return_test2", HookTraits::from_bits(0x20000)),
     ("bpf_modify_return_test_tp", HookTraits::from_bits(0x20000)),
+    ("bpf_testmod_ops", HookTraits::from_bits(0x80000)),
+    ("bpf_testmod_ops2", HookTraits::from_bits(0x80000)),
+    ("bpf_testmod_ops3", HookTraits::from_bits(0x80000)),
     ("bpf_testmod_test_read", HookTraits::from_bits(0x10000)),
     ("bpf_testmod_test_write", HookTraits::from_bits(0x10000)),
     ("btrfs_check_leaf", HookTraits::from_bits(0x10000)),

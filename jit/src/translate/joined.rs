@@ -1,0 +1,164 @@
+//! Bytes that are loaded one by one and put together become one load.
+//!
+//! Programs read numbers from packets byte by byte, by shifts and ors. Here it is kept for values of the
+//! current block which bytes of memory they consist of; when one consists of neighbours, in either
+//! order, it is loaded as a whole, and the loads of its parts fall away unused. Every byte has been
+//! accessed by then, so nothing is read that the program does not read, and nothing was written in
+//! between: a store or a call ends it.
+
+use super::Translator;
+use super::memory::flags;
+use cranelift_codegen::ir::types::{I16, I32, I64};
+use cranelift_codegen::ir::{InstBuilder, Opcode, Value, ValueDef};
+use oxbpf_isa::insn::{AluOp, Size};
+use std::collections::HashMap;
+
+/// A byte of a value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Byte {
+    Zero,
+    /// That of memory at this distance from an address.
+    At(Value, i64),
+}
+
+/// The bytes of a value, the lowest first.
+type Bytes = [Byte; 8];
+
+/// What values of the current block consist of.
+#[derive(Default)]
+pub(super) struct Parts {
+    bytes: HashMap<Value, Bytes>,
+    /// Whether some value has been loaded as a whole.
+    pub joined: bool,
+}
+
+impl Parts {
+    /// Memory may have changed, or control has come here from several places.
+    pub fn forget(&mut self) {
+        self.bytes.clear();
+    }
+}
+
+impl Translator<'_, '_> {
+    /// An address as one that others are relative to, and the distance.
+    fn relative(&self, addr: Value, off: i64) -> (Value, i64) {
+        let dfg = &self.b.func.dfg;
+        let (mut addr, mut off) = (dfg.resolve_aliases(addr), off);
+        for _ in 0..8 {
+            let ValueDef::Result(inst, 0) = dfg.value_def(addr) else { break };
+            if dfg.insts[inst].opcode() != Opcode::Iadd {
+                break;
+            }
+            let args = dfg.inst_args(inst);
+            let Some(more) = self.constant(args[1]) else { break };
+            (addr, off) = (dfg.resolve_aliases(args[0]), off.wrapping_add(more));
+        }
+        (addr, off)
+    }
+
+    /// The number that a value is.
+    fn constant(&self, value: Value) -> Option<i64> {
+        let dfg = &self.b.func.dfg;
+        let ValueDef::Result(inst, 0) = dfg.value_def(dfg.resolve_aliases(value)) else { return None };
+        match dfg.insts[inst] {
+            cranelift_codegen::ir::InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => {
+                Some(imm.bits())
+            }
+            _ => None,
+        }
+    }
+
+    /// Keeps that a value was loaded.
+    pub(super) fn loaded(&mut self, value: Value, size: Size, addr: Value, off: i32) {
+        let (addr, off) = self.relative(addr, i64::from(off));
+        let mut bytes = [Byte::Zero; 8];
+        for (n, byte) in bytes.iter_mut().take(size.bytes() as usize).enumerate() {
+            *byte = Byte::At(addr, off.wrapping_add(n as i64));
+        }
+        self.parts.bytes.insert(value, bytes);
+    }
+
+    /// Keeps that a value is the low half of another, or another widened.
+    pub(super) fn same_bytes(&mut self, from: Value, to: Value, kept: usize) {
+        if let Some(bytes) = self.parts.bytes.get(&from) {
+            let mut bytes = *bytes;
+            bytes[kept..].fill(Byte::Zero);
+            self.parts.bytes.insert(to, bytes);
+        }
+    }
+
+    /// What an operation makes of values whose bytes are known, if that can be had by one load.
+    pub(super) fn joined(&mut self, op: AluOp, a: Value, b: Value, result: Value) -> Value {
+        let wide = if self.b.func.dfg.value_type(result) == I64 { 8 } else { 4 };
+        let Some(bytes) = self.combine(op, a, b, wide) else { return result };
+        let value = match op {
+            AluOp::Or | AluOp::Xor | AluOp::Add => self.load_whole(&bytes, wide).unwrap_or(result),
+            _ => result,
+        };
+        self.parts.bytes.insert(value, bytes);
+        value
+    }
+
+    fn combine(&self, op: AluOp, a: Value, b: Value, wide: usize) -> Option<Bytes> {
+        let first = self.parts.bytes.get(&a)?;
+        let mut bytes = [Byte::Zero; 8];
+        match op {
+            AluOp::Or | AluOp::Xor | AluOp::Add => {
+                let second = self.parts.bytes.get(&b)?;
+                for (to, pair) in bytes.iter_mut().zip(first.iter().zip(second)) {
+                    *to = match pair {
+                        (Byte::Zero, &byte) | (&byte, Byte::Zero) => byte,
+                        _ => return None,
+                    };
+                }
+            }
+            AluOp::Lsh | AluOp::Rsh => {
+                let by = usize::try_from(self.constant(b)?).ok().filter(|n| n % 8 == 0 && *n < 8 * wide)? / 8;
+                let kept = wide - by;
+                match op {
+                    AluOp::Lsh => bytes[by..wide].copy_from_slice(&first[..kept]),
+                    _ => bytes[..kept].copy_from_slice(&first[by..wide]),
+                }
+            }
+            AluOp::And => {
+                let mask = self.constant(b)?;
+                for (n, byte) in bytes.iter_mut().take(wide).enumerate() {
+                    *byte = match mask >> (8 * n) & 0xff {
+                        0xff => first[n],
+                        0 => Byte::Zero,
+                        _ => return None,
+                    };
+                }
+            }
+            _ => return None,
+        }
+        Some(bytes)
+    }
+
+    /// Loads a value whose bytes are neighbours in memory.
+    fn load_whole(&mut self, bytes: &Bytes, wide: usize) -> Option<Value> {
+        let count = bytes.iter().rposition(|b| *b != Byte::Zero)? + 1;
+        if !matches!(count, 2 | 4 | 8) || count > wide {
+            return None;
+        }
+        let (Byte::At(base, first), Byte::At(_, last)) = (bytes[0], bytes[count - 1]) else { return None };
+        let span = count as i64 - 1;
+        let up = last.wrapping_sub(first) == span;
+        if !up && first.wrapping_sub(last) != span {
+            return None;
+        }
+        let step = if up { 1 } else { -1 };
+        for (n, byte) in bytes[..count].iter().enumerate() {
+            if *byte != Byte::At(base, first.wrapping_add(step * n as i64)) {
+                return None;
+            }
+        }
+        let off = i32::try_from(first.min(last)).ok()?;
+        self.parts.joined = true;
+        let ty = [I16, I32, I64][count.ilog2() as usize - 1];
+        let value = self.b.ins().load(ty, flags(), base, off);
+        let value = if up { value } else { self.b.ins().bswap(value) };
+        let full = if wide == 8 { I64 } else { I32 };
+        Some(if ty == full { value } else { self.b.ins().uextend(full, value) })
+    }
+}

@@ -1,0 +1,450 @@
+//! Where control goes from block to block, and what it pays on the way.
+//!
+//! A loop with one jump back pays where each turn begins, and gets one turn when it is entered, so that
+//! the turns that come after jumps back are what it pays for; with several jumps back each pays on its
+//! edge. Loops that [`loops`](crate::loops) can count pay when they are
+//! left, for all turns at once; before they are entered it is worked out how far their register may come
+//! with the fuel there is.
+
+use super::Translator;
+use crate::abi::{Context, Service};
+use crate::bulk::{self, Bulk};
+use crate::loops::{self, Bound, Counted, Retreat, Step};
+use crate::program::Op;
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::types::I64;
+use cranelift_codegen::ir::{Block, InstBuilder, Value};
+use cranelift_frontend::Variable;
+
+const FUEL: usize = std::mem::offset_of!(Context, fuel);
+
+/// A counted loop being translated.
+pub(super) struct Turning {
+    pub counted: Counted,
+    /// What of it can be done in chunks.
+    bulk: Option<Bulk>,
+    /// The block that all ways into the loop go through.
+    entry: Block,
+    /// What the register was when the loop was entered, or its fuel last looked at.
+    base: Variable,
+    /// What the register is compared to.
+    bound: Variable,
+}
+
+/// A block that pays for a turn where it begins.
+pub(super) struct Paying {
+    /// By index in the function.
+    head: usize,
+    /// The operation that jumps back, and what a turn costs.
+    latch: u32,
+    cost: i64,
+}
+
+/// An edge that is still empty.
+pub(super) enum Edge {
+    /// A jump backwards to an operation.
+    Back(u32),
+    /// Into a loop that pays where its turns begin.
+    In(u32),
+    /// Out of a counted loop, to an operation.
+    Out(usize, u32),
+}
+
+impl Translator<'_, '_> {
+    /// Finds the loops of the function that is made which can be counted.
+    pub(super) fn find_turns(&mut self) {
+        let (ops, func) = (self.unit.ops, self.frame.func);
+        self.find_retreats();
+        let retreats = std::mem::take(&mut self.retreats);
+        let counted = loops::counted(ops, func, &retreats, &|at| self.costs.is_inlined(at));
+        for counted in counted {
+            let bulk = bulk::look(ops, func, &counted);
+            if self.fuel.is_none() && bulk.is_none() {
+                continue;
+            }
+            let entry = self.b.create_block();
+            let (base, bound) = (self.b.declare_var(I64), self.b.declare_var(I64));
+            self.turns.push(Turning { counted, bulk, entry, base, bound });
+        }
+        for &Retreat { from, to } in &retreats {
+            let Some(head) = func.block_at(to) else { continue };
+            let alone = retreats.iter().filter(|r| r.to == to).count() == 1;
+            if self.fuel.is_some() && alone && to <= from && self.turns.iter().all(|t| t.counted.head != head)
+            {
+                let cost = self.costs.between(to, from + 1).max(1);
+                self.paying.push(Paying { head, latch: from, cost });
+            }
+        }
+        self.retreats = retreats;
+    }
+
+    /// Finds the ways back of the function that is made.
+    pub(super) fn find_retreats(&mut self) {
+        self.retreats = loops::retreats(self.unit.ops, self.frame.func);
+    }
+
+    /// Pays for a turn, where a block that begins one begins.
+    pub(super) fn begin_turn(&mut self, block: usize) {
+        let Some(var) = self.fuel.filter(|_| self.frame.caller.is_none()) else { return };
+        let Some(&Paying { latch, cost, .. }) = self.paying.iter().find(|p| p.head == block) else { return };
+        let fuel = self.b.use_var(var);
+        let left = self.b.ins().iadd_imm_s(fuel, -cost);
+        self.b.def_var(var, left);
+        let enough = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, left, 0);
+        let (go_on, empty) = (self.b.create_block(), self.cold_block());
+        self.b.ins().brif(enough, go_on, &[], empty, &[]);
+        self.b.switch_to_block(empty);
+        let at = std::mem::replace(&mut self.at, latch);
+        self.refuel();
+        self.at = at;
+        self.b.ins().jump(go_on, &[]);
+        self.b.switch_to_block(go_on);
+    }
+
+    /// What a turn of the loop that begins at an operation pays there, if it does.
+    fn paid_at(&self, to: u32) -> Option<i64> {
+        let block = self.frame.func.block_at(to)?;
+        self.paying.iter().find(|p| p.head == block).map(|p| p.cost)
+    }
+
+    /// Goes to an operation with so much fuel less, on the way into a loop perhaps.
+    fn go_in(&mut self, to: u32, cost: i64) {
+        let more = self.paid_at(to).unwrap_or(0) - cost;
+        if let Some(var) = self.fuel
+            && more != 0
+        {
+            let fuel = self.b.use_var(var);
+            let fuel = self.b.ins().iadd_imm_s(fuel, more);
+            self.b.def_var(var, fuel);
+        }
+        let target = self.way_in(to);
+        self.b.ins().jump(target, &[]);
+    }
+
+    /// The counted loop that the current block is part of.
+    fn turning(&self) -> Option<usize> {
+        let here = self.here?;
+        self.turns.iter().position(|t| t.counted.has(here))
+    }
+
+    /// The block to jump to for an operation, on the way in.
+    fn way_in(&self, to: u32) -> Block {
+        let block = self.frame.func.block_at(to);
+        let inside = self.turning();
+        let entered = self.turns.iter().position(|t| Some(t.counted.head) == block);
+        match entered.filter(|_| self.frame.caller.is_none()) {
+            Some(turn) if inside != Some(turn) => self.turns[turn].entry,
+            _ => self.block_of(to),
+        }
+    }
+
+    /// Goes to where the function that is made begins.
+    pub(super) fn begin(&mut self) {
+        self.go_in(self.frame.func.entry, 0);
+    }
+
+    /// The block to jump to for an operation: itself, or one that does what is due on the way, which has
+    /// to be filled once the jump is there.
+    pub(super) fn way(&mut self, to: u32) -> Block {
+        if self.fuel.is_none() || self.frame.caller.is_some() {
+            return self.way_in(to);
+        }
+        let retreats = self.retreats(to);
+        let edge = match self.turning() {
+            _ if retreats && self.paid_at(to).is_some() => return self.block_of(to),
+            _ if retreats || to <= self.at => Edge::Back(to),
+            Some(turn) if !self.frame.func.block_at(to).is_some_and(|b| self.turns[turn].counted.has(b)) => {
+                Edge::Out(turn, to)
+            }
+            _ if self.paid_at(to).is_some() => Edge::In(to),
+            _ => return self.way_in(to),
+        };
+        let block = self.b.create_block();
+        self.edges.push((block, edge));
+        block
+    }
+
+    /// Fills the edges that jumps need.
+    pub(super) fn fill_ways(&mut self) {
+        while let Some((block, edge)) = self.edges.pop() {
+            self.b.switch_to_block(block);
+            match edge {
+                Edge::Back(to) => self.fill_back(to),
+                Edge::In(to) => self.go_in(to, 0),
+                Edge::Out(turn, to) => self.fill_out(turn, to),
+            }
+        }
+    }
+
+    /// Whether going from here to an operation is a way back.
+    fn retreats(&self, to: u32) -> bool {
+        self.retreats.contains(&Retreat { from: self.at, to })
+    }
+
+    fn fill_back(&mut self, to: u32) {
+        let Some(var) = self.fuel else { return };
+        let cost = if to <= self.at { self.costs.between(to, self.at + 1) } else { 0 };
+        if !self.retreats(to) {
+            return self.go_in(to, cost);
+        }
+        let target = self.way_in(to);
+        let fuel = self.b.use_var(var);
+        let left = self.b.ins().iadd_imm_s(fuel, -cost);
+        self.b.def_var(var, left);
+        let enough = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, left, 0);
+        let empty = self.cold_block();
+        self.b.ins().brif(enough, target, &[], empty, &[]);
+        self.b.switch_to_block(empty);
+        self.refuel();
+        self.b.ins().jump(target, &[]);
+    }
+
+    /// Asks the host for more fuel, in a cold block.
+    fn refuel(&mut self) {
+        self.fuel_out();
+        let (_, status) = self.call_rarely(Service::refuel, &[]);
+        self.trap_if_cold(status);
+        self.fuel_in();
+    }
+
+    /// How often the loop has jumped back since it was entered, from how far the register has come.
+    fn turns_of(&mut self, turn: usize, value: Value) -> Value {
+        let (step, base) = (self.turns[turn].counted.step, self.turns[turn].base);
+        let base = self.b.use_var(base);
+        let way = match step {
+            Step::By(..0) => self.b.ins().isub(base, value),
+            _ => self.b.ins().isub(value, base),
+        };
+        match step {
+            Step::By(step) => match step.unsigned_abs().trailing_zeros() {
+                0 => way,
+                shift => self.b.ins().ushr_imm_u(way, i64::from(shift)),
+            },
+            Step::Reg(by) => {
+                // A loop that does not come on counts as one turn each time it is looked at.
+                let by = self.get(by);
+                let stands = self.b.ins().icmp_imm_s(IntCC::Equal, by, 0);
+                let stands = self.b.ins().uextend(I64, stands);
+                let by = self.b.ins().bor(by, stands);
+                let turns = self.b.ins().udiv(way, by);
+                self.b.ins().iadd(turns, stands)
+            }
+        }
+    }
+
+    /// Pays for so many turns, and more besides.
+    fn pay_turns(&mut self, turn: usize, turns: Value, more: i64) {
+        let Some(var) = self.fuel else { return };
+        let each = self.turn_cost(turn);
+        let fuel = self.b.use_var(var);
+        let spent = self.b.ins().imul_imm_s(turns, each);
+        let left = self.b.ins().isub(fuel, spent);
+        let left = if more == 0 { left } else { self.b.ins().iadd_imm_s(left, -more) };
+        self.b.def_var(var, left);
+    }
+
+    fn span_of(&self, turn: usize) -> (u32, u32) {
+        let counted = &self.turns[turn].counted;
+        (self.frame.func.blocks[counted.head].start, counted.latch + 1)
+    }
+
+    /// What a turn costs.
+    fn turn_cost(&self, turn: usize) -> i64 {
+        let (from, to) = self.span_of(turn);
+        self.costs.between(from, to).max(1)
+    }
+
+    fn fill_out(&mut self, turn: usize, to: u32) {
+        let counted = &self.turns[turn].counted;
+        let reg = counted.reg;
+        // The turn in which the loop is left does not count.
+        let after = self.here.is_some_and(|block| counted.is_after(block));
+        let this = if after { self.turn_cost(turn) } else { 0 };
+        let value = self.get(reg);
+        let turns = self.turns_of(turn, value);
+        let (from, end) = self.span_of(turn);
+        self.pay_turns(turn, turns, self.costs.of_calls(from, end) - this);
+        self.go_in(to, 0);
+    }
+
+    /// The jump back of a counted loop, if this is one.
+    pub(super) fn turn(&mut self, to: u32) -> bool {
+        if self.fuel.is_none() {
+            return false;
+        }
+        let at = self.at;
+        let found = self.turns.iter().position(|t| t.counted.latch == at);
+        let Some(turn) = found.filter(|_| self.frame.caller.is_none()) else { return false };
+        let counted = &self.turns[turn].counted;
+        let (reg, bound_to) = (counted.reg, counted.bound);
+        let bound = self.turns[turn].bound;
+        let head = self.block_of(to);
+        let slow = self.cold_block();
+        let op = self.unit.ops[at as usize];
+        match (bound_to, op) {
+            (Some((kind, src)), _) => {
+                let value = self.get(reg);
+                let bound = self.b.use_var(bound);
+                let cc = kind.condition();
+                let goes_on = self.b.ins().icmp(cc, value, bound);
+                let stops = self.b.create_block();
+                self.b.ins().brif(goes_on, head, &[], stops, &[]);
+                self.b.switch_to_block(stops);
+                let end = self.src64(src);
+                let goes_on = self.b.ins().icmp(cc, value, end);
+                let next = self.way(at + 1);
+                self.b.ins().brif(goes_on, slow, &[], next, &[]);
+            }
+            (None, Op::Jump { cond, width, dst, src, .. }) => {
+                let holds = self.holds(cond, width, dst, src);
+                let (next, back) = (self.way(at + 1), self.b.create_block());
+                self.b.ins().brif(holds, back, &[], next, &[]);
+                self.b.switch_to_block(back);
+                self.turn_back(turn, head, slow);
+            }
+            (None, _) => self.turn_back(turn, head, slow),
+        }
+        self.b.switch_to_block(slow);
+        let value = self.get(reg);
+        let turns = self.turns_of(turn, value);
+        self.pay_turns(turn, turns, 0);
+        let Some(var) = self.fuel else { return true };
+        let left = self.b.use_var(var);
+        let enough = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, left, 0);
+        let (entry, empty) = (self.turns[turn].entry, self.cold_block());
+        self.b.ins().brif(enough, entry, &[], empty, &[]);
+        self.b.switch_to_block(empty);
+        self.refuel();
+        self.b.ins().jump(entry, &[]);
+        true
+    }
+
+    /// Goes on unless the register has come as far as the fuel lets it.
+    fn turn_back(&mut self, turn: usize, head: Block, slow: Block) {
+        let value = self.get(self.turns[turn].counted.reg);
+        let bound = self.b.use_var(self.turns[turn].bound);
+        let goes_on = self.b.ins().icmp(IntCC::NotEqual, value, bound);
+        self.b.ins().brif(goes_on, head, &[], slow, &[]);
+    }
+
+    /// Fills the entries of counted loops: how far may the register come?
+    pub(super) fn fill_turns(&mut self) {
+        for turn in 0..self.turns.len() {
+            let Turning { counted, entry, base, bound, bulk } = &self.turns[turn];
+            let (entry, base, bound, bulk) = (*entry, *base, *bound, *bulk);
+            let (reg, head, end) = (counted.reg, counted.head, counted.bound);
+            self.b.switch_to_block(entry);
+            let value = self.get(reg);
+            let limit = match (self.fuel, end) {
+                (Some(var), _) => self.limit(turn, var, value),
+                (None, Some((_, end))) => self.src64(end),
+                (None, None) => value,
+            };
+            self.b.def_var(base, value);
+            self.b.def_var(bound, limit);
+            let head = self.frame.blocks[head];
+            match bulk {
+                Some(bulk) => self.in_bulk(&bulk, reg, value, limit, head),
+                None => {
+                    self.b.ins().jump(head, &[]);
+                }
+            }
+        }
+    }
+
+    /// What the register of a loop is compared to, when the loop begins with this value of it: the end
+    /// that the program says, or where the fuel is used up.
+    fn limit(&mut self, turn: usize, fuel: Variable, value: Value) -> Value {
+        let each = self.turn_cost(turn);
+        let counted = &self.turns[turn].counted;
+        let (step, bound_to) = (counted.step, counted.bound);
+        // The turn in which the fuel is used up: the first at least.
+        let fuel = self.b.use_var(fuel);
+        let spare = self.b.ins().iadd_imm_s(fuel, -1);
+        let zero = self.b.ins().iconst(I64, 0);
+        let spare = self.b.ins().smax(spare, zero);
+        let before = self.b.ins().udiv_imm_u(spare, each);
+        let limit = match step {
+            Step::By(step) => {
+                let way = match step.unsigned_abs().trailing_zeros() {
+                    0 => before,
+                    shift => self.b.ins().ishl_imm_u(before, i64::from(shift)),
+                };
+                let limit = match step > 0 {
+                    true => self.b.ins().iadd(value, way),
+                    false => self.b.ins().isub(value, way),
+                };
+                self.b.ins().iadd_imm_s(limit, step)
+            }
+            Step::Reg(by) => {
+                // With large steps every turn is looked at; fuel comes in slices that are far smaller.
+                let by = self.get(by);
+                let large = self.b.ins().icmp_imm_u(IntCC::UnsignedGreaterThan, by, 1 << 40);
+                let by = self.b.ins().select(large, zero, by);
+                let turns = self.b.ins().iadd_imm_s(before, 1);
+                let way = self.b.ins().imul(turns, by);
+                self.b.ins().iadd(value, way)
+            }
+        };
+        match bound_to {
+            None => limit,
+            Some((Bound::Less, src)) => {
+                let end = self.src64(src);
+                let first = self.b.ins().umin(end, limit);
+                // Past the highest number nothing is less; so every turn is looked at.
+                let wraps = self.b.ins().icmp(IntCC::UnsignedLessThan, limit, value);
+                self.b.ins().select(wraps, zero, first)
+            }
+            Some((Bound::Different, src)) => {
+                let end = self.src64(src);
+                let left = match step {
+                    Step::By(..0) => self.b.ins().isub(value, end),
+                    _ => self.b.ins().isub(end, value),
+                };
+                // Nothing left means all numbers.
+                let last = self.b.ins().iadd_imm_s(left, -1);
+                let sooner = self.b.ins().icmp(IntCC::UnsignedLessThan, before, last);
+                self.b.ins().select(sooner, limit, end)
+            }
+        }
+    }
+
+    /// Takes what is left of the fuel from the context.
+    pub(super) fn fuel_in(&mut self) {
+        if let Some(var) = self.fuel {
+            let fuel = self.load_context(FUEL as i32);
+            self.b.def_var(var, fuel);
+        }
+    }
+
+    /// Puts what is left of the fuel into the context.
+    pub(super) fn fuel_out(&mut self) {
+        if let Some(var) = self.fuel {
+            let fuel = self.b.use_var(var);
+            self.store_context(FUEL, fuel);
+        }
+    }
+
+    /// Pays for everything from the function's beginning to here.
+    pub(super) fn pay_for_leaving(&mut self) {
+        if !self.unit.fuel {
+            return;
+        }
+        let cost = self.costs.between(self.frame.func.entry, self.at + 1);
+        let fuel = match self.fuel {
+            Some(var) => self.b.use_var(var),
+            None => self.load_context(FUEL as i32),
+        };
+        let left = self.b.ins().iadd_imm_s(fuel, -cost);
+        self.store_context(FUEL, left);
+    }
+}
+
+impl Bound {
+    fn condition(self) -> IntCC {
+        match self {
+            Bound::Less => IntCC::UnsignedLessThan,
+            Bound::Different => IntCC::NotEqual,
+        }
+    }
+}
