@@ -11,7 +11,7 @@ use super::helpers;
 use super::instance::Instance;
 use super::lower::{LinkError, Lowered, Resolve};
 use super::maps::{self, Creation, Map, MapShape};
-use super::quick::Quick;
+use super::quick::QuickMap;
 use super::run::{Linked, Run};
 use super::trap::Trap;
 use oxbpf_isa::kernel::MapType;
@@ -331,7 +331,7 @@ impl<T: 'static> Linker<T> {
         let linked = Arc::new(Linked {
             name: Arc::from(program.name.as_str()),
             code,
-            quick: maps.iter().map(Quick::of).collect(),
+            quick: maps.iter().map(QuickMap::of).collect(),
             maps,
             table: self.table.clone(),
             proven,

@@ -48,7 +48,7 @@ const _: () = assert!(
 );
 
 /// A region that the last accesses fell into.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Recent {
     start: u64,
     /// For accesses of 1, 2, 4 and 8 bytes, one more than the highest offset that is good; 0 for none.
@@ -56,7 +56,7 @@ pub(crate) struct Recent {
 }
 
 impl Recent {
-    fn new(start: u64, len: u64) -> Recent {
+    pub fn new(start: u64, len: u64) -> Recent {
         let bound = |size: u64| (len + 1).saturating_sub(size);
         Recent { start, bounds: [bound(1), bound(2), bound(4), bound(8)] }
     }
@@ -235,6 +235,15 @@ impl Memory {
             && offset < SPAN
             && size <= STACK_SIZE as u64
             && (offset & (FRAME_STRIDE as u64 - 1)) + size <= STACK_SIZE as u64
+    }
+
+    /// Remembers a region of this extent that begins at `start`.
+    #[inline(always)]
+    pub fn remember_at(&mut self, extent: &Recent, start: u64, writable: bool) {
+        self.recent_read = Recent { start, ..*extent };
+        if writable {
+            self.recent_write = Recent { start, ..*extent };
+        }
     }
 
     /// Where the outermost frame begins, if so many bytes at an address lie in it.

@@ -4,7 +4,7 @@
 //! beforehand where arrays lie, and which size the keys of hashes have.
 
 use super::maps::{HashMap, Map, MapKind};
-use super::memory::read;
+use super::memory::{Memory, Recent, read};
 use super::run::Linked;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -93,6 +93,34 @@ impl Quick {
     }
 }
 
+/// One of a program's maps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct QuickMap {
+    /// How it is looked up.
+    pub how: Quick,
+    /// The extent of its values, when all of a value is one region; and whether programs may write it.
+    values: Option<(Recent, bool)>,
+}
+
+impl QuickMap {
+    pub fn of(map: &Arc<dyn Map>) -> QuickMap {
+        let head = map.head();
+        let extent = Recent::new(0, head.shape().value_size as u64);
+        // What others give is not always the address of a value.
+        let plain = matches!(map.kind(), MapKind::Array(_) | MapKind::PercpuArray(_) | MapKind::Hash(_));
+        let values = (plain && head.special().is_empty()).then(|| (extent, head.program_may_write()));
+        QuickMap { how: Quick::of(map), values }
+    }
+
+    /// Remembers the value that was found at this address: most programs access it next.
+    #[inline(always)]
+    pub fn remember(&self, memory: &mut Memory, value: u64) {
+        if let Some((extent, writable)) = &self.values {
+            memory.remember_at(extent, value, *writable);
+        }
+    }
+}
+
 /// An address for the program, or null.
 #[inline(always)]
 fn found(value: Option<NonNull<u8>>) -> u64 {
@@ -100,10 +128,9 @@ fn found(value: Option<NonNull<u8>>) -> u64 {
 }
 
 impl Linked {
-    /// How the program's map with this handle is looked up.
+    /// The program's own map with this handle.
     #[inline(always)]
-    pub fn quick(&self, handle: u64) -> Quick {
-        let index = Linked::map_number(handle);
-        self.quick.get(index).copied().unwrap_or(Quick::Other)
+    pub fn quick(&self, handle: u64) -> Option<&QuickMap> {
+        self.quick.get(Linked::map_number(handle))
     }
 }

@@ -13,7 +13,7 @@ use super::linker::Table;
 use super::lower::Lowered;
 use super::maps::{Map, ValueSpan};
 use super::memory::{Memory, Region, read};
-use super::quick::Quick;
+use super::quick::QuickMap;
 use super::steps::Steps;
 use super::task::Task;
 use super::trap::{AccessKind, RegionKind, Trap, TrapKind};
@@ -43,7 +43,7 @@ pub(crate) struct Linked {
     pub code: Lowered,
     pub maps: Box<[Arc<dyn Map>]>,
     /// How each is looked up.
-    pub quick: Box<[Quick]>,
+    pub quick: Box<[QuickMap]>,
     pub table: Arc<Table>,
     /// Runs without looking accesses up.
     pub proven: bool,

@@ -6,6 +6,7 @@
 use super::{EINVAL, Ret};
 use crate::vm::maps::{Errno, Map, MapKind, update};
 use crate::vm::memory::Region;
+use crate::vm::quick::Quick;
 use crate::vm::run::Run;
 use crate::vm::trap::{AccessKind, RegionKind, Trap, TrapKind};
 use std::ops::ControlFlow;
@@ -28,7 +29,7 @@ fn address(value: Option<NonNull<u8>>) -> u64 {
 /// `bpf_map_lookup_elem(map, key)`.
 pub(in crate::vm) fn lookup(run: &mut Run<'_>, [map, key, ..]: [u64; 5]) -> Ret {
     let cpu = run.cpu();
-    let quick = run.prog().quick(map);
+    let quick = run.prog().quick(map).map_or(Quick::Other, |map| map.how);
     if let Some(size) = quick.key_size() {
         run.hold(key, size, AccessKind::HelperRead)?;
         // SAFETY: the running program keeps its maps; in checked mode the key was held, in proven mode the

@@ -136,10 +136,18 @@ steps! {
     fn lookup[] |pc, s, r, run, c| {
         let _ = s;
         let at = (*pc.add(1).cast::<After>()).at;
-        let key = get(r, 2);
-        let quick = run.prog().quick(get(r, 1));
-        if c > at as i64 && matches!(quick, Quick::Array { .. }) && A::may_read::<u32>(&run.memory, key) {
-            set(r, 0, quick.lookup(key, run.cpu()));
+        let (handle, key) = (get(r, 1), get(r, 2));
+        let prog: *const Linked = run.prog_ptr();
+        if let Some(map) = (*prog).quick(handle)
+            && matches!(map.how, Quick::Array { .. })
+            && c > at as i64
+            && A::may_read::<u32>(&run.memory, key)
+        {
+            let value = map.how.lookup(key, run.cpu());
+            if !A::PROVEN && value != 0 {
+                map.remember(&mut run.memory, value);
+            }
+            set(r, 0, value);
             return next::<A>(pc.add(2), r, run, c);
         }
         call_lookup::<A>(pc, r, run, c)
@@ -147,7 +155,17 @@ steps! {
     #[inline(never)]
     fn call_lookup[] |pc, s, r, run, c| {
         let _ = s;
-        helper::<A>(pc, r, run, c, helpers::map::lookup)
+        helper::<A>(pc, r, run, c, |run, args| {
+            let value = helpers::map::lookup(run, args)?;
+            let prog: *const Linked = run.prog_ptr();
+            if !A::PROVEN
+                && value != 0
+                && let Some(map) = (*prog).quick(args[0])
+            {
+                map.remember(&mut run.memory, value);
+            }
+            Ok(value)
+        })
     }
     fn call_helper[] |pc, s, r, run, c| {
         let _ = s;
@@ -240,7 +258,7 @@ unsafe fn helper<A: Access>(
             return spent(run, pc, c, pc, AGAIN);
         }
         run.fuel = run.bank + fuel;
-        match call(run, [get(r, 1), get(r, 2), get(r, 3), get(r, 4), get(r, 5)]) {
+        match call(run, [alone(r, 1), alone(r, 2), alone(r, 3), alone(r, 4), alone(r, 5)]) {
             Ok(value) => {
                 set(r, 0, value);
                 let c = settle(run, c, fuel);
@@ -279,7 +297,7 @@ unsafe fn enter<A: Access>(
         let callee = r.add(1);
         run.depth += 1;
         for number in 0..10 {
-            copy(r, callee, number);
+            set(callee, number as u8, alone(r, number));
         }
         (*callee).regs[10] = run.memory.enter(run.depth);
         (*callee).back = back;
@@ -290,17 +308,17 @@ unsafe fn enter<A: Access>(
     }
 }
 
-/// Copies a register to another window by itself: several at once would be read before what was written
-/// one by one has left the store buffer.
+/// A register read by itself: several at once would be read before what was written one by one has left
+/// the store buffer.
 ///
 /// # Safety
-/// Both are live windows, and the number is below 11.
+/// `r` is a live window, and the number is below 11.
 #[inline(always)]
-unsafe fn copy(from: Regs, to: Regs, number: usize) {
+unsafe fn alone(r: Regs, number: usize) -> u64 {
     // SAFETY: by the contract; the word is aligned, and this thread's alone.
     unsafe {
-        let word = (&raw mut (*from).regs).cast::<u64>().add(number);
-        *(&raw mut (*to).regs).cast::<u64>().add(number) = AtomicU64::from_ptr(word).load(Ordering::Relaxed);
+        let word = (&raw mut (*r).regs).cast::<u64>().add(number);
+        AtomicU64::from_ptr(word).load(Ordering::Relaxed)
     }
 }
 

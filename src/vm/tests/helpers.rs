@@ -83,6 +83,44 @@ fn a_map_is_updated_found_and_emptied() {
     assert!(matches!(trap_of("r1 = 5\nr2 = r10\ncall 1\nexit"), TrapKind::NotAMap { handle: 5 }));
 }
 
+#[test]
+fn what_a_map_of_maps_gives_is_no_address() {
+    use oxbpf_isa::program::{MapSlot, SlotTarget};
+    let inner = map_def("inner", MapType::Array, 4, 8, 2);
+    let outer = Arc::new(MapDef {
+        inner: Some(Box::new((*inner).clone())),
+        slots: vec![MapSlot { index: 1, target: SlotTarget::Map("inner".to_owned()) }],
+        ..(*map_def("outer", MapType::ArrayOfMaps, 4, 4, 4)).clone()
+    });
+    let maps = [outer, inner];
+    let find = "*(u32 *)(r10 - 4) = 1\nr1 = map[fd:0]\nr2 = r10\nr2 += -4\ncall 1\nif r0 == 0 goto end\n";
+    for size in ["u8", "u32", "u64"] {
+        let load = program_with(&format!("{find}r0 = *({size} *)(r0 + 0)\nend:\nexit"), &maps);
+        assert!(matches!(run(&load).unwrap_err().kind(), TrapKind::Access { .. }), "{size}");
+    }
+    let again = "r1 = r0\nr2 = r10\nr2 += -4\ncall 1\nif r0 == 0 goto end\n*(u64 *)(r0 + 0) = 5\nr0 = *(u64 *)(r0 + 0)\n";
+    assert_eq!(on(&format!("{find}{again}end:\nexit"), &maps, &mut []), 5);
+}
+
+#[test]
+fn elements_that_were_looked_up_are_held_each_by_itself() {
+    // Two neighbours of a map, in turn, and past the end of either.
+    let array = map_def("array", MapType::Array, 4, 12, 4);
+    let look = |key: u32, into: &str| {
+        format!("*(u32 *)(r10 - 4) = {key}\nr1 = map[fd:0]\nr2 = r10\nr2 += -4\ncall 1\nif r0 == 0 goto end\n{into} = r0\n")
+    };
+    let both = [look(1, "r6"), look(2, "r7")].concat();
+    let good = format!("{both}*(u32 *)(r6 + 8) = 3\n*(u32 *)(r7 + 0) = 4\nr0 = *(u32 *)(r6 + 8)\nr1 = *(u32 *)(r7 + 0)\nr0 += r1\nend:\nexit");
+    assert_eq!(on(&good, std::slice::from_ref(&array), &mut []), 7);
+    for past in ["*(u8 *)(r7 + 12) = 1", "r0 = *(u64 *)(r7 + 8)", "r0 = *(u32 *)(r6 + 12)", "*(u8 *)(r7 - 1) = 1"] {
+        let program = program_with(&format!("{both}{past}\nend:\nexit"), std::slice::from_ref(&array));
+        assert!(matches!(run(&program).unwrap_err().kind(), TrapKind::Access { .. }), "{past}");
+    }
+    let rodata = Arc::new(MapDef { flags: maps::flag::RDONLY_PROG, ..(*array).clone() });
+    let write = program_with(&format!("{}*(u8 *)(r6 + 0) = 1\nend:\nexit", look(1, "r6")), &[rodata]);
+    assert!(run(&write).unwrap_err().to_string().contains("in read-only map value"));
+}
+
 fn trap_of(text: &str) -> TrapKind {
     super::trap(text)
 }
