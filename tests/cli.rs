@@ -392,3 +392,64 @@ fn targets_are_looked_up_in_the_kernels_types() {
     assert_eq!(bad.status.code(), Some(2));
     std::fs::remove_file(&btf).unwrap();
 }
+
+/// The types of a module of that kernel, with one function.
+fn types_of_a_module(base: &[u8]) -> Vec<u8> {
+    use oxbpf::isa::btf::{Btf, BtfBuilder, Kind, Linkage};
+    let base = std::sync::Arc::new(Btf::parse(base.to_vec()).unwrap());
+    let mut types = BtfBuilder::split(base.clone());
+    let int = base.find("int", Kind::Int).unwrap();
+    let proto = types.func_proto(int, &[]).unwrap();
+    types.func("nf_hook_slow", proto, Linkage::Static).unwrap();
+    types.write().unwrap()
+}
+
+#[test]
+fn modules_continue_the_types_of_their_kernel() {
+    let file = Hex::new("modules", "b7 00 00 00 00 00 00 00 95 00 00 00 00 00 00 00");
+    let dir = std::env::temp_dir().join(format!("oxbpf-cli-modules-{}", std::process::id()));
+    std::fs::create_dir(&dir).unwrap();
+    let path = |name: &str| dir.join(name).to_str().unwrap().to_owned();
+    let kernel = types_of_a_kernel();
+    std::fs::write(path("vmlinux"), &kernel).unwrap();
+    std::fs::write(path("nf_core"), types_of_a_module(&kernel)).unwrap();
+    let (vmlinux, module, named) =
+        (path("vmlinux"), path("nf_core"), format!("nf_other={}", path("nf_core")));
+    let check = |section: &str, files: &[&str]| {
+        let mut args = vec!["check", file.path(), "--type", section, "--format", "json"];
+        args.extend(files.iter().flat_map(|f| ["--btf", *f]));
+        json(&args)["results"][0].clone()
+    };
+    let verdict = |section: &str, files: &[&str]| check(section, files)["verdict"].clone();
+    let both = [vmlinux.as_str(), module.as_str()];
+    assert_eq!(verdict("fentry/nf_hook_slow", &both), "accept");
+    assert_eq!(verdict("fentry/nf_core:nf_hook_slow", &both), "accept");
+    assert_eq!(verdict("fentry/nf_core:do_unlinkat", &both), "reject");
+    assert_eq!(verdict("fentry/vmlinux:do_unlinkat", &both), "accept");
+    assert_eq!(verdict("fentry/vmlinux:nf_hook_slow", &both), "reject");
+    assert_eq!(verdict("fentry/nf_other:nf_hook_slow", &[&vmlinux, &named]), "accept");
+    assert_eq!(verdict("fentry/nf_hook_slow", &[dir.to_str().unwrap()]), "accept");
+    // A module that nobody gave may have the function; the kernel that was given has it not.
+    let unknown = check("fentry/nf_core:nf_hook_slow", &[&vmlinux]);
+    assert_eq!(unknown["verdict"], "unknown", "{unknown}");
+    assert!(unknown["message"].as_str().unwrap().contains("module"), "{unknown}");
+    let missing = check("fentry/nf_hook_slw", &both);
+    assert_eq!(missing["message"], "this kernel has no function nf_hook_slw; near it: nf_hook_slow");
+    // Types of another kernel are no base, and a module's are none of a kernel.
+    let mut other = oxbpf::isa::btf::BtfBuilder::new(oxbpf::isa::insn::ByteOrder::Little);
+    other.int("unsigned long long", 8, oxbpf::isa::btf::IntEncoding(0)).unwrap();
+    let proto = other.func_proto(oxbpf::isa::btf::TypeId(1), &[]).unwrap();
+    other.func("a", proto, oxbpf::isa::btf::Linkage::Static).unwrap();
+    std::fs::write(path("other"), other.write().unwrap()).unwrap();
+    for (files, words) in [
+        ([path("other"), module.clone()], "do not continue"),
+        ([module.clone(), vmlinux.clone()], "the first types given"),
+        ([vmlinux.clone(), vmlinux.clone()], "stand on their own"),
+    ] {
+        let out = oxbpf(&["check", file.path(), "--btf", &files[0], "--btf", &files[1]]);
+        let words_of = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!(out.status.code(), Some(2), "{words_of}");
+        assert!(words_of.contains(words), "{words_of}");
+    }
+    std::fs::remove_dir_all(&dir).unwrap();
+}

@@ -2,6 +2,6 @@
 # Compiles the workloads for BPF; the objects are kept, so that benchmarks need no compiler for it.
 set -e
 cd "$(dirname "$0")"
-for source in *.c; do
+for source in *.c verified/*.c; do
 	${CLANG:-clang} -target bpf -mcpu=v3 -O2 -fno-builtin -Wall -Werror -c "$source" -o "${source%.c}.bpf.o"
 done

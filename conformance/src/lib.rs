@@ -13,6 +13,8 @@ pub mod filetest;
 pub mod forms;
 pub mod fuzz;
 #[cfg(target_os = "linux")]
+pub mod harvest;
+#[cfg(target_os = "linux")]
 pub mod libpcap;
 pub mod logs;
 #[cfg(target_os = "linux")]

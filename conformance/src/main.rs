@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: oxbpf-conformance facts [--check]
+       oxbpf-conformance harvest PROGRAMS DIRECTORY
        oxbpf-conformance plugin [MEMORY IN HEX] [--engine interp|jit] [--elf] <PROGRAM IN HEX";
 
 fn main() -> ExitCode {
@@ -11,12 +12,39 @@ fn main() -> ExitCode {
     match args.as_slice() {
         ["facts"] => facts(false),
         ["facts", "--check"] => facts(true),
+        #[cfg(target_os = "linux")]
+        ["harvest", count, dir] => harvest(count, dir),
         ["plugin", rest @ ..] => plugin(rest),
         _ => {
             eprintln!("{USAGE}");
             ExitCode::from(2)
         }
     }
+}
+
+/// Writes file tests, without expectations, that random programs gave.
+#[cfg(target_os = "linux")]
+fn harvest(count: &str, dir: &str) -> ExitCode {
+    let Ok(count) = count.parse() else {
+        eprintln!("{count}: expected a number of programs");
+        return ExitCode::from(2);
+    };
+    let files = match oxbpf_conformance::harvest::harvest(count) {
+        Ok(files) => files,
+        Err(skip) => {
+            eprintln!("{skip}");
+            return ExitCode::FAILURE;
+        }
+    };
+    for (topic, text) in files {
+        let path = std::path::Path::new(dir).join(format!("{topic}.bpft"));
+        if let Err(error) = std::fs::write(&path, text) {
+            eprintln!("{}: {error}", path.display());
+            return ExitCode::FAILURE;
+        }
+        println!("wrote {}", path.display());
+    }
+    ExitCode::SUCCESS
 }
 
 /// Runs one program as bpf_conformance asks.

@@ -49,7 +49,7 @@ pub fn run(args: &[&str], input: &str) -> Result<u64, String> {
 }
 
 /// Hexadecimal digits with spaces anywhere.
-fn bytes(hex: &str) -> Result<Vec<u8>, String> {
+pub(crate) fn bytes(hex: &str) -> Result<Vec<u8>, String> {
     let digits: Vec<u32> = hex
         .chars()
         .filter(|c| !c.is_whitespace())

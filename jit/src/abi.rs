@@ -141,6 +141,8 @@ pub struct Context {
     pub packet_len: u64,
     /// R0 and R6 to R9 for functions that read them before they write them.
     pub inherited: [u64; 5],
+    /// What a rare call gave.
+    pub returned: Returned,
     /// The host's own.
     pub run: *mut c_void,
     pub services: Services,
@@ -157,6 +159,7 @@ impl Context {
             packet: 0,
             packet_len: 0,
             inherited: [0; 5],
+            returned: Returned::value(0),
             run: std::ptr::null_mut(),
             services,
             spans: [[Span { start: 0, bounds: [0; 4] }; 2]; CLASSES],

@@ -2,7 +2,9 @@
 
 use crate::abi::Entry;
 use crate::memory::CodeMemory;
+use crate::stubs::Stubs;
 use std::fmt;
+use std::sync::Arc;
 
 /// A function of a compiled program.
 #[derive(Clone, Debug)]
@@ -25,6 +27,8 @@ pub struct Code {
     pub(crate) memory: CodeMemory,
     pub(crate) functions: Vec<Function>,
     pub(crate) clif: String,
+    /// What the code calls by address.
+    pub(crate) _stubs: Arc<Stubs>,
 }
 
 impl Code {

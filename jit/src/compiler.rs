@@ -5,6 +5,7 @@ use crate::error::CompileError;
 use crate::flow::Flow;
 use crate::memory::Provider;
 use crate::program::{OptLevel, Unit};
+use crate::stubs::Stubs;
 use crate::{slots, translate};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
@@ -12,12 +13,14 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Module, ModuleError};
 use std::fmt;
+use std::sync::Arc;
 
 /// Makes machine code for this machine.
 #[derive(Clone)]
 pub struct Compiler {
     full: OwnedTargetIsa,
     fast: OwnedTargetIsa,
+    stubs: Arc<Stubs>,
     keep_clif: bool,
 }
 
@@ -35,8 +38,10 @@ impl Compiler {
         if !supported {
             return Err(CompileError::Machine);
         }
+        let full = isa(&[("opt_level", "speed")])?;
         Ok(Compiler {
-            full: isa(&[("opt_level", "speed")])?,
+            stubs: Arc::new(Stubs::new(&full)?),
+            full,
             fast: isa(&[("opt_level", "none"), ("regalloc_algorithm", "single_pass")])?,
             keep_clif: false,
         })
@@ -75,7 +80,7 @@ impl Compiler {
         for index in 0..flow.funcs.len() {
             context.func.signature = module.declarations().get_function_decl(ids[index]).signature.clone();
             context.func.name = cranelift_codegen::ir::UserFuncName::user(0, ids[index].as_u32());
-            let target = module.target_config();
+            let host = translate::Host { target: module.target_config(), stubs: &self.stubs };
             let builder = FunctionBuilder::new(&mut context.func, &mut builder_context);
             translate::function(
                 unit,
@@ -84,7 +89,7 @@ impl Compiler {
                 index,
                 builder,
                 &mut |b, callee| module.declare_func_in_func(ids[callee], b.func),
-                target,
+                host,
             );
             if self.keep_clif {
                 clif.push_str(&context.func.display().to_string());
@@ -112,7 +117,7 @@ impl Compiler {
                 locations,
             })
             .collect();
-        Ok(Code { memory, functions, clif })
+        Ok(Code { memory, functions, clif, _stubs: self.stubs.clone() })
     }
 }
 
@@ -150,7 +155,7 @@ fn declare(module: &mut JITModule, flow: &Flow) -> Result<Vec<FuncId>, CompileEr
     flow.funcs.iter().map(declare).collect()
 }
 
-fn refused(error: ModuleError) -> CompileError {
+pub(crate) fn refused(error: ModuleError) -> CompileError {
     match error {
         ModuleError::Allocation { .. } => CompileError::Memory,
         ModuleError::Compilation(e) => {

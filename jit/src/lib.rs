@@ -19,6 +19,7 @@ mod memory;
 pub mod perf;
 mod program;
 mod slots;
+mod stubs;
 mod translate;
 
 pub use code::{Code, Function};

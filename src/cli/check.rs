@@ -2,6 +2,7 @@
 
 use super::load::LoadArgs;
 use super::style::{Ink, Paint};
+use super::types::TypesArgs;
 use super::{CliError, Status, input};
 use crate::object::{Input, LoadOptions, Loaded, Object, PrepareError, Prepared, Unresolved};
 use crate::report::{self, Finding, Inks, Source, VerdictKind};
@@ -31,9 +32,8 @@ pub(super) struct Args {
     /// Kernels to check for: versions, or `host` for the running one.
     #[arg(long, value_name = "VERSION", value_delimiter = ',', default_value = "6.18")]
     kernel: Vec<String>,
-    /// The types of the kernel. For `host` the running kernel's own are used when none are given.
-    #[arg(long, value_name = "FILE")]
-    btf: Option<PathBuf>,
+    #[command(flatten)]
+    types: TypesArgs,
     /// Only the program of this name.
     #[arg(long, value_name = "NAME")]
     prog: Vec<String>,
@@ -184,12 +184,7 @@ fn kernel(name: &str, args: &Args) -> Result<Kernel, CliError> {
         CliError::Usage(format!("--kernel {name}: expected host or one of {}", all.join(", ")))
     };
     let model = KernelModel::at(version).ok_or_else(known)?;
-    let types = match &args.btf {
-        Some(path) => Some(path.as_path()),
-        None if host => Some(Path::new(input::HOST_TYPES)),
-        None => None,
-    };
-    let target = types.map(input::target).transpose()?;
+    let target = args.types.target(host)?;
     Ok(Kernel { name: version.to_string(), model, target })
 }
 
@@ -256,13 +251,25 @@ fn judge_loaded(job: &Job<'_>, loaded: Loaded, start: Instant) -> Finding {
         Verdict::Reject(fault) => fault.finding.entry().is_structural(),
         _ => false,
     };
-    let matters = |u: &&Unresolved| matches!(u, Unresolved::MapFd { .. }) || !is_structural;
+    // The verifier itself has said what it makes of functions whose prototypes it does not have.
+    let is_kfunc = |insn: &usize| program.kfuncs.iter().any(|k| k.insn as usize == *insn);
+    let types = job.pair.kernel.target.is_some();
+    let matters = |u: &&Unresolved| match u {
+        Unresolved::MapFd { .. } => true,
+        Unresolved::Symbol { insn, .. } if !types && program.insns[*insn].code == CALL && is_kfunc(insn) => {
+            false
+        }
+        _ => !is_structural,
+    };
     let Some(first) = unresolved.iter().find(matters) else {
         return judged(job, &program, judgement, log, start.elapsed());
     };
     judgement.verdict = Verdict::Unknown(Feature::KernelTypes);
     Finding { message: first.to_string(), ..judged(job, &program, judgement, log, start.elapsed()) }
 }
+
+/// The code of call instructions.
+const CALL: u8 = 0x85;
 
 /// What a program attaches to, by the arguments.
 struct Attach {
@@ -376,12 +383,19 @@ fn judged(
         Verdict::Unknown(feature) => {
             let hint = match feature {
                 Feature::KernelTypes if job.pair.kernel.target.is_none() => ": give them with --btf FILE",
+                Feature::KernelTypes if program.attach_target.as_ref().is_some_and(|t| t.contains(':')) => {
+                    ": those of the module are wanted too, --btf FILE adds them"
+                }
+                Feature::AssumedPrototypes => "; --btf FILE gives them",
                 Feature::Target if program.prog_type == Some(ProgType::Ext) => {
                     ": name it with --attach PROGRAM=OBJECT:FUNCTION"
                 }
                 _ => "",
             };
-            f.message = format!("{feature}{hint}");
+            f.message = match &judgement.detail {
+                Some(detail) => format!("{feature}: {detail}{hint}"),
+                None => format!("{feature}{hint}"),
+            };
         }
     }
     f

@@ -1,6 +1,7 @@
 //! `oxbpf dis`: instructions as text.
 
 use super::style::{Ink, Paint};
+use super::types::TypesArgs;
 use super::{CliError, Status, SyntaxArg, input};
 use crate::names::{HelperNames, ProgramNames, SectionNames};
 use crate::object::{Input, LoadOptions, Object, SectionKind};
@@ -34,9 +35,8 @@ pub(super) struct Args {
     /// Only the program or function of this name.
     #[arg(long, value_name = "NAME")]
     prog: Option<String>,
-    /// The types of the kernel to link for.
-    #[arg(long, value_name = "FILE", requires = "linked")]
-    btf: Option<PathBuf>,
+    #[command(flatten)]
+    types: TypesArgs,
     /// Write the source lines that the object records.
     #[arg(long, requires = "linked")]
     source: bool,
@@ -65,7 +65,10 @@ pub(super) fn dialect(syntax: SyntaxArg, exact: bool) -> Box<dyn Dialect> {
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Status, CliError> {
-    let target = args.btf.as_deref().map(input::target).transpose()?;
+    if !args.linked && !args.types.is_empty() {
+        return Err(CliError::Usage("--btf is for --linked".to_owned()));
+    }
+    let target = args.types.target(false)?;
     for path in &args.files {
         if args.files.len() > 1 && !args.plain {
             writeln!(out, "{}", Paint(Ink::Strong, path.display()))?;

@@ -4,7 +4,6 @@
 use super::CliError;
 use crate::object::{Input, Kconfig, Object, is_elf};
 use oxbpf_isa::btf::Btf;
-use oxbpf_isa::btf::core::CoreTarget;
 use oxbpf_isa::kernel::KernelVersion;
 use std::io::Read;
 use std::path::Path;
@@ -55,14 +54,6 @@ pub(super) fn types(path: &Path) -> Result<Arc<Btf>, CliError> {
     }
     Btf::parse(bytes).map(Arc::new).map_err(|e| CliError::input(path.display(), e))
 }
-
-/// A kernel's types, indexed.
-pub(super) fn target(path: &Path) -> Result<CoreTarget, CliError> {
-    types(path).map(CoreTarget::new)
-}
-
-/// Where the running kernel shows its types.
-pub(super) const HOST_TYPES: &str = "/sys/kernel/btf/vmlinux";
 
 /// The version of the running kernel.
 pub(super) fn host_version() -> Result<KernelVersion, CliError> {

@@ -2,6 +2,7 @@
 
 use super::load::LoadArgs;
 use super::style::{Ink, Paint};
+use super::types::TypesArgs;
 use super::{CliError, Status, input};
 use crate::names::ProgramNames;
 use crate::object::{Input, LoadOptions};
@@ -43,9 +44,8 @@ pub(super) struct Args {
     /// Write the bytes of the machine's instructions.
     #[arg(long)]
     raw: bool,
-    /// The types of the kernel to fit the program to.
-    #[arg(long, value_name = "FILE")]
-    btf: Option<PathBuf>,
+    #[command(flatten)]
+    types: TypesArgs,
     #[command(flatten)]
     load: LoadArgs,
 }
@@ -59,7 +59,7 @@ enum Opt {
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Status, CliError> {
-    let target = args.btf.as_deref().map(input::target).transpose()?;
+    let target = args.types.target(false)?;
     let (kinds, kconfig) = (args.load.kinds()?, args.load.config()?);
     let options = LoadOptions {
         target: target.as_ref(),

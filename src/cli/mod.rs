@@ -17,6 +17,7 @@ mod kernels;
 mod load;
 mod run;
 mod style;
+mod types;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use std::fmt;

@@ -182,6 +182,33 @@ pub fn parse(bytes: &[u8]) -> Result<Elf, ObjectError> {
     Ok(Elf { order, sections, symbols, relocs })
 }
 
+/// The bytes of a section of any 64-bit ELF file, such as a kernel or a module; none where it has no
+/// such section.
+///
+/// # Errors
+/// What is wrong with the headers.
+pub fn section_bytes<'a>(bytes: &'a [u8], name: &str) -> Result<Option<&'a [u8]>, ObjectError> {
+    let endian = match (bytes.get(4), bytes.get(5)) {
+        (Some(2), Some(1)) => Endian::Little,
+        (Some(2), Some(2)) => Endian::Big,
+        (Some(2), _) => return Err(err(5, ElfProblem::Header)),
+        (class, _) => return Err(err(4, ElfProblem::Class { class: class.copied().unwrap_or(0) })),
+    };
+    if bytes.len() < header64::SIZEOF_EHDR {
+        return Err(err(bytes.len(), ElfProblem::Header));
+    }
+    let header = goblin::elf::Elf::parse_header(bytes).map_err(|_| err(0, ElfProblem::Header))?;
+    let ctx = Ctx::new(Container::Big, endian);
+    let headers = section_headers(bytes, header.e_shoff, header.e_shnum as usize, ctx)?;
+    let names = &bytes[range_of(bytes, &headers, header.e_shstrndx as usize)?];
+    let is_it = |h: &SectionHeader| {
+        let rest = names.get(h.sh_name..).and_then(|rest| rest.strip_prefix(name.as_bytes()));
+        rest.is_some_and(|rest| rest.first() == Some(&0))
+    };
+    let Some(index) = headers.iter().position(is_it) else { return Ok(None) };
+    Ok(Some(&bytes[range_of(bytes, &headers, index)?]))
+}
+
 fn section_headers(
     bytes: &[u8],
     offset: u64,

@@ -28,7 +28,7 @@ mod slots;
 mod struct_ops;
 mod types;
 
-pub use elf::{Elf, Reloc, RelocTable, Section, SectionKind, Symbol, SymbolKind, is_elf};
+pub use elf::{Elf, Reloc, RelocTable, Section, SectionKind, Symbol, SymbolKind, is_elf, section_bytes};
 pub use error::{
     CreateProblem, ElfProblem, ExternProblem, MapProblem, ObjectError, PrepareError, ProgramError,
     ProgramProblem, ResolveProblem, SectionProblem, StructOpsProblem, ValueProblem,

@@ -23,5 +23,5 @@ mod witness;
 
 pub use proof::{NoProof, Outside, Verified, prove};
 pub use types::Kernel;
-pub use verdict::{Feature, Judgement, Stats, Verdict, verify, verify_logged};
+pub use verdict::{Detail, Feature, Judgement, Stats, Verdict, verify, verify_logged};
 pub use witness::{Machine, Outlier, Witness, witness};

@@ -326,12 +326,11 @@ fn a_program_names_at_most_64_maps() {
         let named = [0].into_iter().chain(0..maps).flat_map(wide);
         program.insns = named.chain(program.insns).collect();
         let judgement = judge(&program, 0).0;
-        let said = match judgement.verdict {
+        match judgement.verdict {
             Verdict::Reject(rejection) => Some((rejection.errno(), rejection.finding.to_string())),
             Verdict::Accept => None,
             other => panic!("{other:?}"),
-        };
-        said
+        }
     };
     assert_eq!(naming(64), None);
     let (errno, message) = naming(65).unwrap();

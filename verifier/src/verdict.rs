@@ -8,8 +8,9 @@ use crate::report::{Fault, Finding};
 use crate::state::State;
 use crate::structure::{self, Graph, Structure};
 use crate::transfer::{MapFields, Objects};
-use crate::types::{Kernel, Part, Types, symbol, target};
+use crate::types::{Kernel, Types, symbol, target};
 use crate::witness::Left;
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -47,6 +48,8 @@ pub enum Feature {
     Context,
     /// Functions of the kernel that are no helpers.
     Kfuncs,
+    /// Prototypes of functions of the kernel, where only the object says what they are.
+    AssumedPrototypes,
     /// Dynamic pointers.
     Dynptrs,
     /// Locks in map values.
@@ -89,6 +92,7 @@ impl Feature {
             Feature::ProgramType => "program-type",
             Feature::Context => "context",
             Feature::Kfuncs => "kfuncs",
+            Feature::AssumedPrototypes => "assumed-prototypes",
             Feature::Dynptrs => "dynptrs",
             Feature::Locks => "locks",
             Feature::Timers => "timers",
@@ -117,6 +121,7 @@ impl fmt::Display for Feature {
             Feature::ProgramType => "nothing says what the program is for",
             Feature::Context => "the context of this kind of program has no model",
             Feature::Kfuncs => "calls of kernel functions have no model yet",
+            Feature::AssumedPrototypes => "only the object says what the prototypes of kernel functions are",
             Feature::Dynptrs => "dynamic pointers have no model yet",
             Feature::Locks => "locks have no model yet",
             Feature::Timers => "timers have no model yet",
@@ -153,6 +158,40 @@ pub struct Stats {
 pub struct Judgement {
     pub verdict: Verdict,
     pub stats: Stats,
+    /// More of why the verdict is unknown.
+    pub detail: Option<Detail>,
+}
+
+/// What there is to say of an unknown verdict beside the feature.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Detail {
+    /// The function of the kernel of which nothing is known.
+    Kfunc(String),
+    /// The structure of callbacks of which nothing is known.
+    StructOps(String),
+    /// The functions whose prototypes were taken from the object, and what the verdict is if the kernel
+    /// has them so.
+    Assumed { kfuncs: Vec<String>, verdict: Box<Verdict> },
+}
+
+impl fmt::Display for Detail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Detail::Kfunc(name) | Detail::StructOps(name) => f.write_str(name),
+            Detail::Assumed { kfuncs, verdict } => {
+                write!(f, "if the kernel has {} as declared, the program is ", kfuncs.join(", "))?;
+                match &**verdict {
+                    Verdict::Accept => f.write_str("accepted"),
+                    Verdict::Unknown(feature) => write!(f, "still unknown ({feature})"),
+                    Verdict::Reject(fault) => match fault.insn {
+                        Some(insn) => write!(f, "rejected at insn {insn}: {fault}"),
+                        None => write!(f, "rejected: {fault}"),
+                    },
+                }
+            }
+        }
+    }
 }
 
 /// Judges a program as the kernel would, for a loader with every privilege.
@@ -193,12 +232,11 @@ pub(crate) fn verify_with(
     kernel: &Kernel<'_>,
     options: Options<'_>,
 ) -> (Judgement, String) {
-    let mut stats = Stats::default();
+    let (mut stats, mut detail) = (Stats::default(), None);
     let mut log = Log::new(options.level);
     let kind = judged_as(program, kernel).map(|(_, kind)| kind);
     let types = Types::new(program, kernel);
-    let vmlinux = types.btf(Part::VMLINUX);
-    let kfuncs = Kfuncs::new(program, kernel.model, kind.as_ref(), vmlinux.map(|btf| &**btf));
+    let kfuncs = Kfuncs::new(program, kernel.model, kind.as_ref(), &types);
     let map_fields = MapFields::new(program, kernel.model, &types);
     let arena = Cell::new(None);
     let unusable = |index: usize, map: &MapDef| {
@@ -213,7 +251,8 @@ pub(crate) fn verify_with(
     let verdict = match structure {
         Err(fault) => Verdict::Reject(fault),
         Ok(structure) => {
-            judge(program, kernel, kfuncs, map_fields, &structure, options, &mut stats, &mut log)
+            let out = Out { stats: &mut stats, log: &mut log, detail: &mut detail };
+            judge(program, kernel, kfuncs, map_fields, &structure, options, out)
         }
     };
     if let Verdict::Reject(fault) = &verdict {
@@ -224,10 +263,16 @@ pub(crate) fn verify_with(
         }
     }
     log.closing(&stats);
-    (Judgement { verdict, stats }, log.into_text())
+    (Judgement { verdict, stats, detail }, log.into_text())
 }
 
-#[allow(clippy::too_many_arguments)]
+/// What a walk leaves beside its verdict.
+struct Out<'o> {
+    stats: &'o mut Stats,
+    log: &'o mut Log,
+    detail: &'o mut Option<Detail>,
+}
+
 fn judge<'a>(
     program: &'a Program,
     kernel: &'a Kernel<'a>,
@@ -235,8 +280,7 @@ fn judge<'a>(
     map_fields: MapFields,
     structure: &'a Structure,
     options: Options<'a>,
-    stats: &mut Stats,
-    log: &mut Log,
+    Out { stats, log, detail }: Out<'_>,
 ) -> Verdict {
     let model = kernel.model;
     let Some(prog_type) = program.prog_type else { return Verdict::Unknown(Feature::ProgramType) };
@@ -321,7 +365,37 @@ fn judge<'a>(
     let depths = depths(&walker, verdict == Verdict::Accept);
     *log = core::mem::take(&mut walker.log);
     log.set_depths(depths);
-    verdict
+    match verdict {
+        verdict if walker.assumes => {
+            let mut kfuncs: Vec<String> = Vec::new();
+            for (_, call) in walker.kfuncs.iter() {
+                if let Call::Known(kfunc) = call
+                    && !kfuncs.iter().any(|name| name == kfunc.name)
+                {
+                    kfuncs.push(kfunc.name.into());
+                }
+            }
+            *detail = Some(Detail::Assumed { kfuncs, verdict: Box::new(verdict) });
+            Verdict::Unknown(Feature::AssumedPrototypes)
+        }
+        Verdict::Unknown(Feature::Kfuncs) => {
+            *detail = unknown_kfunc(&walker);
+            verdict
+        }
+        verdict => verdict,
+    }
+}
+
+/// The name of the function that the walk could not go past, or that nothing is known of elsewhere.
+fn unknown_kfunc(walker: &Walker<'_>) -> Option<Detail> {
+    let name = |call: &Call<'_>| match call {
+        Call::Unknown(name) | Call::Forbidden { name, .. } if !name.is_empty() => {
+            Some(Detail::Kfunc((*name).into()))
+        }
+        _ => None,
+    };
+    let here = name(&walker.kfuncs.at(walker.at));
+    here.or_else(|| walker.kfuncs.iter().find_map(|(_, call)| name(call)))
 }
 
 /// The bytes of stack that the kernel says each function takes. Of an accepted program it has removed
@@ -371,8 +445,7 @@ fn moves_packets(of: &Program, kernel: &Kernel<'_>, function: usize) -> Result<b
     let unknown = Stop::Unknown(Feature::Target);
     let structure = structure::analyze(of, kernel.model).map_err(|_| unknown.clone())?;
     let (_, kind) = judged_as(of, &Kernel { target: None, ..*kernel }).ok_or(unknown.clone())?;
-    let types = Types::new(of, kernel).btf(Part::VMLINUX);
-    let kfuncs = Kfuncs::new(of, kernel.model, Some(&kind), types.map(|btf| &**btf));
+    let kfuncs = Kfuncs::new(of, kernel.model, Some(&kind), &Types::new(of, kernel));
     let functions = functions(of, &structure, kernel.model, &kind, &kfuncs);
     let start = of.funcs.get(function).ok_or(unknown.clone())?.insn as usize;
     let subprog = structure.subprog_at(start).ok_or(unknown)?;
@@ -397,7 +470,8 @@ fn symbols(structure: &Structure, types: &Types<'_>, model: &KernelModel) -> Res
 /// What the kernel looks up for every instruction before it walks, so that it may refuse the program
 /// even where no path leads.
 fn unseen(walker: &Walker<'_>) -> Option<Feature> {
-    let unsure = |call: &Call<'_>| matches!(call, Call::Unknown | Call::Forbidden { has_address: false, .. });
+    let unsure =
+        |call: &Call<'_>| matches!(call, Call::Unknown(_) | Call::Forbidden { has_address: false, .. });
     if walker.kfuncs.iter().any(|(_, call)| unsure(call)) {
         return Some(Feature::Kfuncs);
     }

@@ -34,12 +34,14 @@ pub fn engines() -> Vec<Box<dyn Engine>> {
 }
 
 /// The program of a case.
-pub(super) fn program(test: &FileTest, case: &Case) -> Result<(Program, Vec<u32>), String> {
+pub(super) fn program(case: &Case) -> Result<(Program, Vec<u32>), String> {
     let (insns, lines) = case.assemble()?;
     let mut program = Program::from_insns(case.name.clone(), insns);
-    program.prog_type = test.prog;
-    program.license.clone_from(&test.license);
-    program.maps.clone_from(&test.maps);
+    let setting = &case.setting;
+    (program.prog_type, program.expected_attach_type) = (setting.prog, setting.attach);
+    program.flags = setting.flags;
+    program.license.clone_from(&setting.license);
+    program.maps.clone_from(&setting.maps);
     Ok((program, lines))
 }
 
@@ -94,7 +96,7 @@ impl Engine for Verifier {
     }
 
     fn run(&self, test: &FileTest, case: &Case) -> Result<Found, String> {
-        let (program, lines) = program(test, case)?;
+        let (program, lines) = program(case)?;
         let model = match test.kernels.first() {
             Some(version) => KernelModel::at(*version).ok_or(format!("no kernel {version}"))?,
             None => KernelModel::latest(),
@@ -104,7 +106,7 @@ impl Engine for Verifier {
             Verdict::Accept => found.whole.push("accept".to_owned()),
             Verdict::Unknown(feature) => found.whole.push(format!("unknown: {}", feature.name())),
             Verdict::Reject(fault) => {
-                let text = format!("error[{}]: {fault}", fault.finding.entry().code);
+                let text = format!("error[{}]: {fault}", fault.finding.entry().code).trim_end().to_owned();
                 match fault.insn {
                     Some(insn) => found.lines.push((lines[insn], text)),
                     None => found.whole.push(text),
@@ -130,19 +132,19 @@ impl Engine for RunningKernel {
         "verify"
     }
 
-    fn run(&self, test: &FileTest, case: &Case) -> Result<Found, String> {
+    fn run(&self, _test: &FileTest, case: &Case) -> Result<Found, String> {
         let expected = Found {
             lines: case.on_lines.clone(),
             whole: case.whole.iter().map(|(_, text)| text.clone()).collect(),
         };
-        let (mut program, _) = program(test, case)?;
+        let (mut program, _) = program(case)?;
         program.name = "filetest".to_owned();
         if program.maps.is_empty() && program.insns.iter().any(|i| i.is_ldimm64() && matches!(i.src, 1 | 2)) {
             // Without a map the descriptor in the instruction would be one of this process.
             return Ok(expected);
         }
         let (answer, _) = self.0.load(&program, 1).map_err(|e| e.to_string())?;
-        let says = |text: &str| text.split_once("]: ").map(|(_, message)| message.to_owned());
+        let says = |text: &str| text.split_once("]:").map(|(_, message)| message.trim().to_owned());
         let message = expected.lines.iter().map(|l| &l.1).chain(&expected.whole).find_map(|t| says(t));
         let agrees = match &message {
             Some(message) => {

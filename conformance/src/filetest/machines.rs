@@ -38,8 +38,8 @@ impl Engine for Machine {
         "run"
     }
 
-    fn run(&self, test: &FileTest, case: &Case) -> Result<Found, String> {
-        let (program, _) = program(test, case)?;
+    fn run(&self, _test: &FileTest, case: &Case) -> Result<Found, String> {
+        let (program, _) = program(case)?;
         let runs: Vec<&str> = case.whole.iter().filter_map(|(_, text)| text.strip_prefix("run:")).collect();
         let mut found = Found::default();
         for run in if runs.is_empty() { &["=>"][..] } else { &runs[..] } {

@@ -32,9 +32,11 @@
 mod engines;
 mod machines;
 mod parse;
+mod write;
 
 pub use engines::{Engine, engines};
-pub use parse::{Case, FileTest, ParseError};
+pub use parse::{Case, FileTest, ParseError, Setting};
+pub use write::case_text;
 
 use std::path::Path;
 

@@ -2,8 +2,8 @@
 
 use super::Found;
 use oxbpf::isa::insn::RawInsn;
-use oxbpf::isa::kernel::{KernelVersion, MapType, ProgType};
-use oxbpf::isa::program::MapDef;
+use oxbpf::isa::kernel::{AttachType, KernelVersion, MapType, ProgType};
+use oxbpf::isa::program::{MapDef, ProgFlags};
 use std::sync::Arc;
 
 /// A fault of the file itself.
@@ -19,11 +19,71 @@ pub struct FileTest {
     /// What is tested: `asm`, `verify`, `run`.
     pub kinds: Vec<String>,
     pub kernels: Vec<KernelVersion>,
-    pub prog: Option<ProgType>,
-    pub license: String,
-    pub maps: Vec<Arc<MapDef>>,
+    pub setting: Setting,
     pub cases: Vec<Case>,
 }
+
+/// What a program is beside its instructions. Said at the top, it holds for all cases; said in a case
+/// before the instructions, for that case.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    pub prog: Option<ProgType>,
+    pub attach: Option<AttachType>,
+    pub flags: ProgFlags,
+    pub license: String,
+    pub maps: Vec<Arc<MapDef>>,
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        Setting { prog: None, attach: None, flags: ProgFlags(0), license: "GPL".to_owned(), maps: Vec::new() }
+    }
+}
+
+impl Setting {
+    /// Takes one command; none where the line is another.
+    fn command(&mut self, line: &str) -> Option<Result<(), String>> {
+        let line = line.split(" ;").next().unwrap_or("").trim();
+        let mut words = line.split_whitespace();
+        let command = words.next()?;
+        Some(match command {
+            "prog" => self.prog(&mut words),
+            "license" => {
+                self.license = words.collect::<Vec<_>>().join(" ");
+                Ok(())
+            }
+            "map" => match map(&mut words) {
+                Some(map) => {
+                    self.maps.push(Arc::new(map));
+                    Ok(())
+                }
+                None => Err(MAP.to_owned()),
+            },
+            _ => return None,
+        })
+    }
+
+    fn prog<'a>(&mut self, words: &mut impl Iterator<Item = &'a str>) -> Result<(), String> {
+        let name = words.next().unwrap_or("");
+        self.prog = Some(ProgType::from_name(name).ok_or(format!("{name}: no program type"))?);
+        for word in words {
+            match word.split_once('=') {
+                Some(("attach", name)) => {
+                    let attach = AttachType::from_name(name).ok_or(format!("{name}: no attach type"))?;
+                    self.attach = Some(attach);
+                }
+                Some(("flags", flags)) => {
+                    self.flags = ProgFlags(flags.parse().map_err(|e| format!("{flags}: {e}"))?);
+                }
+                _ => return Err(format!("{word}: expected attach=NAME or flags=NUMBER")),
+            }
+        }
+        Ok(())
+    }
+}
+
+const MAP: &str =
+    "expected: map NAME TYPE key=N value=N entries=N [flags=N] [data=HEX] [frozen=1] [inner=TYPE,N,N,N]";
 
 /// A case.
 #[derive(Debug, Default)]
@@ -32,8 +92,11 @@ pub struct Case {
     /// The line of its heading, and the last line that belongs to it.
     pub line: u32,
     pub last: u32,
+    /// What the program is, with what is said at the top.
+    pub setting: Setting,
     /// The instructions alone, on the lines they have in the file.
     pub code: String,
+    has_code: bool,
     /// Line and text of expectations on instructions.
     pub on_lines: Vec<(u32, String)>,
     /// Line and text of expectations about the whole.
@@ -54,12 +117,13 @@ impl FileTest {
     /// # Errors
     /// The first line that is not understood.
     pub fn parse(text: &str) -> Result<FileTest, ParseError> {
-        let mut test = FileTest { license: "GPL".to_owned(), ..FileTest::default() };
+        let mut test = FileTest::default();
         for (nth, line) in text.lines().enumerate() {
             let number = nth as u32 + 1;
             if let Some(name) = line.strip_prefix("case ") {
                 let name = name.trim().to_owned();
-                test.cases.push(Case { name, line: number, last: number, ..Case::default() });
+                let setting = test.setting.clone();
+                test.cases.push(Case { name, line: number, last: number, setting, ..Case::default() });
                 // The code of a case keeps the numbers that its lines have in the file.
                 let blank = "\n".repeat(nth + 1);
                 test.cases.last_mut().expect("a case was just added").code = blank;
@@ -67,7 +131,9 @@ impl FileTest {
             }
             match test.cases.last_mut() {
                 None => test.command(line).map_err(|problem| ParseError { line: number, problem })?,
-                Some(case) => case.add(number, line),
+                Some(case) => {
+                    case.add(number, line).map_err(|problem| ParseError { line: number, problem })?
+                }
             }
         }
         if test.kinds.is_empty() {
@@ -77,6 +143,9 @@ impl FileTest {
     }
 
     fn command(&mut self, line: &str) -> Result<(), String> {
+        if let Some(done) = self.setting.command(line) {
+            return done;
+        }
         let line = line.split(" ;").next().unwrap_or("").trim();
         let mut words = line.split_whitespace();
         let Some(command) = words.next().filter(|w| !w.starts_with(';')) else { return Ok(()) };
@@ -86,15 +155,6 @@ impl FileTest {
                 for word in words {
                     self.kernels.push(word.parse().map_err(|e| format!("{word}: {e}"))?);
                 }
-            }
-            "prog" => {
-                let name = words.next().unwrap_or("");
-                self.prog = Some(ProgType::from_name(name).ok_or(format!("{name}: no program type"))?);
-            }
-            "license" => self.license = words.collect::<Vec<_>>().join(" "),
-            "map" => {
-                let map = map(&mut words).ok_or("expected: map NAME TYPE key=N value=N entries=N")?;
-                self.maps.push(Arc::new(map));
             }
             other => return Err(format!("{other}: no such command")),
         }
@@ -139,8 +199,32 @@ fn map<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<MapDef> {
     map.map_type = MapType::from_name(words.next()?)?.number();
     for word in words {
         let (key, value) = word.split_once('=')?;
+        match key {
+            "data" => {
+                map.data = Some(Arc::from(crate::plugin::bytes(value).ok()?));
+                continue;
+            }
+            "inner" => {
+                let mut parts = value.split(',');
+                let map_type = MapType::from_name(parts.next()?)?.number();
+                let sizes: Vec<u32> = parts.map(str::parse).collect::<Result<_, _>>().ok()?;
+                let [key_size, value_size, max_entries] = sizes[..] else { return None };
+                let inner = MapDef {
+                    name: map.name.clone(),
+                    map_type,
+                    key_size,
+                    value_size,
+                    max_entries,
+                    ..MapDef::default()
+                };
+                map.inner = Some(Box::new(inner));
+                continue;
+            }
+            _ => {}
+        }
         let value = value.parse().ok()?;
         match key {
+            "frozen" => map.frozen = value != 0,
             "key" => map.key_size = value,
             "value" => map.value_size = value,
             "entries" => map.max_entries = value,
@@ -152,12 +236,19 @@ fn map<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<MapDef> {
 }
 
 impl Case {
-    fn add(&mut self, number: u32, line: &str) {
+    fn add(&mut self, number: u32, line: &str) -> Result<(), String> {
+        if !self.has_code
+            && let Some(done) = self.setting.command(line)
+        {
+            self.code.push('\n');
+            return done;
+        }
         let (code, comment) = match line.split_once(';') {
             Some((code, comment)) => (code, expectation(comment)),
             None => (line, None),
         };
         let has_code = !code.trim().is_empty();
+        self.has_code |= has_code;
         if let Some(text) = comment {
             let place = if has_code { &mut self.on_lines } else { &mut self.whole };
             for part in text.split(" | ") {
@@ -169,6 +260,7 @@ impl Case {
         }
         self.code.push_str(code);
         self.code.push('\n');
+        Ok(())
     }
 
     /// The instructions, and the line of each slot.

@@ -219,12 +219,20 @@ impl LoadedProgram {
     /// # Errors
     /// What the kernel returns, such as when programs of this type cannot be run so.
     pub fn test_run(&self, data: &[u8], context: &[u8]) -> io::Result<RunResult> {
+        self.test_run_repeat(data, context, 1)
+    }
+
+    /// The same so many times in a row.
+    ///
+    /// # Errors
+    /// As for [`LoadedProgram::test_run`].
+    pub fn test_run_repeat(&self, data: &[u8], context: &[u8], repeat: u32) -> io::Result<RunResult> {
         let mut out = vec![0u8; data.len() + 256];
         let mut attr = Attr::new();
         attr.u32(0, number(&self.fd));
         if !data.is_empty() {
             attr.u32(8, data.len() as u32).u32(12, out.len() as u32).bytes(16, data).bytes(24, &out);
-            attr.u32(32, 1);
+            attr.u32(32, repeat);
         }
         if !context.is_empty() {
             attr.u32(40, context.len() as u32).bytes(48, context);

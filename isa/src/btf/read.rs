@@ -129,6 +129,24 @@ impl Btf {
         self.base.as_ref()
     }
 
+    /// Whether every name that its own types take from the base is a whole string there. Types that
+    /// were split from another kernel's cut strings somewhere.
+    pub fn fits_base(&self) -> bool {
+        let Some(base) = &self.base else { return true };
+        let strings = base.own_strings();
+        let is_whole = |offset: u32| match (offset as usize).checked_sub(1) {
+            Some(before) => strings.get(before).is_none_or(|&end| end == 0),
+            None => true,
+        };
+        self.records.iter().all(|&at| {
+            let record = self.record_at(at as usize);
+            let visited = fields(record.kind().unwrap_or(Kind::Void), record.vlen(), |word, field| {
+                if field == Field::Type || is_whole(record.word(word)) { Ok(()) } else { Err(()) }
+            });
+            visited.is_ok()
+        })
+    }
+
     /// One more than the highest type id; void counts.
     pub fn type_count(&self) -> u32 {
         self.first_id + self.records.len() as u32

@@ -78,8 +78,8 @@ impl Translator<'_, '_> {
         self.b.switch_to_block(empty);
         self.fuel_out();
         let here = self.here();
-        let (_, status) = self.call(Service::refuel, &[here]);
-        self.trap_if(status);
+        let (_, status) = self.call_rarely(Service::refuel, &[here]);
+        self.trap_if_cold(status);
         self.fuel_in();
         self.b.ins().jump(target, &[]);
     }

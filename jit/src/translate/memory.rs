@@ -102,8 +102,8 @@ impl Translator<'_, '_> {
         self.b.ins().jump(done, &[value.into()]);
         self.b.switch_to_block(slow);
         let (here, class) = (self.here(), self.b.ins().iconst(I64, class(base) as i64));
-        let (mut value, status) = self.call(Service::load, &[here, addr, class]);
-        self.trap_if(status);
+        let (mut value, status) = self.call_rarely(Service::load, &[here, addr, class]);
+        self.trap_if_cold(status);
         if signed && size != Size::Dw {
             let narrow = self.b.ins().ireduce(int(size), value);
             value = self.b.ins().sextend(I64, narrow);
@@ -131,8 +131,8 @@ impl Translator<'_, '_> {
         self.b.ins().jump(done, &[]);
         self.b.switch_to_block(slow);
         let (here, class) = (self.here(), self.b.ins().iconst(I64, class(base) as i64));
-        let (_, status) = self.call(Service::store, &[here, addr, class, value]);
-        self.trap_if(status);
+        let (_, status) = self.call_rarely(Service::store, &[here, addr, class, value]);
+        self.trap_if_cold(status);
         self.b.ins().jump(done, &[]);
         self.b.switch_to_block(done);
     }
@@ -154,8 +154,8 @@ impl Translator<'_, '_> {
             self.b.ins().jump(done, &[]);
             self.b.switch_to_block(slow);
             let (here, class) = (self.here(), self.b.ins().iconst(I64, class(base) as i64));
-            let (_, status) = self.call(Service::hold, &[here, addr, class]);
-            self.trap_if(status);
+            let (_, status) = self.call_rarely(Service::hold, &[here, addr, class]);
+            self.trap_if_cold(status);
             self.b.ins().jump(done, &[]);
             self.b.switch_to_block(done);
         }

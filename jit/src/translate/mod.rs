@@ -15,6 +15,7 @@ use crate::abi::{ARENA, Context, MAY_GOTO, Service};
 use crate::flow::{ARGS, Flow, Func, INHERITED, Regs, bit};
 use crate::program::{Op, PacketAt, Src, Unit};
 use crate::slots::Place;
+use crate::stubs::{STATUS, Stubs, VALUE, stub_signature};
 use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{
     AbiParam, AliasRegion, AliasRegionData, Block, FuncRef, InstBuilder, MemFlagsData, SigRef, Signature,
@@ -51,6 +52,13 @@ pub(crate) fn signature(args: usize) -> Signature {
 /// Names the functions of the program inside the one being made.
 pub(crate) type Import<'a> = dyn FnMut(&mut FunctionBuilder<'_>, usize) -> FuncRef + 'a;
 
+/// What functions of all programs share.
+#[derive(Clone, Copy)]
+pub(crate) struct Host<'a> {
+    pub target: cranelift_codegen::isa::TargetFrontendConfig,
+    pub stubs: &'a Stubs,
+}
+
 /// Makes the body of a function.
 pub(crate) fn function(
     unit: &Unit<'_>,
@@ -59,7 +67,7 @@ pub(crate) fn function(
     index: usize,
     mut builder: FunctionBuilder<'_>,
     import: &mut Import<'_>,
-    target: cranelift_codegen::isa::TargetFrontendConfig,
+    Host { target, stubs }: Host<'_>,
 ) {
     let func = &flow.funcs[index];
     let entry = builder.create_block();
@@ -88,6 +96,7 @@ pub(crate) fn function(
         leave: None,
         outside: None,
         packet: None,
+        stubs,
         signatures: [None; Service::ALL.len()],
         callees: vec![None; flow.funcs.len()],
         context_region,
@@ -133,6 +142,7 @@ struct Translator<'a, 'f> {
     outside: Option<Block>,
     /// Where the packet's data is, and its length, when they are arguments.
     packet: Option<(Value, Value)>,
+    stubs: &'a Stubs,
     signatures: [Option<SigRef>; Service::ALL.len()],
     callees: Vec<Option<FuncRef>>,
     context_region: AliasRegion,
@@ -320,6 +330,24 @@ impl Translator<'_, '_> {
         self.b.ins().store(flags, value, self.ctx, offset as i32);
     }
 
+    /// Calls a function of the host that hardly ever runs, from a cold block, keeping all registers.
+    fn call_rarely(&mut self, service: Service, args: &[Value]) -> (Value, Value) {
+        let Some(address) = self.stubs.address(service) else { return self.call(service, args) };
+        let index = service as usize;
+        let signature = match self.signatures[index] {
+            Some(signature) => signature,
+            None => {
+                let signature = self.b.import_signature(stub_signature(service.arity()));
+                *self.signatures[index].insert(signature)
+            }
+        };
+        let callee = self.b.ins().iconst(I64, address as i64);
+        let mut all = vec![self.fp];
+        all.extend_from_slice(args);
+        self.b.ins().call_indirect(signature, callee, &all);
+        (self.load_context(VALUE as i32), self.load_context(STATUS as i32))
+    }
+
     /// Calls a function of the host.
     fn call(&mut self, service: Service, args: &[Value]) -> (Value, Value) {
         let index = service as usize;
@@ -342,6 +370,14 @@ impl Translator<'_, '_> {
     /// The operation being translated, as an argument.
     fn here(&mut self) -> Value {
         self.b.ins().iconst(I64, self.at as i64)
+    }
+
+    /// The same in a cold block.
+    fn trap_if_cold(&mut self, status: Value) {
+        self.trap_if(status);
+        if let Some(block) = self.b.current_block() {
+            self.b.set_cold_block(block);
+        }
     }
 
     /// Leaves the function when a trap is pending, and says that it happened here.

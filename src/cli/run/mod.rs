@@ -7,6 +7,7 @@ mod show;
 
 use super::load::LoadArgs;
 use super::style::Format;
+use super::types::TypesArgs;
 use super::{CliError, Status, input};
 use crate::object::{Input as Code, LoadOptions, Object};
 use crate::vm::{
@@ -82,9 +83,8 @@ pub(super) struct Args {
     /// The time that the program sees at first, in ns.
     #[arg(long, value_name = "NS", default_value_t = 0)]
     time: u64,
-    /// The types of the kernel to fit the program to.
-    #[arg(long, value_name = "FILE")]
-    btf: Option<PathBuf>,
+    #[command(flatten)]
+    types: TypesArgs,
     #[command(flatten)]
     load: LoadArgs,
     /// How to write the results.
@@ -201,7 +201,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> std::result::Result<Statu
         runs: Vec::new(),
         trace: Vec::new(),
     };
-    let target = args.btf.as_deref().map(input::target).transpose()?;
+    let target = args.types.target(false)?;
     let (kinds, kconfig) = (args.load.kinds()?, args.load.config()?);
     let options = LoadOptions {
         target: target.as_ref(),

@@ -125,6 +125,8 @@ pub(crate) struct Walker<'p> {
     pub kfuncs: Kfuncs<'p>,
     /// The first call of a function that the kernel lacks to which a path led.
     pub absent_kfunc: Option<u32>,
+    /// A function was called whose prototype is only the object's word for it.
+    pub assumes: bool,
     pub structure: &'p Structure,
     pub graph: Graph,
     pub kind: ProgKind,
@@ -207,6 +209,7 @@ impl<'p> Walker<'p> {
             subject: Subject { program, types },
             kfuncs,
             absent_kfunc: None,
+            assumes: false,
             structure,
             kind,
             prog,

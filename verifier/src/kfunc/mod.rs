@@ -3,8 +3,10 @@
 //! Rules: `add_kfunc_call`, `btf_distill_func_proto` and `fetch_kfunc_meta` of Linux 6.18. Every call
 //! in the program is looked at, also where no path leads: that the id is a function with a prototype
 //! that can be called, that the licence allows it. Whether programs of this kind may call it, and what
-//! the call does, matters only where the walk comes to it. Prototypes are the kernel's types; flags
-//! and who may call are facts.
+//! the call does, matters only where the walk comes to it. Prototypes are the types of the kernel or
+//! of one of its modules; flags and who may call are facts. Where no types are given, what the object
+//! itself declares stands for the prototype, and nothing that the walk finds after such a call is
+//! certain.
 //!
 //! Left to others: arguments and results of a call (`transfer::kfunc`).
 
@@ -15,13 +17,15 @@ mod tests;
 pub(crate) use special::Special;
 
 use crate::report::{Fault, Finding};
+use crate::types::{Part, Types};
 use alloc::string::ToString;
 use alloc::vec::Vec;
+use oxbpf_isa::btf::core::essential_name;
 use oxbpf_isa::btf::{Btf, FuncProto, Param, Type, TypeId};
 use oxbpf_isa::insn::RawInsn;
 use oxbpf_isa::insn::opcode::{class, jmp, pseudo};
 use oxbpf_isa::kernel::{KernelModel, KfuncFlags, KfuncRefusal, ProgKind};
-use oxbpf_isa::program::Program;
+use oxbpf_isa::program::{KfuncRef, Program};
 
 /// Prototypes have at most so many parameters (Linux `MAX_BPF_FUNC_ARGS`).
 const MAX_PARAMS: usize = 12;
@@ -42,15 +46,19 @@ pub(crate) enum Call<'k> {
         name: &'k str,
         has_address: bool,
     },
-    /// Nothing is known of the function.
-    Unknown,
+    /// Nothing is known of the function; its name, where that is known.
+    Unknown(&'k str),
     Known(Kfunc<'k>),
 }
 
 /// A kernel function that the program may call.
 #[derive(Clone, Copy)]
 pub(crate) struct Kfunc<'k> {
+    /// Whose types the prototype counts in.
+    pub part: Part,
     pub id: TypeId,
+    /// The prototype is the object's own declaration.
+    pub assumed: bool,
     pub name: &'k str,
     pub flags: KfuncFlags,
     pub proto: FuncProto<'k>,
@@ -109,27 +117,40 @@ fn is_kfunc_call(insn: &RawInsn) -> bool {
 impl<'k> Kfuncs<'k> {
     /// Looks up every call of the program, up to the first that the kernel refuses.
     pub fn new(
-        program: &Program,
+        program: &'k Program,
         model: &KernelModel,
         kind: Option<&ProgKind>,
-        kernel: Option<&'k Btf>,
+        types: &Types<'k>,
     ) -> Kfuncs<'k> {
-        let limit = model.limits().kfuncs as usize;
+        let limits = model.limits();
         let mut kfuncs = Kfuncs::default();
-        let mut seen: Vec<(i32, Call<'k>)> = Vec::new();
+        let mut seen: Vec<(i16, i32, Call<'k>)> = Vec::new();
+        let mut modules: Vec<i16> = Vec::new();
         for (at, insn) in program.insns.iter().enumerate().filter(|(_, i)| is_kfunc_call(i)) {
-            let known = seen.iter().find(|(id, _)| *id == insn.imm && insn.off == 0).map(|(_, call)| *call);
-            let call = match (known, kernel) {
-                (Some(call), _) => Ok(call),
+            let same = |(off, id, _): &&(i16, i32, Call<'k>)| (*off, *id) == (insn.off, insn.imm);
+            let is_new = insn.off > 0 && !modules.contains(&insn.off);
+            let call = match seen.iter().find(same) {
                 _ if !program.is_gpl_compatible() => Err(Finding::KfuncNeedsGpl),
-                (_, None) => Ok(Call::Unknown),
+                _ if types.kernel.is_none() => Ok(declared(at, program, model, kind)),
+                Some((_, _, call)) => Ok(*call),
                 _ if insn.imm == 0 && insn.off == 0 => Ok(Call::Absent),
                 _ if insn.off < 0 => Err(Finding::KfuncBtfNegative),
-                // The types of a module, by a descriptor that is not at hand.
-                _ if insn.off > 0 => Ok(Call::Unknown),
-                _ if seen.len() == limit => Err(Finding::TooManyKfuncs { limit }),
-                (None, Some(kernel)) => look_up(insn.imm as u32, program, model, kind, kernel)
-                    .inspect(|call| seen.push((insn.imm, *call))),
+                _ if is_new && modules.len() as u64 == limits.kfunc_btfs => Err(Finding::TooManyModules),
+                _ if seen.len() as u64 == limits.kfuncs => {
+                    Err(Finding::TooManyKfuncs { limit: limits.kfuncs as usize })
+                }
+                None => {
+                    let part = Part(insn.off as u32);
+                    let found = match types.btf(part) {
+                        Some(btf) => look_up((part, btf, TypeId(insn.imm as u32)), program, model, kind),
+                        // A descriptor that is not at hand.
+                        None => Ok(Call::Unknown(reference(at, program).map_or("", |r| &r.name))),
+                    };
+                    if is_new {
+                        modules.push(insn.off);
+                    }
+                    found.inspect(|call| seen.push((insn.off, insn.imm, *call)))
+                }
             };
             match call {
                 Ok(call) => kfuncs.calls.push((at as u32, call)),
@@ -146,7 +167,7 @@ impl<'k> Kfuncs<'k> {
     pub fn at(&self, slot: u32) -> Call<'k> {
         match self.calls.binary_search_by_key(&slot, |(at, _)| *at) {
             Ok(found) => self.calls[found].1,
-            Err(_) => Call::Unknown,
+            Err(_) => Call::Unknown(""),
         }
     }
 
@@ -166,14 +187,44 @@ impl<'k> Kfuncs<'k> {
     }
 }
 
+/// What the loader says of the call in a slot.
+fn reference(at: usize, program: &Program) -> Option<&KfuncRef> {
+    program.kfuncs.iter().find(|r| r.insn as usize == at)
+}
+
+/// A function as the object declares it. What is known of it by name is known all the same.
+fn declared<'k>(at: usize, program: &'k Program, model: &KernelModel, kind: Option<&ProgKind>) -> Call<'k> {
+    let Some(reference) = reference(at, program) else { return Call::Unknown("") };
+    let unknown = Call::Unknown(&reference.name);
+    let (Some(btf), Some(kind)) = (program.btf.as_deref(), kind) else { return unknown };
+    let Some(Type::Func { proto, .. }) = btf.ty(reference.local_type) else { return unknown };
+    let Some(Type::FuncProto(proto)) = btf.ty(proto) else { return unknown };
+    // Several forms of a function may be declared, told apart by what follows their name.
+    let name = essential_name(&reference.name);
+    let found = match model.kfunc_for(kind, name) {
+        Err(KfuncRefusal::NeedsSleepable) => model.kfunc_for(&kind.with_sleepable(true), name),
+        found => found,
+    };
+    match found {
+        Ok(found) if callable(btf, name, &proto).is_ok() => Call::Known(Kfunc {
+            part: Part::PROGRAM,
+            id: reference.local_type,
+            assumed: true,
+            name,
+            flags: found.flags,
+            proto,
+            special: Special::named(name),
+        }),
+        _ => unknown,
+    }
+}
+
 fn look_up<'k>(
-    id: u32,
+    (part, kernel, id): (Part, &'k Btf, TypeId),
     program: &Program,
     model: &KernelModel,
     kind: Option<&ProgKind>,
-    kernel: &'k Btf,
 ) -> Result<Call<'k>, Finding> {
-    let id = TypeId(id);
     let Some(Type::Func { name, proto, .. }) = kernel.ty(id) else {
         return Err(Finding::KfuncNoFunction { id: id.0 });
     };
@@ -185,20 +236,26 @@ fn look_up<'k>(
         return Err(Finding::KfuncNotBound);
     }
     callable(kernel, name, &proto)?;
-    let Some(kind) = kind else { return Ok(Call::Unknown) };
+    let Some(kind) = kind else { return Ok(Call::Unknown(name)) };
+    // A function of the kernel itself that is asked for by a module is none of the module's.
+    if id.0 < kernel.first_id().0 {
+        return Ok(Call::Unknown(name));
+    }
     // Whether the program may sleep is asked at the call, after other questions.
     let found = match model.kfunc_for(kind, name) {
         Err(KfuncRefusal::NeedsSleepable) => model.kfunc_for(&kind.with_sleepable(true), name),
         found => found,
     };
     Ok(match found {
-        Ok(found) => Call::Known(Kfunc { id, name, flags: found.flags, proto, special }),
+        Ok(found) => {
+            Call::Known(Kfunc { part, id, assumed: false, name, flags: found.flags, proto, special })
+        }
         Err(KfuncRefusal::NotForThisProgram) => Call::Forbidden { name, has_address: true },
         // Kernels that tag their functions for programs have no others.
         Err(_) if !is_tagged(kernel, id) && kernel_tags(kernel) => {
             Call::Forbidden { name, has_address: false }
         }
-        Err(_) => Call::Unknown,
+        Err(_) => Call::Unknown(name),
     })
 }
 

@@ -1,14 +1,14 @@
 //! Small programs that call kernel functions, with what Linux 6.18 said of them.
 
-use crate::{Feature, Kernel, Verdict, verify, verify_logged};
+use crate::{Detail, Feature, Kernel, Verdict, verify, verify_logged};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use oxbpf_isa::asm::{Syntax, assemble};
 use oxbpf_isa::btf::core::CoreTarget;
-use oxbpf_isa::btf::{BtfBuilder, BuildError, IntEncoding, Linkage, Member, Param, TypeId};
+use oxbpf_isa::btf::{Btf, BtfBuilder, BuildError, IntEncoding, Kind, Linkage, Member, Param, TypeId};
 use oxbpf_isa::insn::ByteOrder;
 use oxbpf_isa::kernel::{KernelModel, ProgType};
-use oxbpf_isa::program::Program;
+use oxbpf_isa::program::{KfuncRef, Program};
 
 /// The types of a kernel that has a few functions.
 fn types() -> Result<BtfBuilder, BuildError> {
@@ -124,7 +124,91 @@ fn calls_are_looked_at_where_no_path_leads() {
     assert_eq!(words(&p), "cannot call kernel function from non-GPL compatible program");
     let live = program("call @bpf_no_such_function\nr0 = 0\nexit", &target);
     assert_eq!(words(&live), "invalid kernel function call not eliminated in verifier pass");
-    // Without types nothing is known of any.
+}
+
+/// A module that has an iterator of its own, over numbers, and a function that tells of nothing.
+fn module(base: &CoreTarget) -> (Btf, TypeId, TypeId) {
+    let mut b = BtfBuilder::split(base.vmlinux().clone());
+    let int = base.find("int", Kind::Int).unwrap();
+    let void = b.ptr(TypeId::VOID).unwrap();
+    let p = |name: &'static str, ty| Param { name, ty };
+    let proto = b.func_proto(int, &[p("nf_hook", void)]).unwrap();
+    let secret = b.func("bpf_secret", proto, Linkage::Static).unwrap();
+    b.decl_tag("bpf_kfunc", secret, None, false).unwrap();
+    let conn =
+        b.structure("nf_conn", 8, &[Member { name: "mark", ty: int, bit_offset: 0, bit_size: 0 }]).unwrap();
+    let conn = b.ptr(conn).unwrap();
+    let proto = b.func_proto(TypeId::VOID, &[p("nfct", conn)]).unwrap();
+    let release = b.func("bpf_ct_release", proto, Linkage::Static).unwrap();
+    b.decl_tag("bpf_kfunc", release, None, false).unwrap();
+    (b.build().unwrap(), secret, release)
+}
+
+#[test]
+fn modules_have_functions_too() {
+    let (model, plain) = (KernelModel::latest(), target());
+    let (btf, secret, release) = module(&plain);
+    let target = target_of(&plain).with_named_module("nf_conntrack", Arc::new(btf));
+    let kernel = Kernel::new(&model).with_types(Some(&target));
+    let mut p = program("r1 = 0\ncall @module\nr0 = 0\nexit", &target);
+    let mut ask = |id: TypeId, module: i16, kernel: &Kernel<'_>| {
+        (p.insns[1].imm, p.insns[1].off) = (id.0 as i32, module);
+        verify(&p, kernel)
+    };
+    // The function of the module is known by name; a number is no connection.
+    match ask(release, 1, &kernel).verdict {
+        Verdict::Reject(fault) => {
+            assert_eq!(alloc::format!("{fault}"), "Possibly NULL pointer passed to trusted arg0");
+        }
+        other => panic!("{other:?}"),
+    }
+    let judged = ask(secret, 1, &kernel);
+    assert_eq!(judged.verdict, Verdict::Unknown(Feature::Kfuncs));
+    assert_eq!(judged.detail, Some(Detail::Kfunc("bpf_secret".into())));
+    // Another module is not at hand, and the kernel itself has nothing with this number.
+    assert_eq!(ask(release, 2, &kernel).verdict, Verdict::Unknown(Feature::Kfuncs));
+    assert!(matches!(ask(release, 0, &kernel).verdict, Verdict::Reject(_)));
+    assert!(matches!(ask(release, -1, &kernel).verdict, Verdict::Reject(_)));
+}
+
+fn target_of(target: &CoreTarget) -> CoreTarget {
+    CoreTarget::new(target.vmlinux().clone())
+}
+
+/// A program as [`program`] makes it, without types of a kernel: it declares what it calls itself.
+fn declared(text: &str, target: &CoreTarget) -> Program {
+    let mut p = program(text, target);
+    for (at, insn) in p.insns.iter_mut().enumerate().filter(|(_, i)| i.code == 0x85 && i.src == 2) {
+        let id = TypeId(insn.imm as u32);
+        let name = target.vmlinux().ty(id).unwrap().name().into();
+        p.kfuncs.push(KfuncRef { insn: at as u32, name, weak: false, local_type: id });
+        insn.imm = 0;
+    }
+    p.btf = Some(target.vmlinux().clone());
+    p
+}
+
+#[test]
+fn what_only_the_object_declares_is_not_certain() {
+    let (model, target) = (KernelModel::latest(), target());
+    for &(text, _, _, message) in CASES {
+        let judged = verify(&declared(text, &target), &Kernel::new(&model));
+        assert_eq!(judged.verdict, Verdict::Unknown(Feature::AssumedPrototypes), "{text}");
+        let Some(Detail::Assumed { kfuncs, verdict }) = judged.detail else { panic!("{text}") };
+        assert!(kfuncs.iter().all(|name| text.contains(name.as_str())), "{text}");
+        match *verdict {
+            Verdict::Accept => assert_eq!(message, "", "{text}"),
+            Verdict::Reject(fault) => assert_eq!(alloc::format!("{fault}"), message, "{text}"),
+            Verdict::Unknown(feature) => panic!("{text}: {feature}"),
+        }
+    }
+    // What is wrong before such a call is wrong whatever the kernel declares.
+    let text = "r2 = *(u64 *)(r1 +4096)\nr1 = r10\ncall @bpf_dynptr_size\nr0 = 0\nexit";
+    let mut early = declared(text, &target);
+    assert!(matches!(verify(&early, &Kernel::new(&model)).verdict, Verdict::Reject(_)));
+    early.insns[0].dst = 11;
+    assert!(matches!(verify(&early, &Kernel::new(&model)).verdict, Verdict::Reject(_)));
+    // Nothing at all is known of a call that nobody declares.
     let p = program("call @bpf_dynptr_size\nr0 = 0\nexit", &target);
     assert_eq!(verify(&p, &Kernel::new(&model)).verdict, Verdict::Unknown(Feature::Kfuncs));
 }

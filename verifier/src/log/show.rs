@@ -42,7 +42,7 @@ impl Names for KernelNames<'_> {
     fn kfunc(&self, slot: usize, _id: i32) -> Option<Cow<'_, str>> {
         match self.1.at(slot as u32) {
             Call::Known(Kfunc { name, .. }) | Call::Forbidden { name, .. } => Some(name.into()),
-            Call::Absent | Call::Unknown => None,
+            Call::Absent | Call::Unknown(_) => None,
         }
     }
 }

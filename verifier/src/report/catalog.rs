@@ -240,6 +240,9 @@ findings! {
         "invalid kernel function call not eliminated in verifier pass",
         "The kernel has no such function, and a path leads to the call. Guard it with \
         bpf_ksym_exists().";
+    "E0226" E2BIG TooManyModules = "kernel functions of too many modules",
+        "too many different module BTFs",
+        "A program may call functions of at most 256 modules.";
     "E0230" EINVAL LdAbsUntyped = "packet load in a function without types",
         "LD_ABS is not allowed in subprogs without BTF",
         "A packet load can end the function with 0, so it must be known that the function returns a \

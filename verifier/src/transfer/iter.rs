@@ -48,14 +48,12 @@ impl Walker<'_> {
         if reg.kind != Kind::Stack {
             return Err(Finding::IterNotStack { n }.into());
         }
-        let Some(btf) = self.types.btf(Part::VMLINUX) else {
-            return Err(Stop::Unknown(Feature::KernelTypes));
-        };
+        let btf = self.btf_of(kfunc)?;
         let Some(ty) = iter_type(btf, kfunc, n) else { return Err(Finding::IterType { n }.into()) };
         if kfunc.has(KfuncFlags::ITER_NEW) {
             return self.start_iter(r, &reg, kfunc, &ty);
         }
-        let spi = match self.started_iter(&reg, &ty) {
+        let spi = match self.started_iter(&reg, kfunc.part, &ty) {
             Ok(Some(spi)) => spi,
             Ok(None) => return Err(Finding::IterNotInitialized { name: ty.name, n }.into()),
             Err(Stop::Reject(finding)) if matches!(*finding, Finding::IterRcu { .. }) => {
@@ -120,7 +118,7 @@ impl Walker<'_> {
         let is_cur = frame == self.cur.curframe();
         for n in 0..ty.slots {
             let held = if n == 0 { ref_id } else { 0 };
-            let reg = Reg::iter(Part::VMLINUX, ty.id, mods, held);
+            let reg = Reg::iter(kfunc.part, ty.id, mods, held);
             self.cur.frame_mut(frame).stack_mut()[spi - n] = Slot { bytes: [Byte::Iter; 8], reg: reg.into() };
             self.log.scratch_slot(is_cur, spi - n);
         }
@@ -129,7 +127,7 @@ impl Walker<'_> {
     }
 
     /// Where the iterator is, if it was started.
-    fn started_iter(&self, reg: &Reg, ty: &IterType) -> Judged<Option<usize>> {
+    fn started_iter(&self, reg: &Reg, part: Part, ty: &IterType) -> Judged<Option<usize>> {
         let Place::At(spi) = self.object_place(reg, "iter", ty.slots)? else { return Ok(None) };
         let stack = &self.cur.frames[reg.frame as usize].stack;
         for n in 0..ty.slots {
@@ -140,7 +138,7 @@ impl Walker<'_> {
             let is_part = slot.bytes == [Byte::Iter; 8]
                 && (slot.reg.ref_id != 0) == (n == 0)
                 && slot.reg.a == ty.id.0
-                && slot.reg.b == Part::VMLINUX.0;
+                && slot.reg.b == part.0;
             if !is_part {
                 return Ok(None);
             }

@@ -47,9 +47,9 @@ pub(super) struct Meta {
 }
 
 impl<'p> Walker<'p> {
-    /// The types that kernel functions are declared with.
-    pub(super) fn kernel_btf(&self) -> Judged<&'p Btf> {
-        self.types.btf(Part::VMLINUX).map(|btf| &**btf).ok_or(Stop::Unknown(Feature::KernelTypes))
+    /// The types that a kernel function is declared with.
+    pub(super) fn btf_of(&self, kfunc: &Kfunc<'_>) -> Judged<&'p Btf> {
+        self.types.btf(kfunc.part).map(|btf| &**btf).ok_or(Stop::Unknown(Feature::KernelTypes))
     }
 
     pub(super) fn call_kfunc(&mut self) -> Judged<Next> {
@@ -64,8 +64,9 @@ impl<'p> Walker<'p> {
             Call::Forbidden { name, .. } => {
                 return Err(Finding::KfuncNotAllowed { name: name.to_string() }.into());
             }
-            Call::Unknown => return Err(Stop::Unknown(Feature::Kfuncs)),
+            Call::Unknown(_) => return Err(Stop::Unknown(Feature::Kfuncs)),
         };
+        self.assumes |= kfunc.assumed;
         if matches!(kfunc.special, Some(Special::ResSpinLock | Special::ResSpinLockIrqsave)) {
             self.push_failed_lock()?;
         }
@@ -163,7 +164,7 @@ impl<'p> Walker<'p> {
     }
 
     fn kfunc_result(&mut self, kfunc: &Kfunc<'_>, meta: &Meta) -> Judged<()> {
-        let btf = self.kernel_btf()?;
+        let btf = self.btf_of(kfunc)?;
         let (_, ret) = btf.resolved(kfunc.proto.ret).ok_or(Stop::Unknown(Feature::Internal))?;
         let pointee = match ret {
             Type::Ptr(to) => Some(btf.resolved(to).ok_or(Stop::Unknown(Feature::Internal))?),
@@ -231,7 +232,7 @@ impl<'p> Walker<'p> {
                     let iter = *self.cur.frames[frame].stack[spi].reg;
                     mods = mods.with(if iter.mods.has(Mods::RCU) { Mods::RCU } else { Mods::TRUSTED });
                 }
-                Ok(Reg::typed(Part::VMLINUX, id, mods))
+                Ok(Reg::typed(kfunc.part, id, mods))
             }
             _ => {
                 let (size, readonly) = match meta.ret_size {
@@ -253,7 +254,7 @@ impl<'p> Walker<'p> {
         let unknown = Stop::Unknown(Feature::Internal);
         Ok(Some(match kfunc.special {
             Some(Special::CastToKernCtx) => {
-                Reg::typed(Part::VMLINUX, meta.context.ok_or(unknown)?, Mods::TRUSTED)
+                Reg::typed(kfunc.part, meta.context.ok_or(unknown)?, Mods::TRUSTED)
             }
             Some(Special::RdonlyCast) => {
                 let wanted = meta.constant.ok_or(unknown)?;
@@ -261,7 +262,7 @@ impl<'p> Walker<'p> {
                 let id = TypeId(wanted as u32);
                 match btf.ty(id) {
                     None => return Err(Finding::CastUnknownType { id: wanted as i64 }.into()),
-                    Some(Type::Struct(_) | Type::Union(_)) => Reg::typed(Part::VMLINUX, id, Mods::UNTRUSTED),
+                    Some(Type::Struct(_) | Type::Union(_)) => Reg::typed(kfunc.part, id, Mods::UNTRUSTED),
                     Some(Type::Void) => Reg::pointer(Kind::Mem, Mods::RDONLY.with(Mods::UNTRUSTED)),
                     Some(_) => return Err(Finding::CastType.into()),
                 }

@@ -11,7 +11,7 @@ use crate::explore::{Judged, Stop, Walker};
 use crate::kfunc::{Kfunc, Special};
 use crate::report::Finding;
 use crate::state::{DynptrType, Kind, Mods, Reg, type_name};
-use crate::types::{Part, is_trusted, walk};
+use crate::types::{Part, extended, is_trusted, walk};
 use crate::verdict::Feature;
 use alloc::format;
 use alloc::string::ToString;
@@ -125,7 +125,7 @@ fn is_projection(name: &str, of: &str) -> bool {
 
 impl Walker<'_> {
     pub(super) fn kfunc_arguments(&mut self, kfunc: &Kfunc<'_>, meta: &mut Meta) -> Judged<()> {
-        let btf = self.kernel_btf()?;
+        let btf = self.btf_of(kfunc)?;
         let count = kfunc.params().len();
         if count > 5 {
             return Err(Finding::KfuncTooManyArgs { name: kfunc.name.to_string(), count }.into());
@@ -550,6 +550,9 @@ impl Walker<'_> {
             && matches!(btf.ty(declared), Some(Type::Typedef { name: "bpf_user_pt_regs_t", .. }))
         {
             return true;
+        }
+        if self.types.kernel.is_none() {
+            return extended::is_context(self.prog, btf, declared);
         }
         let Some((_, Type::Struct(s) | Type::Union(s))) = btf.resolved(declared) else { return false };
         let Some(context) = self.context_member(btf, "_prog") else { return false };

@@ -113,7 +113,7 @@ impl Walker<'_> {
         let special = match self.kfuncs.at(self.at) {
             Call::Known(kfunc) => kfunc.special,
             Call::Forbidden { name, .. } => Special::named(name),
-            Call::Absent | Call::Unknown => None,
+            Call::Absent | Call::Unknown(_) => None,
         };
         special.is_some_and(|s| s.is_graph() || s.is_lock() || s == Special::IterNum)
     }

@@ -51,7 +51,7 @@ fn context_name(prog: &ProgRecord) -> &'static str {
 }
 
 /// Whether a pointer to this is the context of a program of this type.
-fn is_context(prog: &ProgRecord, btf: &Btf, to: TypeId) -> bool {
+pub(crate) fn is_context(prog: &ProgRecord, btf: &Btf, to: TypeId) -> bool {
     let context = context_name(prog);
     let mut id = btf.skip_modifiers(to);
     for _ in 0..8 {

@@ -102,11 +102,8 @@ impl<'p> Types<'p> {
         if let Some(id) = kernel.find(name, Kind::Struct) {
             return Some((Part::VMLINUX, id));
         }
-        let of = |(n, btf): (usize, &Arc<Btf>)| {
-            let named = btf.find_own(name).find(|id| btf.kind(*id) == Some(Kind::Struct));
-            named.map(|id| (Part(n as u32 + 1), id))
-        };
-        kernel.modules().enumerate().find_map(of)
+        let of = |n: usize| Some((Part(n as u32 + 1), kernel.find_in_module(n, name, Kind::Struct)?));
+        (0..kernel.modules().count()).find_map(of)
     }
 
     /// The kernel's own type of this name and kind.

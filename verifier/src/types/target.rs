@@ -27,6 +27,8 @@ const TRACE: &str = "btf_trace_";
 const TEMPLATE: &str = "__bpf_trace_";
 const LSM: &str = "bpf_lsm_";
 const ITER: &str = "bpf_iter_";
+/// How a target names the kernel itself in place of a module.
+const VMLINUX: &str = "vmlinux";
 /// Bytes of the largest structure that may be passed by value.
 const MAX_ARG_SIZE: u32 = 16;
 
@@ -124,12 +126,21 @@ struct Seeker<'a> {
 impl Seeker<'_> {
     /// The kernel's, or the first module's, type of this name.
     fn find(&self, name: &str, kind: Kind) -> Judged<Option<(Part, TypeId)>> {
+        self.find_in(None, name, kind)
+    }
+
+    /// The type of this name, of the kernel or else of a module, or only of the one that is named
+    /// (libbpf `find_kernel_btf_id`).
+    fn find_in(&self, module: Option<&str>, name: &str, kind: Kind) -> Judged<Option<(Part, TypeId)>> {
         let Some(kernel) = self.types.kernel else { return Err(Stop::Unknown(Feature::KernelTypes)) };
-        if let Some(id) = kernel.find(name, kind) {
+        if module.is_none_or(|module| module == VMLINUX)
+            && let Some(id) = kernel.find(name, kind)
+        {
             return Ok(Some((Part::VMLINUX, id)));
         }
-        let own = |btf: &Btf| btf.find_own(name).find(|&id| btf.kind(id) == Some(kind));
-        Ok(kernel.modules().enumerate().find_map(|(n, btf)| Some((Part(n as u32 + 1), own(btf)?))))
+        let named = |own: &str| module.is_none_or(|module| module == own);
+        let mut modules = kernel.module_names().enumerate().filter(|(_, own)| named(own));
+        Ok(modules.find_map(|(n, _)| Some((Part(n as u32 + 1), kernel.find_in_module(n, name, kind)?))))
     }
 
     fn function(&self) -> Judged<Target> {
@@ -142,14 +153,16 @@ impl Seeker<'_> {
         };
         let wanted = self.program.attach_target.as_deref().unwrap_or("");
         // A module may be named before the function.
-        let short = wanted.split_once(':').map_or(wanted, |(_, name)| name);
+        let (module, short) = match wanted.split_once(':') {
+            Some((module, name)) => (Some(module), name),
+            None => (None, wanted),
+        };
         if short.is_empty() {
             return reject(Finding::NoTarget);
         }
         let full = format!("{prefix}{short}");
-        let Some((part, id)) = self.find(&full, kind)? else {
-            let near = near::names(self.types, short, prefix, kind);
-            return reject(Finding::MissingTarget { what, name: short.to_string(), near });
+        let Some((part, id)) = self.find_in(module, &full, kind)? else {
+            return self.missing(what, module, (short, prefix), kind);
         };
         let btf = self.types.btf(part).ok_or(Stop::Unknown(Feature::Internal))?;
         let name = if attach == AttachType::TraceRawTp { short } else { &full };
@@ -184,6 +197,25 @@ impl Seeker<'_> {
         distill(btf, &target.name, proto)?;
         self.trampoline(&target)?;
         Ok(target)
+    }
+
+    /// There is no such target; says what is near, or that the module is not at hand.
+    fn missing<T>(
+        &self,
+        what: &'static str,
+        module: Option<&str>,
+        (name, prefix): (&str, &str),
+        kind: Kind,
+    ) -> Judged<T> {
+        if let (Some(module), Some(kernel)) = (module, self.types.kernel)
+            && module != VMLINUX
+            && !kernel.module_names().any(|own| own == module)
+        {
+            // The module may have it; its types were not given.
+            return Err(Stop::Unknown(Feature::KernelTypes));
+        }
+        let near = near::names(self.types, name, prefix, kind);
+        reject(Finding::MissingTarget { what, name: name.to_string(), near })
     }
 
     /// The prototype with the names of the parameters is that of the function which calls programs.

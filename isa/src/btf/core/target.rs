@@ -5,6 +5,7 @@ use super::fit::kinds_compatible;
 use crate::btf::index::NameIndex;
 use crate::btf::read::Btf;
 use crate::btf::types::{Kind, TypeId};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -13,17 +14,25 @@ use alloc::vec::Vec;
 pub struct CoreTarget {
     /// Each by essential name.
     parts: Vec<NameIndex>,
+    /// The names of the modules, empty where they are not known.
+    names: Vec<String>,
 }
 
 impl CoreTarget {
     /// Indexes a kernel's types.
     pub fn new(vmlinux: Arc<Btf>) -> CoreTarget {
-        CoreTarget { parts: Vec::from([NameIndex::by(vmlinux, essential_name)]) }
+        CoreTarget { parts: Vec::from([NameIndex::by(vmlinux, essential_name)]), names: Vec::new() }
     }
 
     /// Adds the types of a module, which are looked at when the kernel's own have no candidate.
-    pub fn with_module(mut self, module: Arc<Btf>) -> CoreTarget {
+    pub fn with_module(self, module: Arc<Btf>) -> CoreTarget {
+        self.with_named_module("", module)
+    }
+
+    /// The same with the module's name, by which attach targets may say which module they mean.
+    pub fn with_named_module(mut self, name: impl Into<String>, module: Arc<Btf>) -> CoreTarget {
         self.parts.push(NameIndex::by(module, essential_name));
+        self.names.push(name.into());
         self
     }
 
@@ -37,11 +46,19 @@ impl CoreTarget {
         self.parts[1..].iter().map(NameIndex::btf)
     }
 
+    /// The modules' names, in the order of [`CoreTarget::modules`]; empty where they are not known.
+    pub fn module_names(&self) -> impl Iterator<Item = &str> + '_ {
+        self.names.iter().map(String::as_str)
+    }
+
+    /// A module's own type of this name and kind; modules count from 0.
+    pub fn find_in_module(&self, module: usize, name: &str, kind: Kind) -> Option<TypeId> {
+        find_in(self.parts.get(module + 1)?, name, kind)
+    }
+
     /// The kernel's own type of this name and kind.
     pub fn find(&self, name: &str, kind: Kind) -> Option<TypeId> {
-        let part = &self.parts[0];
-        part.find_all(essential_name(name))
-            .find(|&id| part.btf().ty(id).is_some_and(|t| t.kind() == kind && t.name() == name))
+        find_in(&self.parts[0], name, kind)
     }
 
     /// The types of the same kind and essential name as a type of the object: the kernel's, or if it
@@ -55,6 +72,11 @@ impl CoreTarget {
         }
         self.parts[1..].iter().flat_map(|part| candidates(part, name, kind)).collect()
     }
+}
+
+fn find_in(part: &NameIndex, name: &str, kind: Kind) -> Option<TypeId> {
+    let is_it = |&id: &TypeId| part.btf().ty(id).is_some_and(|t| t.kind() == kind && t.name() == name);
+    part.find_all(essential_name(name)).find(is_it)
 }
 
 fn candidates<'a>(part: &'a NameIndex, name: &str, kind: Kind) -> Vec<(&'a Btf, TypeId)> {
