@@ -488,3 +488,17 @@ fn what_a_sandbox_allows_is_listed() {
     assert_eq!(document["syscalls"]["exit"][0]["action"], "errno(38)");
     assert_eq!(document["syscalls"]["exit_group"][0]["action"], "allow");
 }
+
+#[test]
+fn numbers_of_no_system_call_are_told_apart() {
+    // Under two filters: the first refuses the numbers of x32, the second says nothing of them.
+    let first = "ld [0]\njge #0x40000000, kill\nret #0x7fff0000\nkill: ret #0x80000000\n";
+    let second = "ld [0]\njeq #1, log\nret #0x7fff0000\nlog: ret #0x7ffc0000\n";
+    let text = out(&["--seccomp", first, second]);
+    assert!(text.contains("others, and numbers of no system call up to 0x3fffffff: allow\n"), "{text}");
+    assert!(text.contains("numbers of no system call from 0x40000000: kill_process\n"), "{text}");
+    let rows = json(&["--seccomp", first, second])["unlisted"].clone();
+    let row = |nth: usize| (rows[nth]["to"].as_u64(), rows[nth]["action"].as_str().map(str::to_owned));
+    assert_eq!(row(0), (Some(0x3fff_ffff), Some("allow".to_owned())));
+    assert_eq!(row(1), (Some(u64::from(u32::MAX)), Some("kill_process".to_owned())));
+}

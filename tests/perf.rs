@@ -50,7 +50,7 @@ fn a_map_names_the_program() {
     for line in text.lines() {
         let words: Vec<&str> = line.splitn(3, ' ').collect();
         let number = |at: usize| u64::from_str_radix(words[at], 16).unwrap();
-        assert!(number(0) > 0 && number(1) > 0 && words[2].starts_with("xdp_proto"), "{line}");
+        assert!(number(0) > 0 && number(1) > 0 && words[2].starts_with("count_protocols"), "{line}");
     }
 }
 
@@ -73,7 +73,7 @@ fn a_dump_has_code_and_lines() {
                 loads += 1;
                 let (address, size) = (long(record, 24), long(record, 40) as usize);
                 let name = &record[56..record.len() - size];
-                assert!(name.starts_with(b"xdp_proto") && name.ends_with(b"\0"), "{name:?}");
+                assert!(name.starts_with(b"count_protocols") && name.ends_with(b"\0"), "{name:?}");
                 // All lines lie in the code that follows them.
                 for (place, line, file) in lines.drain(..) {
                     assert!((address..address + size as u64).contains(&place));
