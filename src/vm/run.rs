@@ -56,6 +56,7 @@ pub(crate) struct Linked {
     /// How a program that a verifier proved uses its context.
     pub context_use: Option<ContextUse>,
     /// How many instructions a run executes at most, where a proof says so.
+    #[cfg_attr(not(feature = "jit"), allow(dead_code))]
     pub bound: Option<u64>,
     /// The type of the host's state that its functions expect.
     pub state: TypeId,
