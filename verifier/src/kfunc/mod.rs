@@ -181,7 +181,10 @@ impl<'k> Kfuncs<'k> {
         match self.at(slot as u32) {
             Call::Known(kfunc) if kfunc.has(KfuncFlags::ITER_NEXT) => Pause::IterNext,
             Call::Known(Kfunc { special: Some(Special::RbtreeAdd), .. }) => Pause::CallsBack,
-            Call::Known(Kfunc { special: Some(Special::WqSetCallback), .. }) => Pause::CallsLater,
+            Call::Known(Kfunc {
+                special: Some(Special::WqSetCallback | Special::TaskWorkSignal | Special::TaskWorkResume),
+                ..
+            }) => Pause::CallsLater,
             _ => Pause::None,
         }
     }
