@@ -212,7 +212,7 @@ fn look(
         let alone = func.blocks[latch].start == last && matches!(ops[last as usize], Op::Goto { .. });
         let [pred] = preds[latch][..] else { return false };
         let leaves = matches!(ops.get(at as usize), Some(Op::Jump { to, .. })
-            if !func.block_at(*to).is_some_and(|b| body.binary_search(&b).is_ok()));
+            if func.block_at(*to).is_none_or(|b| body.binary_search(&b).is_err()));
         alone && func.blocks[pred].end == last && leaves
     });
     let test = before.unwrap_or(last);
