@@ -5,8 +5,7 @@
 //! the shortest counts. Before anything is measured, every engine's result is held against native's.
 //!
 //! What is measured by which part: `compute` the eleven programs over a raw buffer, `verified` their
-//! forms that a verifier accepts, beside the running kernel, `maps` what goes through maps, `compile`
-//! the compiler; `code` writes the machine code of the workloads and engines that are named.
+//! forms that a verifier accepts, beside the running kernel, `compile` the compiler; `code` writes the machine code of the workloads and engines that are named.
 
 mod code;
 mod compile;
@@ -29,7 +28,8 @@ pub struct Options {
     pub engines: Vec<String>,
 }
 
-const USAGE: &str = "usage: oxbpf-bench [compute|verified|maps|compile|code]... [--rounds N] [--only NAME]... [--engine NAME]...";
+const USAGE: &str =
+    "usage: oxbpf-bench [compute|verified|compile|code]... [--rounds N] [--only NAME]... [--engine NAME]...";
 
 /// Where the workloads are.
 pub fn workloads() -> PathBuf {
