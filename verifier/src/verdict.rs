@@ -19,7 +19,7 @@ use core::fmt;
 use oxbpf_isa::btf::{Linkage, Type};
 use oxbpf_isa::insn::{Callee, Imm64, Insn};
 use oxbpf_isa::kernel::{
-    HelperFlags, KernelModel, KernelVersion, KfuncFlags, MapType, ProgFlags as Of, ProgKind, ProgType,
+    HelperFlags, KernelModel, KernelVersion, KfuncFlags, Known, MapType, ProgFlags as Of, ProgKind, ProgType,
 };
 use oxbpf_isa::program::{MapDef, ProgFlags, Program};
 
@@ -82,6 +82,8 @@ pub enum Feature {
     PatchLevel,
     /// Whether the memory of the kernel's machine suffices for the walk.
     KernelMemory,
+    /// The rules of a structure of callbacks of which no kernel was asked.
+    UnmeasuredCallbacks,
 }
 
 impl Feature {
@@ -111,6 +113,7 @@ impl Feature {
             Feature::KernelVersion => "kernel-version",
             Feature::PatchLevel => "patch-level",
             Feature::KernelMemory => "kernel-memory",
+            Feature::UnmeasuredCallbacks => "unmeasured-callbacks",
         }
     }
 }
@@ -143,6 +146,7 @@ impl fmt::Display for Feature {
             Feature::KernelMemory => {
                 "the program takes more and more references; the kernel refuses it when memory ends"
             }
+            Feature::UnmeasuredCallbacks => "no kernel was asked about this structure of callbacks",
         })
     }
 }
@@ -179,6 +183,9 @@ pub enum Detail {
     /// The functions whose prototypes were taken from the object, and what the verdict is if the kernel
     /// has them so.
     Assumed { kfuncs: Vec<String>, verdict: Box<Verdict> },
+    /// The structure of callbacks whose record no kernel was asked about, and what the verdict is if the
+    /// record holds.
+    Unmeasured { ops: &'static str, verdict: Box<Verdict> },
 }
 
 impl fmt::Display for Detail {
@@ -186,17 +193,27 @@ impl fmt::Display for Detail {
         match self {
             Detail::Kfunc(name) | Detail::StructOps(name) => f.write_str(name),
             Detail::Assumed { kfuncs, verdict } => {
-                write!(f, "if the kernel has {} as declared, the program is ", kfuncs.join(", "))?;
-                match &**verdict {
-                    Verdict::Accept => f.write_str("accepted"),
-                    Verdict::Unknown(feature) => write!(f, "still unknown ({feature})"),
-                    Verdict::Reject(fault) => match fault.insn {
-                        Some(insn) => write!(f, "rejected at insn {insn}: {fault}"),
-                        None => write!(f, "rejected: {fault}"),
-                    },
-                }
+                write!(f, "if the kernel has {} as declared, ", kfuncs.join(", "))?;
+                likely(f, verdict)
+            }
+            Detail::Unmeasured { ops, verdict } => {
+                write!(f, "if {ops} is as recorded, ")?;
+                likely(f, verdict)
             }
         }
+    }
+}
+
+/// What the verdict is if what was assumed holds.
+fn likely(f: &mut fmt::Formatter<'_>, verdict: &Verdict) -> fmt::Result {
+    f.write_str("the program is ")?;
+    match verdict {
+        Verdict::Accept => f.write_str("accepted"),
+        Verdict::Unknown(feature) => write!(f, "still unknown ({feature})"),
+        Verdict::Reject(fault) => match fault.insn {
+            Some(insn) => write!(f, "rejected at insn {insn}: {fault}"),
+            None => write!(f, "rejected: {fault}"),
+        },
     }
 }
 
@@ -317,15 +334,25 @@ fn judge<'a>(
         Ok(attach) => attach.map(Rc::new),
         Err(Stop::Reject(finding)) => return Verdict::Reject(Fault::of(*finding)),
         Err(Stop::Unknown(feature)) => {
-            if let (Feature::Target, Some(ops)) = (feature, &program.struct_ops) {
+            let by_name = matches!(feature, Feature::Target | Feature::UnmeasuredCallbacks);
+            if let (true, Some(ops)) = (by_name, &program.struct_ops) {
                 *detail = Some(Detail::StructOps(ops.type_name.clone()));
             }
             return Verdict::Unknown(feature);
         }
     };
+    // What the record of a structure decides is certain where a kernel was asked about it.
+    let unmeasured = attach.as_ref().and_then(|t| t.ops).filter(|ops| ops.known != Known::Measured);
+    let mut sure = |verdict: Verdict| match unmeasured {
+        None => verdict,
+        Some(ops) => {
+            *detail = Some(Detail::Unmeasured { ops: ops.name, verdict: Box::new(verdict) });
+            Verdict::Unknown(Feature::UnmeasuredCallbacks)
+        }
+    };
     let takes_reference = attach.as_ref().is_some_and(|target| target.args.iter().any(|a| a.is_ref));
     if takes_reference && structure.subprogs.iter().any(|s| s.has_tail_call) {
-        return Verdict::Reject(Fault::of(Finding::TailCallWithReference));
+        return sure(Verdict::Reject(Fault::of(Finding::TailCallWithReference)));
     }
     let (bare, prog) = (prog, judged_prog);
     let kind = match &attach {
@@ -397,7 +424,8 @@ fn judge<'a>(
             *detail = unknown_kfunc(&walker);
             verdict
         }
-        verdict => verdict,
+        Verdict::Unknown(_) => verdict,
+        verdict => sure(verdict),
     }
 }
 

@@ -48,6 +48,7 @@ struct Arg {
 struct StructOps {
     name: String,
     since: String,
+    known: Option<String>,
     members: Vec<String>,
     sleepable: Option<Vec<String>>,
     promote: Option<(String, String)>,
@@ -86,7 +87,7 @@ pub(super) fn render(text: &str) -> Result<String, FactError> {
     let file: File = parse(FILE, text)?;
     let mut out = code::head(
         FILE,
-        "IterArg, IterFlags, IteratorRecord, KernelVersion, OpsArg, Span, StructOpsRecord, TracepointRecord, \
+        "IterArg, IterFlags, IteratorRecord, KernelVersion, Known, OpsArg, Span, StructOpsRecord, TracepointRecord, \
          WriteRecord, WriteWords",
     );
     tracepoints(&file.tracepoint, &mut out)?;
@@ -148,6 +149,7 @@ fn tracepoints(records: &[Tracepoints], out: &mut String) -> Result<(), FactErro
 fn struct_ops(ops: &StructOps, out: &mut String) -> Result<(), FactError> {
     let place = Place { file: FILE, record: &ops.name };
     let span = code::span(&place, Some(&ops.since), None, &ops.since)?;
+    let known = code::known(&place, ops.known.as_deref())?;
     let mut writes = Vec::new();
     for Write { object, field, range, cut } in &ops.writes {
         let (owner, field) =
@@ -176,7 +178,7 @@ fn struct_ops(ops: &StructOps, out: &mut String) -> Result<(), FactError> {
     let (writes, args) = (writes.join(", "), args.join(", "));
     let _ = writeln!(
         out,
-        "    StructOpsRecord {{ name: {name:?}, span: {span}, members: &{members:?}, sleepable: {sleepable}, \
+        "    StructOpsRecord {{ name: {name:?}, span: {span}, known: {known}, members: &{members:?}, sleepable: {sleepable}, \
          promote: {promote}, writes: &[{writes}], words: WriteWords::{words}, args: &[{args}], state: {state:?} }},"
     );
     Ok(())

@@ -86,6 +86,8 @@ pub struct OpsArg {
 pub struct StructOpsRecord {
     pub name: &'static str,
     pub span: Span,
+    /// How the record is known. What no kernel was asked about decides nothing.
+    pub known: super::Known,
     /// The members that programs can implement.
     pub members: &'static [&'static str],
     /// Those whose programs may sleep, where not all.

@@ -37,11 +37,12 @@ impl Walker<'_> {
 }
 
 impl Walker<'_> {
-    /// Its name as the kernel has it, which keeps fifteen characters of it, and none of a map that
-    /// stands inside another.
+    /// Its name as the kernel has it, which keeps room for an end, and none of a map that stands inside
+    /// another.
     pub(crate) fn map_name(&self, a: u32) -> String {
         let own = self.map(a).filter(|_| !is_inner(a));
-        own.map_or_else(String::new, |map| map.name.chars().take(15).collect())
+        let most = self.model.limits().object_name_bytes as usize - 1;
+        own.map_or_else(String::new, |map| map.name.chars().take(most).collect())
     }
 
     /// The special fields of the values of a map that a register names.

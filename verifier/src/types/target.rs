@@ -15,7 +15,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use oxbpf_isa::btf::{Btf, FuncProto, Kind, Type, TypeId};
 use oxbpf_isa::kernel::{
-    AttachType, HookTraits, IterFlags, KernelModel, ProgFlags as Of, ProgKind, ProgRecord, ProgType,
+    AttachType, HookTraits, IterFlags, KernelModel, Known, ProgFlags as Of, ProgKind, ProgRecord, ProgType,
     StructOpsRecord,
 };
 use oxbpf_isa::program::{ProgFlags, Program};
@@ -376,6 +376,9 @@ impl Seeker<'_> {
             (true, true) => None,
         };
         if let Some(errno) = errno {
+            if ops.known != Known::Measured {
+                return Err(Stop::Unknown(Feature::UnmeasuredCallbacks));
+            }
             return reject(Finding::UnsupportedMember { member: member_name.to_string(), name, errno });
         }
         let mut traits = self.model.hook_traits(&format!("{}.{member_name}", of.name));
