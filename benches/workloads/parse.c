@@ -1,9 +1,9 @@
 /* Headers of packets that lie 128 bytes apart: how many are TCP or UDP over IPv4 or IPv6, to which
  * ports, and how long. */
-#include "workload.h"
+#include "parse.h"
 
 ENTRY u64 entry(u8 *mem, u64 len) {
-	u64 tcp = 0, udp = 0, other = 0, ports = 0, bytes = 0;
+	COUNTERS;
 
 	for (u64 at = 0; at + 128 <= len; at += 128) {
 		const u8 *p = mem + at, *end = p + 128, *l4;
@@ -40,15 +40,7 @@ ENTRY u64 entry(u8 *mem, u64 len) {
 			other++;
 			continue;
 		}
-		if (protocol == 6) {
-			tcp++;
-			ports ^= be16(l4 + 2) + be32(l4 + 4);
-		} else if (protocol == 17) {
-			udp++;
-			ports += be16(l4 + 2);
-		} else {
-			other++;
-		}
+		COUNT(protocol, l4);
 	}
-	return tcp << 48 ^ udp << 36 ^ other << 24 ^ ports ^ bytes;
+	return RESULT;
 }

@@ -3,9 +3,9 @@
 //! A counted loop of one block that stores one byte a turn, either what it has just loaded from
 //! elsewhere or what stays the same, at addresses that go up with the counted register. Most of its
 //! turns can be made many at a time; the last ones are left to the loop itself, so that every register
-//! ends as it would have.
+//! ends as it would have: none but the counted one may carry anything from turn to turn.
 
-use crate::flow::Func;
+use crate::flow::{Func, bit, effect};
 use crate::loops::{Counted, Step};
 use crate::program::{Op, Src};
 use oxbpf_isa::insn::{AluOp, Reg, Size, Width};
@@ -87,9 +87,16 @@ pub(crate) fn look(ops: &[Op], func: &Func, counted: &Counted) -> Option<Bulk> {
         return None;
     }
     let block = func.blocks[block];
-    let mut written = 0;
-    for at in block.start..block.end {
-        written |= crate::flow::effect(&ops[at as usize]).1;
+    let ops_of = || (block.start..block.end).map(|at| effect(&ops[at as usize]));
+    let written = ops_of().fold(0, |all, (_, writes)| all | writes);
+    // The turns left to the loop set every register that one turn hands to the next only if none but
+    // the counted one is read before the turn has written it.
+    let mut fresh = !written | bit(counted.reg);
+    for (reads, writes) in ops_of() {
+        if reads & !fresh != 0 {
+            return None;
+        }
+        fresh |= writes;
     }
     let mut holds: [Holds; 11] = std::array::from_fn(|number| match written >> number & 1 {
         0 => Holds::Same(Reg::ALL[number]),
@@ -148,7 +155,7 @@ mod tests {
     use super::*;
     use crate::flow::Flow;
     use crate::loops::{counted, retreats};
-    use crate::program::{Mode, OptLevel, Unit};
+    use crate::program::{Mode, Unit};
     use oxbpf_isa::insn::Cond;
 
     fn found(body: &[Op]) -> Option<Bulk> {
@@ -159,15 +166,7 @@ mod tests {
         ops.push(Op::Jump { cond: Cond::Lt, width: Width::W64, dst: Reg::R3, src, to: 1 });
         ops.push(Op::Exit);
         let slots: Vec<u32> = (0..ops.len() as u32).collect();
-        let unit = Unit {
-            name: "",
-            ops: &ops,
-            slots: &slots,
-            mode: Mode::Proven,
-            fuel: crate::program::Fuel::Limit,
-            opt: OptLevel::Full,
-            packet: crate::program::PacketAt::Context,
-        };
+        let unit = Unit::plain(&ops, &slots, Mode::Proven);
         let flow = Flow::of(&unit).unwrap();
         let back = retreats(&ops, &flow.funcs[0]);
         let loops = counted(&ops, &flow.funcs[0], &back, &|_| false);
@@ -196,6 +195,14 @@ mod tests {
         assert_eq!(found(&[&at_r3(Reg::R6, Reg::R4)[..], &[store(Src::Reg(Reg::R3))]].concat()), None);
         // Something else is stored as well.
         assert_eq!(found(&[&fill[..], &[store(Src::Imm(0))]].concat()), None);
+        // A register gathers something from turn to turn, or hands it on to the next.
+        let sum = Op::Alu { op: AluOp::Add, width: Width::W64, dst: Reg::R7, src: Src::Reg(Reg::R0) };
+        assert_eq!(found(&[copy.concat(), vec![sum]].concat()), None);
+        let late = [Reg::R7, Reg::R8].map(|dst| {
+            let src = if dst == Reg::R7 { Reg::R8 } else { Reg::R3 };
+            Op::Mov { width: Width::W64, dst, src }
+        });
+        assert_eq!(found(&[copy.concat(), late.to_vec()].concat()), None);
         // The address stays.
         assert_eq!(found(&[Op::Store { size: Size::B, base: Reg::R4, off: 0, src: Src::Imm(0) }]), None);
     }

@@ -147,7 +147,7 @@ impl Checks {
 mod tests {
     use super::*;
     use crate::flow::Flow;
-    use crate::program::{Fuel, Mode, OptLevel, PacketAt, Src, Unit};
+    use crate::program::{Mode, Src, Unit};
     use oxbpf_isa::insn::{Cond, Width};
 
     fn plan(body: &[Op]) -> Checks {
@@ -156,15 +156,7 @@ mod tests {
         ops.push(Op::Jump { cond: Cond::Ne, width: Width::W64, dst: Reg::R9, src, to: 0 });
         ops.push(Op::Exit);
         let slots: Vec<u32> = (0..ops.len() as u32).collect();
-        let unit = Unit {
-            name: "",
-            ops: &ops,
-            slots: &slots,
-            mode: Mode::Checked,
-            fuel: Fuel::Limit,
-            opt: OptLevel::Full,
-            packet: PacketAt::Context,
-        };
+        let unit = Unit::plain(&ops, &slots, Mode::Checked);
         let flow = Flow::of(&unit).unwrap();
         let back = crate::loops::retreats(&ops, &flow.funcs[0]);
         Checks::plan(&ops, &flow.funcs[0], &back, &|_| true)

@@ -27,6 +27,7 @@ pub struct Code {
     pub(crate) memory: CodeMemory,
     pub(crate) functions: Vec<Function>,
     pub(crate) clif: String,
+    pub(crate) reads_fresh_frames: bool,
     /// What the code calls by address.
     pub(crate) _stubs: Arc<Stubs>,
 }
@@ -50,6 +51,12 @@ impl Code {
     /// The intermediate form, if the compiler was asked to keep it.
     pub fn clif(&self) -> &str {
         &self.clif
+    }
+
+    /// Whether some function may read of its frame what it did not write: then what runs before left in
+    /// frames has to be cleared.
+    pub fn reads_fresh_frames(&self) -> bool {
+        self.reads_fresh_frames
     }
 
     /// The function that begins at an operation, if the host may call it. To call it is only sound while

@@ -81,7 +81,7 @@ impl Compiler {
         let mut made: Vec<Option<Made>> = vec![None; flow.funcs.len()];
         let mut clif = String::new();
         let inline = Inline::plan(unit, &flow);
-        let plan = Plan { unit, flow: &flow, places: &places, inline: &inline, stubs: &self.stubs };
+        let plan = Plan { unit, flow: &flow, places: &places.of, inline: &inline, stubs: &self.stubs };
         // What the host may call, and what those call.
         let mut todo: Vec<usize> = (0..flow.funcs.len()).filter(|&f| flow.funcs[f].by_address).collect();
         while let Some(index) = todo.pop() {
@@ -138,7 +138,8 @@ impl Compiler {
             })
         });
         let functions = functions.collect();
-        Ok(Code { memory, functions, clif, _stubs: self.stubs.clone() })
+        let reads_fresh_frames = places.reads_fresh;
+        Ok(Code { memory, functions, clif, reads_fresh_frames, _stubs: self.stubs.clone() })
     }
 }
 

@@ -279,20 +279,12 @@ fn discover(ops: &[Op], entry: u32, by_address: bool) -> Result<Func, CompileErr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::program::{Mode, OptLevel, PacketAt};
+    use crate::program::Mode;
     use oxbpf_isa::insn::{AluOp, Cond, Width};
 
     fn flow(ops: &[Op]) -> Result<Flow, CompileError> {
         let slots: Vec<u32> = (0..ops.len() as u32).collect();
-        let unit = Unit {
-            name: "",
-            ops,
-            slots: &slots,
-            mode: Mode::Checked,
-            fuel: crate::program::Fuel::Limit,
-            opt: OptLevel::Full,
-            packet: PacketAt::Context,
-        };
+        let unit = Unit::plain(ops, &slots, Mode::Checked);
         Flow::of(&unit)
     }
 

@@ -57,6 +57,12 @@ impl Counted {
         self.after.binary_search(&block).is_ok()
     }
 
+    /// Whether the register may come round before the loop ends, so that it no longer tells the turns, in
+    /// fewer turns than anybody would wait for: steps of more than one at 32 bits, towards no bound.
+    pub fn comes_round(&self) -> bool {
+        self.width == Width::W32 && self.bound.is_none() && !matches!(self.step, Step::By(1 | -1))
+    }
+
     pub fn has(&self, block: usize) -> bool {
         self.body.binary_search(&block).is_ok()
     }
@@ -317,19 +323,11 @@ fn after(
 mod tests {
     use super::*;
     use crate::flow::Flow;
-    use crate::program::{Fuel, Mode, OptLevel, PacketAt, Unit};
+    use crate::program::{Mode, Unit};
 
     fn look_at(ops: &[Op]) -> (Vec<Retreat>, Vec<Counted>) {
         let slots: Vec<u32> = (0..ops.len() as u32).collect();
-        let unit = Unit {
-            name: "",
-            ops,
-            slots: &slots,
-            mode: Mode::Proven,
-            fuel: Fuel::Limit,
-            opt: OptLevel::Full,
-            packet: PacketAt::Context,
-        };
+        let unit = Unit::plain(ops, &slots, Mode::Proven);
         let flow = Flow::of(&unit).unwrap();
         let back = retreats(ops, &flow.funcs[0]);
         let loops = counted(ops, &flow.funcs[0], &back, &|_| false);

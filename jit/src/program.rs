@@ -194,3 +194,12 @@ pub struct Unit<'a> {
     pub opt: OptLevel,
     pub packet: PacketAt,
 }
+
+#[cfg(test)]
+impl<'a> Unit<'a> {
+    /// A program without a name, in fast code that asks for fuel.
+    pub(crate) fn plain(ops: &'a [Op], slots: &'a [u32], mode: Mode) -> Unit<'a> {
+        let (fuel, opt, packet) = (Fuel::Limit, OptLevel::Full, PacketAt::Context);
+        Unit { name: "", ops, slots, mode, fuel, opt, packet }
+    }
+}

@@ -23,13 +23,21 @@ pub(crate) fn in_frame(base: Reg, off: i32, size: Size) -> bool {
     base == Reg::FP && off >= -(STACK_SIZE as i32) && off as i64 + size.bytes() as i64 <= 0
 }
 
+/// What of the frames of a program becomes variables.
+pub(crate) struct Places {
+    /// By function.
+    pub of: Vec<Vec<Place>>,
+    /// Whether some function may read of its frame what it did not write.
+    pub reads_fresh: bool,
+}
+
 /// The places of each function that become variables.
-pub(crate) fn places(unit: &Unit<'_>, flow: &Flow) -> Vec<Vec<Place>> {
+pub(crate) fn places(unit: &Unit<'_>, flow: &Flow) -> Places {
     let found: Vec<Found> = flow.funcs.iter().map(|f| look(unit.ops, f)).collect();
-    if unit.mode == Mode::Checked && found.iter().any(|f| f.escapes || f.unwritten) {
-        return vec![Vec::new(); found.len()];
-    }
-    found.into_iter().map(|f| if f.escapes { Vec::new() } else { f.places }).collect()
+    let reads_fresh = found.iter().any(|f| f.escapes || f.unwritten);
+    let none = unit.mode == Mode::Checked && reads_fresh;
+    let of = found.into_iter().map(|f| if none || f.escapes { Vec::new() } else { f.places }).collect();
+    Places { of, reads_fresh }
 }
 
 /// What a function does with its frame.
@@ -158,21 +166,12 @@ fn unwritten(ops: &[Op], func: &Func) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::program::{OptLevel, PacketAt};
     use oxbpf_isa::insn::Width;
 
     fn places_of(ops: &[Op], mode: Mode) -> Vec<Place> {
         let slots: Vec<u32> = (0..ops.len() as u32).collect();
-        let unit = Unit {
-            name: "",
-            ops,
-            slots: &slots,
-            mode,
-            fuel: crate::program::Fuel::Limit,
-            opt: OptLevel::Full,
-            packet: PacketAt::Context,
-        };
-        places(&unit, &Flow::of(&unit).unwrap()).swap_remove(0)
+        let unit = Unit::plain(ops, &slots, mode);
+        places(&unit, &Flow::of(&unit).unwrap()).of.swap_remove(0)
     }
 
     fn store(off: i32, size: Size) -> Op {

@@ -143,6 +143,18 @@ enum Trust<'a> {
     Verified(&'a oxbpf_isa::proof::Facts, Option<&'a (ContextLayout, Vec<u32>)>),
 }
 
+#[cfg(feature = "jit")]
+impl Trust<'_> {
+    /// How many instructions a run executes at most, where the proof says so.
+    fn bound(&self) -> Option<u64> {
+        match self {
+            #[cfg(feature = "verifier")]
+            Trust::Verified(facts, _) => facts.bound,
+            _ => None,
+        }
+    }
+}
+
 /// Programs that keep each other alive, since arrays of programs do not.
 pub(crate) type Group = Arc<Mutex<Vec<Arc<Linked>>>>;
 
@@ -310,13 +322,15 @@ impl<T: 'static> Linker<T> {
     fn link(&mut self, program: &Program, trust: Trust<'_>) -> Result<Instance<T>, LinkError> {
         let maps = program.maps.iter().map(|def| self.define(def)).collect::<Result<Box<[_]>, _>>()?;
         let proven = !matches!(trust, Trust::None);
-        let (context, context_use, bound) = match trust {
-            Trust::None => (None, None, None),
-            Trust::Vouched(context) => (context, None, None),
+        #[cfg(feature = "jit")]
+        let bound = trust.bound();
+        let (context, context_use) = match trust {
+            Trust::None => (None, None),
+            Trust::Vouched(context) => (context, None),
             #[cfg(feature = "verifier")]
             Trust::Verified(facts, context) => {
                 super::proven::hold_maps(program, &maps)?;
-                (context, Some(facts.context), facts.bound)
+                (context, Some(facts.context))
             }
         };
         let binding = Binding {
@@ -337,6 +351,7 @@ impl<T: 'static> Linker<T> {
             proven,
             context: context.map(|(layout, _)| layout.clone()),
             context_use,
+            #[cfg(feature = "jit")]
             bound,
             prog_type: program.prog_type,
             xdp_frags: program.flags.has(ProgFlags::XDP_HAS_FRAGS),

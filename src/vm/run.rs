@@ -56,7 +56,7 @@ pub(crate) struct Linked {
     /// How a program that a verifier proved uses its context.
     pub context_use: Option<ContextUse>,
     /// How many instructions a run executes at most, where a proof says so.
-    #[cfg_attr(not(feature = "jit"), allow(dead_code))]
+    #[cfg(feature = "jit")]
     pub bound: Option<u64>,
     /// The type of the host's state that its functions expect.
     pub state: TypeId,
@@ -104,6 +104,27 @@ impl Linked {
         #[cfg(not(feature = "jit"))]
         return false;
     }
+}
+
+/// The part of a map value that an address in it lies in: all of it, or what is between members that
+/// only helpers may touch.
+pub(crate) fn value_region(map: &dyn Map, span: ValueSpan, addr: u64) -> Option<Region> {
+    let offset = addr - span.start as u64;
+    let (mut start, mut end) = (0, span.len as u64);
+    for field in map.head().special() {
+        let (from, to) = (field.offset as u64, field.offset as u64 + field.size as u64);
+        if to <= offset {
+            start = to;
+        } else if from <= offset {
+            return None;
+        } else {
+            end = from;
+            break;
+        }
+    }
+    let writable = map.head().program_may_write();
+    let (start, len) = (span.start as u64 + start, end - start);
+    Some(Region { start, len, kind: RegionKind::MapValue, writable })
 }
 
 /// A map that lives at least until the end of the run.
@@ -412,22 +433,7 @@ impl<'a> Run<'a> {
     #[cold]
     pub fn map_region(&self, addr: u64) -> Option<Region> {
         let (map, span) = self.value_at(addr)?;
-        let offset = addr - span.start as u64;
-        let (mut start, mut end) = (0, span.len as u64);
-        for field in map.head().special() {
-            let (from, to) = (field.offset as u64, field.offset as u64 + field.size as u64);
-            if to <= offset {
-                start = to;
-            } else if from <= offset {
-                return None;
-            } else {
-                end = from;
-                break;
-            }
-        }
-        let writable = map.head().program_may_write();
-        let (start, len) = (span.start as u64 + start, end - start);
-        Some(Region { start, len, kind: RegionKind::MapValue, writable })
+        value_region(&**map, span, addr)
     }
 
     /// Holds the address of a spin lock: it must be one of a map value.

@@ -1,5 +1,6 @@
 /* Headers of packets that lie 128 bytes apart: how many are TCP or UDP over IPv4 or IPv6, to which
  * ports, and how long. */
+#include "../parse.h"
 #include "verified.h"
 
 #define PACKETS 512
@@ -7,7 +8,7 @@
 MEMORY u8 mem[PACKETS * 128] = { 1 };
 
 XDP int prog(struct xdp_md *ctx) {
-	u64 tcp = 0, udp = 0, other = 0, ports = 0, bytes = 0;
+	COUNTERS;
 
 	ROLLED
 	for (u32 at = 0; at < sizeof(mem); at += 128) {
@@ -37,15 +38,7 @@ XDP int prog(struct xdp_md *ctx) {
 			other++;
 			continue;
 		}
-		if (protocol == 6) {
-			tcp++;
-			ports ^= be16(l4 + 2) + be32(l4 + 4);
-		} else if (protocol == 17) {
-			udp++;
-			ports += be16(l4 + 2);
-		} else {
-			other++;
-		}
+		COUNT(protocol, l4);
 	}
-	return fold(tcp << 48 ^ udp << 36 ^ other << 24 ^ ports ^ bytes);
+	return fold(RESULT);
 }

@@ -63,6 +63,10 @@ impl Translator<'_, '_> {
             if self.fuel.is_none() && bulk.is_none() {
                 continue;
             }
+            // Where nothing looks at the register on the way, it must not come round before the end.
+            if !self.limits() && bulk.is_none() && counted.comes_round() {
+                continue;
+            }
             let entry = self.b.create_block();
             let (base, bound) = (self.b.declare_var(I64), self.b.declare_var(I64));
             self.turns.push(Turning { counted, bulk, entry, base, bound });
@@ -416,6 +420,16 @@ impl Translator<'_, '_> {
         let zero = self.b.ins().iconst(I64, 0);
         let spare = self.b.ins().smax(spare, zero);
         let before = self.b.ins().udiv_imm_u(spare, each);
+        // The register is looked at before it has come round: it would tell too few turns then.
+        let before = match (step, width) {
+            (Step::By(step), width) => {
+                let numbers = if width == Width::W64 { u64::MAX } else { u32::MAX.into() };
+                let most = (numbers >> step.unsigned_abs().trailing_zeros()) - 1;
+                let most = self.b.ins().iconst(I64, most as i64);
+                self.b.ins().umin(before, most)
+            }
+            (Step::Reg(_), _) => before,
+        };
         let limit = match step {
             Step::By(step) => {
                 let way = match step.unsigned_abs().trailing_zeros() {

@@ -12,7 +12,7 @@ use crate::vm::instance::Instance;
 use crate::vm::lower::STACK_SIZE;
 use crate::vm::memory::{AccessWidth, Memory, read, write};
 use crate::vm::op::Code as OpCode;
-use crate::vm::run::{Linked, SLICE};
+use crate::vm::run::{Linked, SLICE, value_region};
 use crate::vm::trap::{AccessKind, Near, RegionKind, Trap, TrapKind};
 use crate::vm::{MAX_FRAMES, compiled};
 use oxbpf_jit::Code;
@@ -44,7 +44,7 @@ pub struct Callable {
     fp: u64,
     /// Nobody proved the program.
     checked: bool,
-    /// How many frames may hold something after a call.
+    /// How many frames may hold something after a call that the next could read.
     frames: usize,
     host: Box<Host>,
     _code: Arc<Code>,
@@ -102,8 +102,9 @@ impl Callable {
         unsafe { (*memory.context()).services = SERVICES };
         let limit = engine.config().budget;
         let stack = linked.code.ops.iter().any(|op| op.src == 10 || op.dst == 10);
-        let frames = if stack { frames } else { 0 };
         let checked = !linked.proven;
+        // Proven code reaches no frame but by its address.
+        let frames = if stack && (checked || code.reads_fresh_frames()) { frames } else { 0 };
         let cancel = Cancel::new();
         let host = Host { memory, linked, start: 0, len: 0, left: 0, limit, cancel, pending: None };
         Some(Callable { entry, fp, checked, frames, host: Box::new(host), _code: code })
@@ -120,6 +121,8 @@ impl Callable {
         let start = if len == 0 { 0 } else { start };
         if self.checked {
             self.show(start, len);
+        } else if self.frames > 0 {
+            self.clear_frames();
         }
         let host = &mut *self.host;
         let slice = host.limit.min(SLICE);
@@ -128,6 +131,8 @@ impl Callable {
         // SAFETY: the context lies in the block of this memory, and nobody has a reference to it.
         unsafe {
             (*context).fuel = slice as i64;
+            // What functions of the call before handed over.
+            (*context).inherited = [0; 5];
             (*context).run = (&raw mut *self.host).cast::<c_void>();
         }
         // SAFETY: the code lives as long as this value. The frame lies in a block with a context, whose
@@ -146,17 +151,25 @@ impl Callable {
     #[inline]
     fn show(&mut self, start: u64, len: u64) {
         let host = &mut *self.host;
-        if let Some(deepest) = self.frames.checked_sub(1) {
-            host.memory.reset();
-            // Frames that were entered are zeroed before the next call.
-            host.memory.enter(deepest);
-            host.memory.enter(0);
-        } else if (host.start, host.len) == (start, len) {
+        let same = (host.start, host.len) == (start, len);
+        (host.start, host.len) = (start, len);
+        if self.frames > 0 {
+            self.clear_frames();
+        } else if same {
             return;
         }
-        (host.start, host.len) = (start, len);
+        let host = &mut *self.host;
         // SAFETY: the context lies in the block of this memory, and nobody has a reference to it.
         unsafe { (*host.memory.context()).spans = [[Span::new(start, len); 2]; CLASSES] };
+    }
+
+    /// Makes frames zero that a call before may have written.
+    fn clear_frames(&mut self) {
+        let memory = &mut self.host.memory;
+        memory.reset();
+        // Frames that were entered are zeroed before the next call.
+        memory.enter(self.frames - 1);
+        memory.enter(0);
     }
 
     #[cold]
@@ -187,16 +200,11 @@ impl Host {
             return Ok(outermost.unwrap_or_default());
         }
         let at = usize::try_from(addr).unwrap_or(usize::MAX);
-        let mut maps = self.linked.maps.iter().filter(|m| m.head().special().is_empty());
-        let found = maps.find_map(|m| Some((m, m.value_span(at)?)));
-        match found {
-            Some((map, span)) if holds(span.start as u64, span.len as u64) => {
-                match kind.writes() && !map.head().program_may_write() {
-                    true => Err(self.missed(addr, size, kind)),
-                    false => Ok(Span::new(span.start as u64, span.len as u64)),
-                }
-            }
-            _ => Err(self.missed(addr, size, kind)),
+        let region = self.linked.maps.iter().find_map(|m| Some((m, m.value_span(at)?)));
+        let region = region.and_then(|(map, span)| value_region(&**map, span, addr));
+        match region.filter(|r| r.holds(addr, size) && (r.writable || !kind.writes())) {
+            Some(region) => Ok(Span::new(region.start, region.len)),
+            None => Err(self.missed(addr, size, kind)),
         }
     }
 

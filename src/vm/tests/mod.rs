@@ -45,6 +45,8 @@ on_engine!(compiled, Config::new().strategy(Strategy::Compile));
 on_engine!(compiled_fast, Config::new().strategy(Strategy::Compile).opt_level(oxbpf_jit::OptLevel::Fast));
 
 mod fused;
+#[cfg(feature = "jit")]
+mod loops;
 #[cfg(feature = "verifier")]
 mod proven;
 mod random;

@@ -1,0 +1,233 @@
+//! Loops as machine code: whatever is done many turns at a time, registers, memory, traps and budgets end
+//! as they do turn by turn. `OXBPF_LOOPS` says how many random ones, `OXBPF_SEED` with which seed.
+
+use super::random::Dice;
+use super::*;
+use crate::vm::task::{Random, Seeded};
+
+/// What a run leaves: R0 or the trap, and memory.
+type Left = (Result<u64, String>, Vec<u8>);
+
+fn engine(strategy: Strategy, budget: u64) -> Engine {
+    Engine::new(Config::new().strategy(strategy).budget(budget))
+}
+
+/// A trap without what is said of its neighbourhood.
+fn brief(trap: &Trap) -> String {
+    let kind = match trap.kind() {
+        TrapKind::Access { kind, addr, size, .. } => format!("{kind:?} of {size} at {addr:#x}"),
+        TrapKind::Budget { .. } => return "budget".to_owned(),
+        kind => format!("{kind:?}"),
+    };
+    format!("{kind}, {:?}", trap.place())
+}
+
+/// The same program on the same memory: interpreted, compiled, called like a function twice.
+fn all_ways(text: &str, memory: &mut [u8], budget: u64) -> Vec<(&'static str, Left)> {
+    let before = memory.to_vec();
+    let mut found = Vec::new();
+    for (name, strategy) in [("interpreted", Strategy::Interpret), ("compiled", Strategy::Compile)] {
+        let engine = engine(strategy, budget);
+        let instance =
+            Linker::<()>::new(&engine).instantiate(&program(text)).unwrap_or_else(|e| panic!("{e}"));
+        let run = instance.run(&mut (), Input::memory(memory));
+        found.push((name, (run.map(|o| o.ret).map_err(|t| brief(&t)), memory.to_vec())));
+        memory.copy_from_slice(&before);
+        if strategy == Strategy::Compile {
+            let mut function = instance.callable().unwrap().expect("it calls nothing");
+            for name in ["called", "called again"] {
+                let result = function.call(memory).map_err(|t| brief(&t));
+                found.push((name, (result, memory.to_vec())));
+                memory.copy_from_slice(&before);
+            }
+        }
+    }
+    found
+}
+
+/// What all ways come to; none when the budget ended some.
+fn agreed(text: &str, memory: &mut [u8], budget: u64) -> Option<Left> {
+    let found = all_ways(text, memory, budget);
+    if found.iter().any(|(_, (result, _))| result.as_ref().is_err_and(|e| e == "budget")) {
+        return None;
+    }
+    let (_, expected) = &found[0];
+    for (name, left) in &found[1..] {
+        assert_eq!(left.0, expected.0, "{name}:\n{text}");
+        assert!(left.1 == expected.1, "{name} leaves other memory:\n{text}");
+    }
+    Some(expected.clone())
+}
+
+/// Ends with R0 made of all registers that loops here change.
+const MIX: &str = "r0 += r3\nr0 *= 31\nr0 += r7\nr0 *= 31\nr0 += r8\nr0 *= 31\nr0 += r4\nr0 *= 31\nr0 += r9\nr0 -= r1\nexit\n";
+
+#[test]
+fn a_copy_that_does_more_than_copy_keeps_every_register() {
+    let copy = "r5 = r1\nr5 += r3\nr0 = *(u8 *)(r5 + 0)\nr6 = r1\nr6 += r3\n*(u8 *)(r6 + 128) = r0\n";
+    for more in
+        ["", "r7 += r0", "r7 += 3", "r7 += r3", "r8 = r7\nr7 = r3", "r8 = r9\nr9 = r0", "r4 += 1", "w7 += 1"]
+    {
+        let text = format!(
+            "r3 = 0\nr4 = r1\nr7 = 1\nr8 = 2\nr9 = 3\nloop:\n{copy}{more}\nr3 += 1\nif r3 < 100 goto loop\n{MIX}"
+        );
+        let mut memory: Vec<u8> = (0..255).collect();
+        let (result, after) = agreed(&text, &mut memory, 10_000).unwrap();
+        assert!(result.is_ok() && after[128..228] == memory[..100], "{text}");
+    }
+}
+
+#[test]
+fn a_loop_whose_register_comes_round_again_is_paid_for() {
+    for step in ["0x10000", "0x20000", "0x100000", "-0x20000"] {
+        for nops in 0..3 {
+            let text = format!("w3 = 5\nloop:\n{}w3 += {step}\ngoto loop\nexit\n", "r4 = r3\n".repeat(nops));
+            for (name, (result, _)) in all_ways(&text, &mut [], 200_000) {
+                assert_eq!(result, Err("budget".to_owned()), "{name}: {text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_call_handed_over_is_gone_at_the_next() {
+    // The callee loops, so it stays a function of its own, and reads R6 as its caller left it.
+    let text = "r0 = r6\nr6 = 7\nr6 += r0\nr8 = r0\ncall sub\nr0 = r8\nexit\nsub:\nr3 = 0\nloop:\nr3 += r6\nr3 += 1\nif r3 < 90 goto loop\nr0 = r3\nexit\n";
+    assert_eq!(agreed(text, &mut [1; 8], 10_000).unwrap().0, Ok(0));
+}
+
+#[test]
+fn a_frame_is_zero_at_each_call() {
+    let text = "r0 = *(u64 *)(r10 - 8)\nr1 = 9\n*(u64 *)(r10 - 8) = r1\nexit\n";
+    assert_eq!(agreed(text, &mut [1; 8], 10_000).unwrap().0, Ok(0));
+    let engine = engine(Strategy::Compile, 10_000);
+    let mut linker: Linker<()> = Linker::new(&engine);
+    let program = program(text);
+    // SAFETY: the program touches its own frame only.
+    let vouched = unsafe { Vouched::new(&program) };
+    let instance = linker.instantiate_vouched(&vouched).unwrap();
+    let mut function = instance.callable().unwrap().unwrap();
+    assert_eq!([(); 3].map(|()| function.call(&mut [1; 8]).unwrap()), [0; 3]);
+}
+
+/// A loop nobody would write.
+fn random_loop(dice: &Dice) -> String {
+    let pick = |of: &[&'static str]| dice.pick(of);
+    let number = |of: &[i64]| dice.pick(of);
+    let mut text = String::from("r0 = 0\nr4 = r1\nr5 = r1\nr6 = r1\n");
+    for reg in [7, 8, 9] {
+        text.push_str(&format!("r{reg} = {}\n", number(&[0, 1, 2, 3, 8, 33, 255, -1, 1 << 20])));
+    }
+    text.push_str(&format!("r3 = {}\n", number(&[0, 0, 0, 0, 1, 5, 40, -3, -40])));
+    text.push_str(pick(&["", "", "r3 <<= 32\n", "w3 = w3\n"]));
+    text.push_str("loop:\n");
+    let (load, store) = (number(&[0, 0, 1, -1, 17, 40]), number(&[0, 64, 32, 31, 16, 1, -1, -33, 9000]));
+    let address = ["r5 = r1\nr5 += r3\n", "r6 = r1\nr6 += r3\n"];
+    let early = dice.below(4) == 0;
+    let (update, width) = match dice.below(12) {
+        0 => ("r3 += 2", 'r'),
+        1 => ("r3 -= 1", 'r'),
+        2 => ("r3 += r9", 'r'),
+        3 | 4 => ("w3 += 1", 'w'),
+        5 => ("w3 += 0x20000", 'w'),
+        _ => ("r3 += 1", 'r'),
+    };
+    let more = |text: &mut String| {
+        if dice.below(3) == 0 {
+            text.push_str(pick(&[
+                "r7 += r0\n",
+                "r7 += 3\n",
+                "r8 = r7\n",
+                "r7 = r3\n",
+                "r8 += r3\n",
+                "w8 += w0\n",
+                "r4 = r8\n",
+                "r0 = *(u8 *)(r1 + 3)\n",
+                "r8 = *(u16 *)(r5 + 1)\n",
+                "*(u8 *)(r1 + 70) = r7\n",
+                "r0 = 5\n",
+                "r7 = 5\n",
+                "r9 += 1\n",
+                "r0 += 1\n",
+                "r7 ^= r0\n",
+                "r4 += 1\n",
+                "r8 = *(u8 *)(r4 + 0)\n",
+                "if r0 == 77 goto out\n",
+                "r6 += r7\n",
+                "*(u64 *)(r10 - 8) = r7\nr8 = *(u64 *)(r10 - 8)\n",
+                "r8 = *(u8 *)(r5 + 1)\nr4 = *(u8 *)(r5 + 0)\nr8 <<= 8\nr8 |= r4\n",
+            ]));
+        }
+    };
+    if early {
+        text.push_str(&format!("{update}\n"));
+    }
+    more(&mut text);
+    if dice.below(4) != 0 {
+        text.push_str(&format!("{}r0 = *(u8 *)(r5 {load:+})\n", address[0]));
+    }
+    more(&mut text);
+    if dice.below(8) != 0 {
+        let what = pick(&["r0", "r0", "r0", "r7", "r3", "9"]);
+        text.push_str(&format!("{}*(u8 *)(r6 {store:+}) = {what}\n", address[1]));
+    }
+    more(&mut text);
+    if !early {
+        text.push_str(&format!("{update}\n"));
+    }
+    let end = ["100", "33", "34", "64", "65", "9000", "20000", if width == 'w' { "w2" } else { "r2" }];
+    let end = dice.pick(&end);
+    text.push_str(&match dice.below(6) {
+        0 => format!("if {width}3 != {end} goto loop\n"),
+        1 => format!("if {width}3 == {end} goto out\ngoto loop\n"),
+        2 => format!("if {width}3 >= {end} goto out\ngoto loop\n"),
+        3 => pick(&["goto loop\n", "if r3 s< 50 goto loop\n", "if r3 <= 90 goto loop\n"]).to_owned(),
+        _ => format!("if {width}3 < {end} goto loop\n"),
+    });
+    // Addresses differ from one allocation to the next, but not here: all ways get the same memory.
+    text.push_str(&format!("out:\n{MIX}"));
+    text
+}
+
+#[test]
+fn random_loops_end_alike() {
+    let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
+    let (programs, seed) = (number("OXBPF_LOOPS").unwrap_or(300), number("OXBPF_SEED").unwrap_or(5));
+    let dice = Dice(Seeded::new(seed));
+    let (mut ended, mut trapped) = (0, 0);
+    for nth in 0..programs {
+        let text = random_loop(&dice);
+        let len = [0, 40, 200, 20_000][dice.below(4)];
+        let mut memory: Vec<u8> = (0..len).map(|_| dice.0.next_u64() as u8).collect();
+        println!("seed {seed}, loop {nth}");
+        match agreed(&text, &mut memory, 400_000) {
+            Some((Ok(_), _)) => ended += 1,
+            Some((Err(_), _)) => trapped += 1,
+            None => {}
+        }
+    }
+    println!("{programs} loops: {ended} ended, {trapped} trapped");
+    assert!(
+        ended * 10 > programs && trapped * 10 > programs,
+        "{ended} ended, {trapped} trapped of {programs}"
+    );
+}
+
+#[test]
+fn what_lies_between_locks_of_a_map_value_is_memory_for_a_function_too() {
+    use crate::vm::maps::{Creation, MapShape, Settings, SpecialField, SpecialKind, create};
+    let special = vec![SpecialField { offset: 8, size: 4, kind: SpecialKind::SpinLock }];
+    let creation = Creation { special, ..Creation::default() };
+    let map = create(MapShape::new(MapType::Array, 4, 24, 1), &creation, &Settings::default()).unwrap();
+    let mut linker: Linker<()> = Linker::new(&engine(Strategy::Compile, 1000));
+    linker.map("held", map);
+    for (off, good) in [(0, true), (4, false), (5, false), (8, false), (12, true), (16, true), (17, false)] {
+        let text = format!("r1 = map[fd:0][0]+0\nr0 = *(u64 *)(r1 + {off})\nexit\n");
+        let program = program_with(&text, &[map_def("held", MapType::Array, 4, 24, 1)]);
+        let instance = linker.instantiate(&program).unwrap();
+        let run = instance.run(&mut (), Input::memory(&mut [])).map(|o| o.ret).map_err(|t| brief(&t));
+        let call = instance.callable().unwrap().unwrap().call(&mut []).map_err(|t| brief(&t));
+        assert_eq!(run.is_ok(), good, "{off}: {run:?}");
+        assert_eq!(call, run, "{off}");
+    }
+}
