@@ -19,6 +19,18 @@ enum Payload {
     Llc(Vec<u8>),
 }
 
+impl Payload {
+    /// With what stands before it: its type, or its length.
+    fn append_to(&self, out: &mut Vec<u8>) {
+        let (word, body) = match self {
+            Payload::Ether(kind, body) => (*kind, body),
+            Payload::Llc(body) => (body.len() as u16, body),
+        };
+        out.extend(word.to_be_bytes());
+        out.extend(body);
+    }
+}
+
 const PORTS: &[u16] =
     &[80, 443, 53, 22, 1024, 8080, 6081, 69, 123, 500, 36412, 33434, 0, 65535, 1000, 67, 85];
 const HOSTS: &[u32] =
@@ -240,16 +252,7 @@ fn payload(random: &mut Random, deep: u32) -> Payload {
         14 | 15 if deep > 0 => {
             let inner = payload(random, deep - 1);
             let mut out = random.one(&[100u16, 0xe064, 200, 5, 1, 10, 0]).to_be_bytes().to_vec();
-            match inner {
-                Payload::Ether(kind, body) => {
-                    out.extend(kind.to_be_bytes());
-                    out.extend(body);
-                }
-                Payload::Llc(body) => {
-                    out.extend((body.len() as u16).to_be_bytes());
-                    out.extend(body);
-                }
-            }
+            inner.append_to(&mut out);
             Payload::Ether(random.one(&[0x8100, 0x8100, 0x88a8, 0x9100]), out)
         }
         16 => Payload::Ether(0x8847, mpls(random, deep)),
@@ -271,16 +274,7 @@ fn payload(random: &mut Random, deep: u32) -> Payload {
 fn ethernet(random: &mut Random, payload: &Payload) -> Vec<u8> {
     let mut out = random.one(MACS).to_vec();
     out.extend(random.one(MACS));
-    match payload {
-        Payload::Ether(kind, body) => {
-            out.extend(kind.to_be_bytes());
-            out.extend(body);
-        }
-        Payload::Llc(body) => {
-            out.extend((body.len() as u16).to_be_bytes());
-            out.extend(body);
-        }
-    }
+    payload.append_to(&mut out);
     out
 }
 

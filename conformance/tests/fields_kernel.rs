@@ -15,6 +15,7 @@ use oxbpf::isa::kernel::{AttachType, KernelModel, KernelVersion, MapType, ProgTy
 use oxbpf::isa::program::{MapDef, ProgFlags, Program};
 use oxbpf_conformance::logs;
 use oxbpf_conformance::oracle::Oracle;
+use oxbpf_conformance::random::Emit;
 use oxbpf_verifier::{Kernel, Verdict, verify_logged};
 
 struct Random(u64);
@@ -120,24 +121,13 @@ struct Generator<'k> {
 const SLOTS: &[i32] = &[-16, -24, -32];
 const KINDS_OF_CALLBACKS: u64 = 6;
 
+impl Emit for Generator<'_> {
+    fn insns(&mut self) -> &mut Vec<RawInsn> {
+        &mut self.insns
+    }
+}
+
 impl Generator<'_> {
-    fn put(&mut self, code: u8, dst: u8, src: u8, off: i16, imm: i32) {
-        self.insns.push(RawInsn::new(code, dst, src, off, imm));
-    }
-
-    fn set(&mut self, reg: u8, imm: i32) {
-        self.put(0xb7, reg, 0, 0, imm);
-    }
-
-    fn copy(&mut self, reg: u8, from: u8) {
-        self.put(0xbf, reg, from, 0, 0);
-    }
-
-    fn stack(&mut self, reg: u8, off: i32) {
-        self.copy(reg, 10);
-        self.put(0x07, reg, 0, 0, off);
-    }
-
     fn map(&mut self, reg: u8, map: i32) {
         self.put(0x18, reg, 1, 0, map);
         self.put(0, 0, 0, 0, 0);

@@ -62,7 +62,7 @@ fn programs_without_a_recorded_word_are_judged_as_by_the_kernel() {
     let (config, addresses) = (corpus::host_config(), addresses());
     let mut tally = Tally::default();
     for (name, path) in &objects {
-        let Some(rows) = of_object.get(name.as_str()) else { continue };
+        let Some(rows) = of_object.remove(name.as_str()) else { continue };
         let Ok(object) = Object::parse(fs::read(path).unwrap(), &corpus::object_name(path)) else {
             tally.not_prepared += rows.len() as u32;
             *tally.reasons.entry("no object".to_owned()).or_default() += rows.len() as u32;
@@ -79,9 +79,13 @@ fn programs_without_a_recorded_word_are_judged_as_by_the_kernel() {
             ..LoadOptions::default()
         };
         for row in rows {
-            let [_, program, _, prog_type, attach, flags, ..] = &row[..] else { continue };
+            let (program, prog_type, attach, flags) = (&row[1], &row[3], &row[4], &row[5]);
             let what = format!("{name} {program}");
-            let Some((entry, _)) = object.programs().find(|(_, f)| f.name == *program) else { continue };
+            let Some((entry, _)) = object.programs().find(|(_, f)| f.name == *program) else {
+                tally.not_prepared += 1;
+                *tally.reasons.entry(format!("{name}: no program {program}")).or_default() += 1;
+                continue;
+            };
             let Loaded { program: mut loaded, unresolved } = match object.load(entry, &options) {
                 Ok(loaded) => loaded,
                 Err(error) => {
@@ -149,6 +153,9 @@ fn programs_without_a_recorded_word_are_judged_as_by_the_kernel() {
         tally.not_created,
         tally.wordless
     );
+    for (name, rows) in of_object {
+        println!("  not asked ({}): {name} is not in the corpus", rows.len());
+    }
     for note in &tally.notes {
         println!("  {note}");
     }

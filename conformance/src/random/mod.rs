@@ -21,7 +21,7 @@ pub use shrink::shrink;
 use std::sync::Arc;
 
 use oxbpf::isa::btf::{Btf, BtfBuilder, BuildError, IntEncoding, Linkage, Param};
-use oxbpf::isa::insn::ByteOrder;
+use oxbpf::isa::insn::{ByteOrder, RawInsn};
 use oxbpf::isa::kernel::{AttachType, CtxReg, KernelModel, MapType, ProgKind, ProgType};
 use oxbpf::isa::program::{FuncInfo, MapDef, ProgFlags, Program};
 use writer::{Function, Writer};
@@ -69,6 +69,33 @@ impl Random {
     /// One of several.
     pub fn one<T: Copy>(&mut self, of: &[T]) -> T {
         of[self.below(of.len() as u64) as usize]
+    }
+}
+
+/// Writes programs instruction by instruction.
+pub trait Emit {
+    /// What is written so far.
+    fn insns(&mut self) -> &mut Vec<RawInsn>;
+
+    /// One slot.
+    fn put(&mut self, code: u8, dst: u8, src: u8, off: i16, imm: i32) {
+        self.insns().push(RawInsn::new(code, dst, src, off, imm));
+    }
+
+    /// A register gets a number.
+    fn set(&mut self, reg: u8, imm: i32) {
+        self.put(0xb7, reg, 0, 0, imm);
+    }
+
+    /// A register gets what another holds.
+    fn copy(&mut self, reg: u8, from: u8) {
+        self.put(0xbf, reg, from, 0, 0);
+    }
+
+    /// A register gets an address in the stack.
+    fn stack(&mut self, reg: u8, off: i32) {
+        self.copy(reg, 10);
+        self.put(0x07, reg, 0, 0, off);
     }
 }
 
