@@ -2,9 +2,7 @@
 
 use crate::abi::Entry;
 use crate::memory::CodeMemory;
-use crate::stubs::Stubs;
 use std::fmt;
-use std::sync::Arc;
 
 /// A function of a compiled program.
 #[derive(Clone, Debug)]
@@ -28,8 +26,6 @@ pub struct Code {
     pub(crate) functions: Vec<Function>,
     pub(crate) clif: String,
     pub(crate) reads_fresh_frames: bool,
-    /// What the code calls by address.
-    pub(crate) _stubs: Arc<Stubs>,
 }
 
 impl Code {

@@ -12,23 +12,71 @@ use crate::translate::Plan;
 use crate::{placement, slots, translate};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
+use cranelift_codegen::{CompiledCode, Context};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Module, ModuleError, ModuleReloc};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Makes machine code for this machine.
 #[derive(Clone)]
 pub struct Compiler {
-    full: OwnedTargetIsa,
-    fast: OwnedTargetIsa,
-    stubs: Arc<Stubs>,
+    machine: &'static Machine,
     keep_clif: bool,
 }
 
-/// Bytes of code that an operation makes at most, on average.
-const BYTES_PER_OP: usize = 512;
+/// What is known of the machine, for all compilers.
+struct Machine {
+    full: OwnedTargetIsa,
+    fast: OwnedTargetIsa,
+    stubs: Stubs,
+    /// What compilers before have left to work with.
+    spare: Mutex<Vec<Scratch>>,
+}
+
+static MACHINE: OnceLock<Machine> = OnceLock::new();
+
+/// What the code generator works with. It grows with the functions that go through it, and fresh memory
+/// costs more than what is done in it, so it is kept for the next.
+struct Scratch {
+    context: Context,
+    builder: FunctionBuilderContext,
+}
+
+/// So many are kept, and none that has seen a program of more operations.
+const SPARE: usize = 4;
+const LARGEST: usize = 1 << 14;
+
+impl Machine {
+    /// Describes the machine, unless that was done.
+    fn get() -> Result<&'static Machine, CompileError> {
+        let supported =
+            cfg!(all(unix, any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")));
+        if !supported {
+            return Err(CompileError::Machine);
+        }
+        if let Some(machine) = MACHINE.get() {
+            return Ok(machine);
+        }
+        let full = isa(&[("opt_level", "speed"), ("machine_code_cfg_info", "true")])?;
+        let fast = isa(&[("opt_level", "none"), ("regalloc_algorithm", "single_pass")])?;
+        let stubs = Stubs::new(&full)?;
+        Ok(MACHINE.get_or_init(|| Machine { full, fast, stubs, spare: Mutex::default() }))
+    }
+
+    fn scratch(&self) -> Scratch {
+        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        spare.unwrap_or_else(|| Scratch { context: Context::new(), builder: FunctionBuilderContext::new() })
+    }
+
+    fn give_back(&self, scratch: Scratch) {
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < SPARE {
+            spare.push(scratch);
+        }
+    }
+}
 
 impl Compiler {
     /// A compiler for the machine it runs on.
@@ -36,18 +84,7 @@ impl Compiler {
     /// # Errors
     /// When there is none.
     pub fn new() -> Result<Compiler, CompileError> {
-        let supported =
-            cfg!(all(unix, any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")));
-        if !supported {
-            return Err(CompileError::Machine);
-        }
-        let full = isa(&[("opt_level", "speed"), ("machine_code_cfg_info", "true")])?;
-        Ok(Compiler {
-            stubs: Arc::new(Stubs::new(&full)?),
-            full,
-            fast: isa(&[("opt_level", "none"), ("regalloc_algorithm", "single_pass")])?,
-            keep_clif: false,
-        })
+        Ok(Compiler { machine: Machine::get()?, keep_clif: false })
     }
 
     /// Keeps the intermediate form with the code.
@@ -62,36 +99,43 @@ impl Compiler {
     /// # Errors
     /// When it leads outside itself, shares too much code between functions, or the generator refuses.
     pub fn compile(&self, unit: &Unit<'_>) -> Result<Code, CompileError> {
+        let mut scratch = self.machine.scratch();
+        let code = self.compile_with(unit, &mut scratch)?;
+        if unit.ops.len() <= LARGEST {
+            self.machine.give_back(scratch);
+        }
+        Ok(code)
+    }
+
+    fn compile_with(&self, unit: &Unit<'_>, scratch: &mut Scratch) -> Result<Code, CompileError> {
         let flow = Flow::of(unit)?;
-        let total: usize =
-            flow.funcs.iter().flat_map(|f| &f.blocks).map(|b| (b.end - b.start) as usize).sum();
-        let room = total.saturating_mul(BYTES_PER_OP).saturating_add(64 << 10);
-        let provider = Provider::new(room).map_err(|_| CompileError::Memory)?;
-        let isa = match unit.opt {
-            OptLevel::Full => self.full.clone(),
-            OptLevel::Fast => self.fast.clone(),
-        };
         let places = slots::places(unit, &flow);
-        let mut builder = JITBuilder::with_isa(isa, Box::new(|call| call.to_string()));
+        let isa = match unit.opt {
+            OptLevel::Full => &self.machine.full,
+            OptLevel::Fast => &self.machine.fast,
+        };
+        let provider = Provider::default();
+        let mut builder = JITBuilder::with_isa(isa.clone(), Box::new(|call| call.to_string()));
         builder.memory_provider(Box::new(provider.clone()));
         let mut module = JITModule::new(builder);
         let ids = declare(&mut module, &flow)?;
-        let mut context = module.make_context();
-        let mut builder_context = FunctionBuilderContext::new();
-        let mut made: Vec<Option<Made>> = vec![None; flow.funcs.len()];
-        let mut clif = String::new();
         let inline = Inline::plan(unit, &flow);
-        let plan = Plan { unit, flow: &flow, places: &places.of, inline: &inline, stubs: &self.stubs };
+        let plan =
+            Plan { unit, flow: &flow, places: &places.of, inline: &inline, stubs: &self.machine.stubs };
+        let mut clif = String::new();
+        let mut made: Vec<Option<Made>> = vec![None; flow.funcs.len()];
+        let Scratch { context, builder: builder_context } = scratch;
         // What the host may call, and what those call.
         let mut todo: Vec<usize> = (0..flow.funcs.len()).filter(|&f| flow.funcs[f].by_address).collect();
         while let Some(index) = todo.pop() {
             if made[index].is_some() {
                 continue;
             }
+            module.clear_context(context);
             context.func.signature = module.declarations().get_function_decl(ids[index]).signature.clone();
             context.func.name = cranelift_codegen::ir::UserFuncName::user(0, ids[index].as_u32());
             let target = module.target_config();
-            let builder = FunctionBuilder::new(&mut context.func, &mut builder_context);
+            let builder = FunctionBuilder::new(&mut context.func, builder_context);
             let mut import = |b: &mut FunctionBuilder<'_>, callee: usize| {
                 todo.push(callee);
                 module.declare_func_in_func(ids[callee], b.func)
@@ -104,48 +148,48 @@ impl Compiler {
                 clif.push('\n');
             }
             let code = context.compile(module.isa(), &mut Default::default());
-            let code = code.map_err(|e| refused(ModuleError::Compilation(e.inner)))?;
-            let alignment = u64::from(code.buffer.alignment);
+            code.map_err(|e| refused(ModuleError::Compilation(e.inner)))?;
+            let code = context.take_compiled_code();
+            let code = code.ok_or(CompileError::Malformed { op: flow.funcs[index].entry })?;
+            let relocations = code.buffer.relocs().iter();
+            let relocations =
+                relocations.map(|r| ModuleReloc::from_mach_reloc(r, &context.func, ids[index])).collect();
+            made[index] = Some(Made { code, relocations });
+        }
+        let room = made.iter().flatten().map(Made::room).sum();
+        provider.reserve(room).map_err(|_| CompileError::Memory)?;
+        for (made, &id) in made.iter().zip(&ids) {
+            let Some(Made { code, relocations }) = made else { continue };
             if unit.opt == OptLevel::Full {
                 provider.begin_at(placement::phase(code));
             }
-            let code =
-                context.compiled_code().ok_or(CompileError::Malformed { op: flow.funcs[index].entry })?;
-            let relocations: Vec<ModuleReloc> = code
-                .buffer
-                .relocs()
-                .iter()
-                .map(|r| ModuleReloc::from_mach_reloc(r, &context.func, ids[index]))
-                .collect();
-            module
-                .define_function_bytes(ids[index], alignment, code.code_buffer(), &relocations)
-                .map_err(refused)?;
-            made[index] = Some(locations_of(&context));
-            module.clear_context(&mut context);
+            let alignment = u64::from(code.buffer.alignment);
+            module.define_function_bytes(id, alignment, code.code_buffer(), relocations).map_err(refused)?;
         }
         module.finalize_definitions().map_err(refused)?;
         let memory = provider.take().ok_or(CompileError::Memory)?;
         let base = memory.bytes().as_ptr().addr();
         let functions = flow.funcs.iter().zip(ids).zip(made).filter_map(|((func, id), made)| {
-            let (len, locations) = made?;
+            let Made { code, .. } = made?;
             Some(Function {
                 op: func.entry,
                 offset: module.get_finalized_function(id).addr() - base,
-                len,
+                len: code.code_buffer().len(),
                 depth: func.depth,
                 by_address: func.by_address,
-                locations,
+                locations: locations_of(&code),
             })
         });
         let functions = functions.collect();
-        let reads_fresh_frames = places.reads_fresh;
-        Ok(Code { memory, functions, clif, reads_fresh_frames, _stubs: self.stubs.clone() })
+        Ok(Code { memory, functions, clif, reads_fresh_frames: places.reads_fresh })
     }
 }
 
 impl fmt::Debug for Compiler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Compiler").field("machine", &self.full.triple().to_string()).finish_non_exhaustive()
+        f.debug_struct("Compiler")
+            .field("machine", &self.machine.full.triple().to_string())
+            .finish_non_exhaustive()
     }
 }
 
@@ -187,17 +231,29 @@ pub(crate) fn refused(error: ModuleError) -> CompileError {
     }
 }
 
-/// The length of a compiled function, and where the code of operations begins.
-type Made = (usize, Vec<(u32, u32)>);
+/// A function before it is placed.
+#[derive(Clone)]
+struct Made {
+    code: CompiledCode,
+    relocations: Vec<ModuleReloc>,
+}
 
-/// The length of a compiled function, and where the code of operations begins.
-fn locations_of(context: &cranelift_codegen::Context) -> Made {
-    let Some(code) = context.compiled_code() else { return (0, Vec::new()) };
+impl Made {
+    /// Bytes that it needs at most, wherever it begins; calls may need a detour each.
+    fn room(&self) -> usize {
+        const DETOUR: usize = 32;
+        let align = (self.code.buffer.alignment as usize).max(64);
+        self.code.code_buffer().len() + align + DETOUR * self.relocations.len()
+    }
+}
+
+/// Where the code of operations begins.
+fn locations_of(code: &CompiledCode) -> Vec<(u32, u32)> {
     let mut locations: Vec<(u32, u32)> = Vec::new();
     for range in code.buffer.get_srclocs_sorted() {
         if !range.loc.is_default() && locations.last().is_none_or(|l| l.1 != range.loc.bits()) {
             locations.push((range.start, range.loc.bits()));
         }
     }
-    (code.buffer.data().len(), locations)
+    locations
 }

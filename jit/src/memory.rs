@@ -1,8 +1,8 @@
 //! Memory for machine code: written first, executable afterwards, never both, and given back on drop.
 //!
-//! One program has one mapping. Address space is reserved without access; what functions need is made
-//! writable as they come and executable when all are there. The page before and those after stay
-//! without access, so that running past the end is a fault and not somebody else's code.
+//! One program has one mapping, made when the size of its code is known: writable until all functions
+//! are there, and executable from then on. The page before and the one after stay without access, so
+//! that running past the end is a fault and not somebody else's code.
 
 use cranelift_jit::{BranchProtection, JITMemoryKind, JITMemoryProvider};
 use cranelift_module::{ModuleError, ModuleResult};
@@ -16,9 +16,8 @@ pub(crate) struct CodeMemory {
     base: NonNull<u8>,
     /// Bytes reserved, guards included.
     len: usize,
-    /// Bytes handed out, and bytes that may be written, from the first page after the guard.
+    /// Bytes handed out, from the first page after the guard.
     used: usize,
-    open: usize,
     /// Where in a line the next function begins, if that was said.
     phase: Option<usize>,
     sealed: bool,
@@ -32,16 +31,13 @@ unsafe impl Sync for CodeMemory {}
 /// Phases are counted from multiples of this.
 const LINE: usize = 64;
 
-/// Pages are opened so many bytes at a time.
-const STEP: usize = 32 << 10;
-
 fn page_size() -> usize {
     // SAFETY: asks for a constant of the system.
     usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
 }
 
 impl CodeMemory {
-    /// Reserves room for `size` bytes of code.
+    /// Makes room for `size` bytes of code.
     fn reserve(size: usize) -> io::Result<CodeMemory> {
         let page = page_size();
         let len = size.checked_next_multiple_of(page).and_then(|n| n.checked_add(2 * page));
@@ -53,7 +49,14 @@ impl CodeMemory {
             return Err(io::Error::last_os_error());
         }
         let base = NonNull::new(base.cast::<u8>()).ok_or(io::ErrorKind::OutOfMemory)?;
-        Ok(CodeMemory { base, len, used: 0, open: 0, phase: None, sealed: false })
+        let memory = CodeMemory { base, len, used: 0, phase: None, sealed: false };
+        memory.protect(0, memory.room(), libc::PROT_READ | libc::PROT_WRITE)?;
+        Ok(memory)
+    }
+
+    /// Bytes between the guards.
+    fn room(&self) -> usize {
+        self.len - 2 * page_size()
     }
 
     fn protect(&self, from: usize, len: usize, protection: libc::c_int) -> io::Result<()> {
@@ -66,7 +69,6 @@ impl CodeMemory {
     }
 
     fn allocate(&mut self, size: usize, align: usize) -> io::Result<*mut u8> {
-        let page = page_size();
         let start = match self.phase.take() {
             Some(phase) => {
                 let line = self.used.next_multiple_of(LINE) + phase;
@@ -74,32 +76,27 @@ impl CodeMemory {
             }
             None => self.used.next_multiple_of(align.max(1)),
         };
-        let end = start.checked_add(size).filter(|&e| e <= self.len - 2 * page);
+        let end = start.checked_add(size).filter(|&e| e <= self.room());
         let end = end.ok_or(io::ErrorKind::OutOfMemory)?;
         if self.sealed {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
-        if end > self.open {
-            let open = end.next_multiple_of(STEP.max(page)).min(self.len - 2 * page);
-            self.protect(self.open, open - self.open, libc::PROT_READ | libc::PROT_WRITE)?;
-            self.open = open;
-        }
         self.used = end;
-        Ok(self.base.as_ptr().wrapping_add(page + start))
+        Ok(self.base.as_ptr().wrapping_add(page_size() + start))
     }
 
     /// Makes what was written executable, and what was not without access.
     fn seal(&mut self) -> io::Result<()> {
         let page = page_size();
         self.sealed = true;
-        let code = self.used.next_multiple_of(page).min(self.open);
+        let code = self.used.next_multiple_of(page);
         if code > 0 {
             let start = self.base.as_ptr().wrapping_add(page);
             clear_cache(start, code);
             self.protect(0, code, libc::PROT_READ | libc::PROT_EXEC)?;
         }
-        if self.open > code {
-            self.protect(code, self.open - code, libc::PROT_NONE)?;
+        if self.room() > code {
+            self.protect(code, self.room() - code, libc::PROT_NONE)?;
         }
         Ok(())
     }
@@ -143,13 +140,15 @@ impl Drop for CodeMemory {
 }
 
 /// Where a module writes its functions; the mapping outlives the module.
-#[derive(Clone, Debug)]
+#[derive(Clone, Default, Debug)]
 pub(crate) struct Provider(Arc<Mutex<Option<CodeMemory>>>);
 
 impl Provider {
-    /// A provider with room for `size` bytes.
-    pub fn new(size: usize) -> io::Result<Provider> {
-        Ok(Provider(Arc::new(Mutex::new(Some(CodeMemory::reserve(size)?)))))
+    /// Makes room for `size` bytes.
+    pub fn reserve(&self, size: usize) -> io::Result<()> {
+        let memory = CodeMemory::reserve(size)?;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(memory);
+        Ok(())
     }
 
     /// Lets the next function begin so many bytes, less than 64, behind a multiple of 64. It is for

@@ -3,7 +3,7 @@
 //! What hardly ever happens must not cost where it does not: a call clobbers registers, and the values
 //! that live across it would have to be moved out of the way on the hot path too. So rare calls go
 //! through a stub that keeps every register, and leaves what the host's function gave in the context.
-//! Stubs are made once for a machine; code that names them keeps them.
+//! Stubs are made once and stay.
 
 use crate::abi::{ARENA, Context, Returned, Service};
 use crate::compiler::refused;
@@ -20,6 +20,9 @@ use std::mem::offset_of;
 
 /// Services that are called through stubs: those that hardly ever run, with whatever registers live.
 const RARE: [Service; 5] = [Service::load, Service::store, Service::hold, Service::recall, Service::refuel];
+
+/// Bytes that all stubs have room in.
+const ROOM: usize = 4 << 10;
 
 /// Where the context holds what a stub's service gave.
 pub(crate) const VALUE: usize = offset_of!(Context, returned) + offset_of!(Returned, value);
@@ -42,7 +45,8 @@ pub(crate) fn stub_signature(args: usize) -> Signature {
 
 impl Stubs {
     pub fn new(isa: &OwnedTargetIsa) -> Result<Stubs, CompileError> {
-        let provider = Provider::new(16 << 10).map_err(|_| CompileError::Memory)?;
+        let provider = Provider::default();
+        provider.reserve(ROOM).map_err(|_| CompileError::Memory)?;
         let mut builder = JITBuilder::with_isa(isa.clone(), Box::new(|call| call.to_string()));
         builder.memory_provider(Box::new(provider.clone()));
         let mut module = JITModule::new(builder);
