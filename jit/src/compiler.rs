@@ -32,7 +32,7 @@ struct Machine {
     fast: OwnedTargetIsa,
     stubs: Stubs,
     /// What compilers before have left to work with.
-    spare: Mutex<Vec<Scratch>>,
+    spare: Mutex<Vec<Box<Scratch>>>,
 }
 
 static MACHINE: OnceLock<Machine> = OnceLock::new();
@@ -42,6 +42,12 @@ static MACHINE: OnceLock<Machine> = OnceLock::new();
 struct Scratch {
     context: Context,
     builder: FunctionBuilderContext,
+}
+
+impl Default for Scratch {
+    fn default() -> Scratch {
+        Scratch { context: Context::new(), builder: FunctionBuilderContext::new() }
+    }
 }
 
 /// So many are kept, and none that has seen a program of more operations.
@@ -65,12 +71,12 @@ impl Machine {
         Ok(MACHINE.get_or_init(|| Machine { full, fast, stubs, spare: Mutex::default() }))
     }
 
-    fn scratch(&self) -> Scratch {
+    fn scratch(&self) -> Box<Scratch> {
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        spare.unwrap_or_else(|| Scratch { context: Context::new(), builder: FunctionBuilderContext::new() })
+        spare.unwrap_or_else(Box::default)
     }
 
-    fn give_back(&self, scratch: Scratch) {
+    fn give_back(&self, scratch: Box<Scratch>) {
         let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         if spare.len() < SPARE {
             spare.push(scratch);
@@ -149,35 +155,39 @@ impl Compiler {
             }
             let code = context.compile(module.isa(), &mut Default::default());
             code.map_err(|e| refused(ModuleError::Compilation(e.inner)))?;
-            let code = context.take_compiled_code();
+            let code = context.compiled_code();
             let code = code.ok_or(CompileError::Malformed { op: flow.funcs[index].entry })?;
-            let relocations = code.buffer.relocs().iter();
-            let relocations =
-                relocations.map(|r| ModuleReloc::from_mach_reloc(r, &context.func, ids[index])).collect();
-            made[index] = Some(Made { code, relocations });
+            let relocation = |r| ModuleReloc::from_mach_reloc(r, &context.func, ids[index]);
+            made[index] = Some(Made {
+                bytes: code.code_buffer().to_vec(),
+                alignment: code.buffer.alignment,
+                phase: (unit.opt == OptLevel::Full).then(|| placement::phase(code)),
+                relocations: code.buffer.relocs().iter().map(relocation).collect(),
+                locations: locations_of(code),
+            });
         }
         let room = made.iter().flatten().map(Made::room).sum();
         provider.reserve(room).map_err(|_| CompileError::Memory)?;
         for (made, &id) in made.iter().zip(&ids) {
-            let Some(Made { code, relocations }) = made else { continue };
-            if unit.opt == OptLevel::Full {
-                provider.begin_at(placement::phase(code));
+            let Some(made) = made else { continue };
+            if let Some(phase) = made.phase {
+                provider.begin_at(phase);
             }
-            let alignment = u64::from(code.buffer.alignment);
-            module.define_function_bytes(id, alignment, code.code_buffer(), relocations).map_err(refused)?;
+            let alignment = made.alignment.into();
+            module.define_function_bytes(id, alignment, &made.bytes, &made.relocations).map_err(refused)?;
         }
         module.finalize_definitions().map_err(refused)?;
         let memory = provider.take().ok_or(CompileError::Memory)?;
         let base = memory.bytes().as_ptr().addr();
         let functions = flow.funcs.iter().zip(ids).zip(made).filter_map(|((func, id), made)| {
-            let Made { code, .. } = made?;
+            let Made { bytes, locations, .. } = made?;
             Some(Function {
                 op: func.entry,
                 offset: module.get_finalized_function(id).addr() - base,
-                len: code.code_buffer().len(),
+                len: bytes.len(),
                 depth: func.depth,
                 by_address: func.by_address,
-                locations: locations_of(&code),
+                locations,
             })
         });
         let functions = functions.collect();
@@ -234,16 +244,19 @@ pub(crate) fn refused(error: ModuleError) -> CompileError {
 /// A function before it is placed.
 #[derive(Clone)]
 struct Made {
-    code: CompiledCode,
+    bytes: Vec<u8>,
+    alignment: u32,
+    /// Where in a line it should begin, if that matters.
+    phase: Option<usize>,
     relocations: Vec<ModuleReloc>,
+    locations: Vec<(u32, u32)>,
 }
 
 impl Made {
     /// Bytes that it needs at most, wherever it begins; calls may need a detour each.
     fn room(&self) -> usize {
         const DETOUR: usize = 32;
-        let align = (self.code.buffer.alignment as usize).max(64);
-        self.code.code_buffer().len() + align + DETOUR * self.relocations.len()
+        self.bytes.len() + self.alignment.max(64) as usize + DETOUR * self.relocations.len()
     }
 }
 

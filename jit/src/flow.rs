@@ -153,10 +153,12 @@ impl Flow {
     /// What functions read of their callers' registers, until nothing changes.
     fn find_live_in(&mut self, ops: &[Op]) {
         let mut changed = true;
+        let mut calls = vec![true; self.funcs.len()];
         while changed {
             changed = false;
-            for index in 0..self.funcs.len() {
-                let live = self.live_in(ops, &self.funcs[index]);
+            for (index, calls) in calls.iter_mut().enumerate().filter(|c| *c.1) {
+                let live;
+                (live, *calls) = self.live_in(ops, &self.funcs[index]);
                 if live != self.funcs[index].live_in {
                     self.funcs[index].live_in = live;
                     changed = true;
@@ -165,33 +167,41 @@ impl Flow {
         }
     }
 
-    fn live_in(&self, ops: &[Op], func: &Func) -> Regs {
+    /// What a function reads before it writes it, and whether that rests on what others read.
+    fn live_in(&self, ops: &[Op], func: &Func) -> (Regs, bool) {
+        let mut calls = false;
+        // What each block reads of what comes into it, and what it writes.
+        let mut effects = Vec::with_capacity(func.blocks.len());
+        for block in &func.blocks {
+            let (mut read, mut written): (Regs, Regs) = (0, 0);
+            for op in &ops[block.start as usize..block.end as usize] {
+                let (mut reads, writes) = effect(op);
+                if let Op::CallSub { to } = op
+                    && let Some(&callee) = self.by_entry.get(to)
+                {
+                    reads = self.funcs[callee].live_in;
+                    calls = true;
+                }
+                read |= reads & !written;
+                written |= writes;
+            }
+            effects.push((read & !bit(Reg::R10), written));
+        }
         let mut live: Vec<Regs> = vec![0; func.blocks.len()];
         let mut changed = true;
         while changed {
             changed = false;
             for (index, block) in func.blocks.iter().enumerate().rev() {
-                let last = &ops[block.end as usize - 1];
-                let (falls, jumps) = successors(last);
-                let next = if falls { Some(block.end) } else { None };
-                let of = |op: u32| func.block_at(op).map_or(0, |b| live[b]);
-                let mut now = next.map_or(0, of) | jumps.map_or(0, of);
-                for op in ops[block.start as usize..block.end as usize].iter().rev() {
-                    let (mut reads, writes) = effect(op);
-                    if let Op::CallSub { to } = op
-                        && let Some(&callee) = self.by_entry.get(to)
-                    {
-                        reads = self.funcs[callee].live_in;
-                    }
-                    now = now & !writes | reads & !bit(Reg::R10);
-                }
-                if now != live[index] {
-                    live[index] = now;
-                    changed = true;
-                }
+                let (falls, jumps) = successors(&ops[block.end as usize - 1]);
+                let next = falls.then_some(block.end).into_iter().chain(jumps);
+                let after = next.filter_map(|op| func.block_at(op)).fold(0, |all, b| all | live[b]);
+                let (read, written) = effects[index];
+                let now = after & !written | read;
+                changed |= now != live[index];
+                live[index] = now;
             }
         }
-        func.block_at(func.entry).map_or(0, |b| live[b])
+        (func.block_at(func.entry).map_or(0, |b| live[b]), calls)
     }
 
     /// How many frames each function needs.
@@ -234,7 +244,8 @@ impl Flow {
 fn discover(ops: &[Op], entry: u32, by_address: bool) -> Result<Func, CompileError> {
     let len = ops.len() as u32;
     let mut reached = vec![false; ops.len()];
-    let mut leaders = BTreeSet::from([entry]);
+    let mut leads = vec![false; ops.len()];
+    leads[entry as usize] = true;
     let mut todo = vec![entry];
     let mut loops = false;
     while let Some(start) = todo.pop() {
@@ -246,7 +257,7 @@ fn discover(ops: &[Op], entry: u32, by_address: bool) -> Result<Func, CompileErr
                     return Err(CompileError::Malformed { op: at });
                 }
                 loops |= to <= at;
-                leaders.insert(to);
+                leads[to as usize] = true;
                 todo.push(to);
             }
             if !falls {
@@ -257,21 +268,19 @@ fn discover(ops: &[Op], entry: u32, by_address: bool) -> Result<Func, CompileErr
             }
             at += 1;
             if jumps.is_some() {
-                leaders.insert(at);
+                leads[at as usize] = true;
             }
         }
     }
     let mut blocks: Vec<Block> = Vec::new();
-    for &start in &leaders {
-        let mut end = start;
-        loop {
-            let op = &ops[end as usize];
-            end += 1;
-            if !successors(op).0 || successors(op).1.is_some() || leaders.contains(&end) {
-                break;
-            }
-        }
-        blocks.push(Block { start, end });
+    let starts = leads.iter().enumerate().filter(|l| *l.1).map(|l| l.0);
+    for start in starts {
+        let ends = |&at: &usize| {
+            let (falls, jumps) = successors(&ops[at]);
+            !falls || jumps.is_some() || leads[at + 1]
+        };
+        let last = (start..ops.len()).find(ends).unwrap_or(start);
+        blocks.push(Block { start: start as u32, end: last as u32 + 1 });
     }
     Ok(Func { entry, blocks, live_in: 0, loops, depth: None, by_address })
 }

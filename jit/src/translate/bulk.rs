@@ -51,7 +51,7 @@ impl Translator<'_, '_> {
         }
         let (start, chunks, done) = (self.b.create_block(), self.b.create_block(), self.b.create_block());
         self.b.ins().brif(good, start, &[], head, &[]);
-        self.b.switch_to_block(start);
+        self.enter(start);
         let same = match bulk.from {
             From::Same(src) => Some(self.spread(src, ty)),
             From::Memory(_) => None,
@@ -74,7 +74,8 @@ impl Translator<'_, '_> {
         let next = self.b.ins().iadd_imm_s(at, STRIDE);
         let more = self.b.ins().icmp(IntCC::UnsignedLessThan, next, count);
         self.b.ins().brif(more, chunks, &[next.into()], done, &[]);
-        self.b.switch_to_block(done);
+        self.b.seal_block(chunks);
+        self.enter(done);
         let value = self.b.ins().iadd(value, count);
         self.set(reg, value);
         self.b.ins().jump(head, &[]);
@@ -98,13 +99,13 @@ impl Translator<'_, '_> {
         let inside = self.b.ins().icmp(IntCC::UnsignedLessThan, offset, len);
         let (known, unknown) = (self.b.create_block(), self.cold_block());
         self.b.ins().brif(inside, known, &[], unknown, &[]);
-        self.b.switch_to_block(unknown);
+        self.enter(unknown);
         let class = self.b.ins().iconst(I64, key.class as i64);
         let writes = self.b.ins().iconst(I64, i64::from(write));
         self.call_rarely(Service::recall, &[addr, class, writes]);
         self.remembered(base, write);
         self.b.ins().jump(known, &[]);
-        self.b.switch_to_block(known);
+        self.enter(known);
         let (start, len) = (self.region_start(key), self.region_bound(key));
         let offset = self.b.ins().isub(addr, start);
         let inside = self.b.ins().icmp(IntCC::UnsignedLessThan, offset, len);

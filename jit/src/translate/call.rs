@@ -38,10 +38,10 @@ impl Translator<'_, '_> {
             let fits = self.b.ins().band_imm_s(frame, FRAMES_AT as i64);
             let (good, bad) = (self.b.create_block(), self.cold_block());
             self.b.ins().brif(fits, good, &[], bad, &[]);
-            self.b.switch_to_block(bad);
+            self.enter(bad);
             let zero = self.b.ins().iconst(I64, 0);
             self.fault(zero);
-            self.b.switch_to_block(good);
+            self.enter(good);
         }
         self.hand_over(callee.live_in);
         let mut args: Vec<Value> = vec![frame];
@@ -62,7 +62,7 @@ impl Translator<'_, '_> {
         let (value, status) = (self.b.inst_results(inst)[0], self.b.inst_results(inst)[1]);
         let (leave, go_on) = (self.leave_block(), self.b.create_block());
         self.b.ins().brif(status, leave, &[], go_on, &[]);
-        self.b.switch_to_block(go_on);
+        self.enter(go_on);
         self.fuel_in();
         self.set(Reg::R0, value);
     }
@@ -93,7 +93,7 @@ impl Translator<'_, '_> {
         self.blocks();
         (self.frame, self.at) = (outer, at);
         self.b.set_srcloc(SourceLoc::new(at));
-        self.b.switch_to_block(after);
+        self.enter(after);
         self.parts.forget();
         self.set(Reg::R0, value);
     }
@@ -145,11 +145,11 @@ impl Translator<'_, '_> {
             crate::abi::Returned::NOTHING.status as i64,
         );
         self.b.ins().brif(nothing, stayed, &[], gone, &[]);
-        self.b.switch_to_block(gone);
+        self.enter(gone);
         self.trap_if(status);
         self.fuel_in();
         self.return_value(value);
-        self.b.switch_to_block(stayed);
+        self.enter(stayed);
         self.fuel_in();
     }
 }

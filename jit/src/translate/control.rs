@@ -89,7 +89,7 @@ impl Translator<'_, '_> {
         let (there, next) = (self.way(to), self.way(self.at + 1));
         let go_on = self.b.create_block();
         self.b.ins().brif(turns, go_on, &[], there, &[]);
-        self.b.switch_to_block(go_on);
+        self.enter(go_on);
         let left = self.b.ins().iadd_imm_s(turns, -1);
         self.b.def_var(var, left);
         self.b.ins().jump(next, &[]);

@@ -8,6 +8,7 @@
 
 use super::Translator;
 use super::memory::flags;
+use crate::program::OptLevel;
 use cranelift_codegen::ir::types::{I16, I32, I64};
 use cranelift_codegen::ir::{InstBuilder, Opcode, Value, ValueDef};
 use oxbpf_isa::insn::{AluOp, Size};
@@ -91,6 +92,9 @@ impl Translator<'_, '_> {
 
     /// Keeps that a value was loaded.
     pub(super) fn loaded(&mut self, value: Value, size: Size, addr: Value, off: i32) {
+        if self.unit.opt == OptLevel::Fast {
+            return;
+        }
         let (addr, off) = self.relative(addr, i64::from(off));
         let mut bytes = [Byte::Zero; 8];
         for (n, byte) in bytes.iter_mut().take(size.bytes() as usize).enumerate() {

@@ -94,7 +94,7 @@ impl Translator<'_, '_> {
         let good = self.b.ins().icmp(IntCC::UnsignedLessThan, offset, bound);
         let (fast, slow) = (self.b.create_block(), self.cold_block());
         self.b.ins().brif(good, fast, &[], slow, &[]);
-        self.b.switch_to_block(fast);
+        self.enter(fast);
         slow
     }
 
@@ -168,7 +168,7 @@ impl Translator<'_, '_> {
         let done = self.b.create_block();
         let result = self.b.append_block_param(done, I64);
         self.b.ins().jump(done, &[value.into()]);
-        self.b.switch_to_block(slow);
+        self.enter(slow);
         let (here, class) = (self.here_value(), self.b.ins().iconst(I64, class(base) as i64));
         let (mut value, status) = self.call_rarely(Service::load, &[here, addr, class]);
         self.trap_if_cold(status);
@@ -178,7 +178,7 @@ impl Translator<'_, '_> {
             value = self.b.ins().sextend(I64, narrow);
         }
         self.b.ins().jump(done, &[value.into()]);
-        self.b.switch_to_block(done);
+        self.enter(done);
         // The host reads some words otherwise than by a load.
         if !signed && matches!(size, Size::B | Size::H) {
             self.loaded(result, size, addr, 0);
@@ -203,13 +203,13 @@ impl Translator<'_, '_> {
         self.store_at(size, value, addr, 0);
         let done = self.b.create_block();
         self.b.ins().jump(done, &[]);
-        self.b.switch_to_block(slow);
+        self.enter(slow);
         let (here, class) = (self.here_value(), self.b.ins().iconst(I64, class(base) as i64));
         let (_, status) = self.call_rarely(Service::store, &[here, addr, class, value]);
         self.trap_if_cold(status);
         self.remembered(base, true);
         self.b.ins().jump(done, &[]);
-        self.b.switch_to_block(done);
+        self.enter(done);
     }
 
     /// Holds the access of an atomic operation: aligned first, then inside a region.
@@ -220,21 +220,21 @@ impl Translator<'_, '_> {
             let low = self.b.ins().band_imm_s(addr, size.bytes() as i64 - 1);
             let (bad, good) = (self.cold_block(), self.b.create_block());
             self.b.ins().brif(low, bad, &[], good, &[]);
-            self.b.switch_to_block(bad);
+            self.enter(bad);
             self.fault(addr);
-            self.b.switch_to_block(good);
+            self.enter(good);
         }
         if self.needs_check(base, off, size) {
             let slow = self.check(addr, key(base, size, write));
             let done = self.b.create_block();
             self.b.ins().jump(done, &[]);
-            self.b.switch_to_block(slow);
+            self.enter(slow);
             let (here, class) = (self.here_value(), self.b.ins().iconst(I64, class(base) as i64));
             let (_, status) = self.call_rarely(Service::hold, &[here, addr, class]);
             self.trap_if_cold(status);
             self.remembered(base, write);
             self.b.ins().jump(done, &[]);
-            self.b.switch_to_block(done);
+            self.enter(done);
         }
         addr
     }
@@ -279,15 +279,15 @@ impl Translator<'_, '_> {
         let (fast, slow, done) = (self.b.create_block(), self.cold_block(), self.b.create_block());
         let result = self.b.append_block_param(done, I64);
         self.b.ins().brif(good, fast, &[], slow, &[]);
-        self.b.switch_to_block(fast);
+        self.enter(fast);
         let value = self.packet_bytes(start, offset, size);
         self.b.ins().jump(done, &[value.into()]);
-        self.b.switch_to_block(slow);
+        self.enter(slow);
         let negative = self.b.ins().band_imm_s(offset, 1 << 31);
         self.stay_if(negative);
         let value = self.packet_by_host(offset, size);
         self.b.ins().jump(done, &[value.into()]);
-        self.b.switch_to_block(done);
+        self.enter(done);
         self.set(Reg::R0, result);
     }
 
@@ -299,11 +299,11 @@ impl Translator<'_, '_> {
         let outside = if own { self.cold_block() } else { self.outside_block() };
         self.b.ins().brif(good, stay, &[], outside, &[]);
         if own {
-            self.b.switch_to_block(outside);
+            self.enter(outside);
             let zero = self.b.ins().iconst(I64, 0);
             self.return_value(zero);
         }
-        self.b.switch_to_block(stay);
+        self.enter(stay);
     }
 
     /// The bytes of a packet load inside the packet.

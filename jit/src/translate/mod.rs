@@ -16,7 +16,7 @@ mod turns;
 
 use crate::abi::{ARENA, Context, MAY_GOTO, Service};
 use crate::checks::{Checks, Key};
-use crate::flow::{ARGS, Flow, Func, INHERITED, Regs, bit};
+use crate::flow::{ARGS, Flow, Func, INHERITED, Regs, bit, successors};
 use crate::inline::{Costs, Inline};
 use crate::loops::Retreat;
 use crate::program::{Fuel, Op, OptLevel, PacketAt, Src, Unit};
@@ -82,6 +82,7 @@ pub(crate) fn function(
     let entry = builder.create_block();
     builder.append_block_params_for_function_params(entry);
     builder.switch_to_block(entry);
+    builder.seal_block(entry);
     let fp = builder.block_params(entry)[0];
     let ctx = builder.ins().band_imm_s(fp, -(ARENA as i64));
     let region = |builder: &mut FunctionBuilder<'_>, id: u32, name: &'static str| {
@@ -145,6 +146,21 @@ struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
+    /// For each block the last that leads to it, unless all that do stand before it.
+    fn last_ways_in(&self, ops: &[Op]) -> Vec<Option<usize>> {
+        let blocks = &self.func.blocks;
+        let mut last = vec![None; blocks.len()];
+        for (index, block) in blocks.iter().enumerate() {
+            let (falls, jumps) = successors(&ops[block.end as usize - 1]);
+            for to in falls.then_some(block.end).into_iter().chain(jumps) {
+                if let Some(to) = self.func.block_at(to).filter(|&to| to <= index) {
+                    last[to] = Some(index);
+                }
+            }
+        }
+        last
+    }
+
     fn new(b: &mut FunctionBuilder<'_>, plan: &Plan<'a>, index: usize, fp: Value) -> Frame<'a> {
         let func = &plan.flow.funcs[index];
         let blocks = func.blocks.iter().map(|_| b.create_block()).collect();
@@ -249,9 +265,24 @@ impl Translator<'_, '_> {
 
     /// Translates the function of the frame.
     fn blocks(&mut self) {
+        let last = self.frame.last_ways_in(self.unit.ops);
         for index in 0..self.frame.func.blocks.len() {
+            if last[index].is_none() {
+                self.b.seal_block(self.frame.blocks[index]);
+            }
             self.block(index);
+            for (to, _) in last.iter().enumerate().filter(|l| *l.1 == Some(index)) {
+                if !self.is_counted_head(to) {
+                    self.b.seal_block(self.frame.blocks[to]);
+                }
+            }
         }
+    }
+
+    /// Goes on in a block that no more ways will lead to.
+    fn enter(&mut self, block: Block) {
+        self.b.switch_to_block(block);
+        self.b.seal_block(block);
     }
 
     fn block(&mut self, index: usize) {
@@ -260,7 +291,7 @@ impl Translator<'_, '_> {
         // What is held one by one where a group could not be held at once.
         for (copy, at) in copies {
             let first = self.b.func.dfg.num_blocks();
-            self.b.switch_to_block(copy);
+            self.enter(copy);
             self.frame.careful = true;
             self.rest_of_block(index, at, &mut Vec::new());
             self.frame.careful = false;
@@ -310,19 +341,19 @@ impl Translator<'_, '_> {
     fn epilogue(&mut self) {
         self.fill_turns();
         if let Some(place) = self.place {
-            self.b.switch_to_block(place);
+            self.enter(place);
             let op = self.b.append_block_param(place, I32);
             let op = self.b.ins().uextend(I64, op);
             let (zero, status) = self.call(Service::place, &[op]);
             self.b.ins().return_(&[zero, status]);
         }
         if let Some(leave) = self.leave {
-            self.b.switch_to_block(leave);
+            self.enter(leave);
             let (zero, one) = (self.b.ins().iconst(I64, 0), self.b.ins().iconst(I64, 1));
             self.b.ins().return_(&[zero, one]);
         }
         if let Some(outside) = self.outside {
-            self.b.switch_to_block(outside);
+            self.enter(outside);
             let zero = self.b.ins().iconst(I64, 0);
             self.return_value(zero);
         }
@@ -488,7 +519,7 @@ impl Translator<'_, '_> {
         let go_on = self.b.create_block();
         let at = self.b.ins().iconst(I32, self.at as i64);
         self.b.ins().brif(status, place, &[at.into()], go_on, &[]);
-        self.b.switch_to_block(go_on);
+        self.enter(go_on);
     }
 
     fn place_block(&mut self) -> Block {

@@ -101,12 +101,12 @@ impl Translator<'_, '_> {
         let enough = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, left, 0);
         let (go_on, empty) = (self.b.create_block(), self.cold_block());
         self.b.ins().brif(enough, go_on, &[], empty, &[]);
-        self.b.switch_to_block(empty);
+        self.enter(empty);
         let at = std::mem::replace(&mut self.at, latch);
         self.refuel();
         self.at = at;
         self.b.ins().jump(go_on, &[]);
-        self.b.switch_to_block(go_on);
+        self.enter(go_on);
     }
 
     /// What a turn of the loop that begins at an operation pays there, if it does.
@@ -132,6 +132,11 @@ impl Translator<'_, '_> {
     /// Whether the code stops when its fuel is used up.
     fn limits(&self) -> bool {
         self.unit.fuel == Fuel::Limit
+    }
+
+    /// Whether a counted loop begins with a block: the way into it is made last.
+    pub(super) fn is_counted_head(&self, block: usize) -> bool {
+        self.frame.caller.is_none() && self.turns.iter().any(|t| t.counted.head == block)
     }
 
     /// The counted loop that the current block is part of.
@@ -183,7 +188,7 @@ impl Translator<'_, '_> {
     /// Fills the edges that jumps need.
     pub(super) fn fill_ways(&mut self) {
         while let Some((block, edge)) = self.edges.pop() {
-            self.b.switch_to_block(block);
+            self.enter(block);
             match edge {
                 Edge::Back(to) => self.fill_back(to),
                 Edge::In(to) => self.go_in(to, 0),
@@ -210,7 +215,7 @@ impl Translator<'_, '_> {
         let enough = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, left, 0);
         let empty = self.cold_block();
         self.b.ins().brif(enough, target, &[], empty, &[]);
-        self.b.switch_to_block(empty);
+        self.enter(empty);
         self.refuel();
         self.b.ins().jump(target, &[]);
     }
@@ -339,7 +344,7 @@ impl Translator<'_, '_> {
                 let goes_on = self.b.ins().icmp(cc, value, bound);
                 let stops = self.b.create_block();
                 self.b.ins().brif(goes_on, head, &[], stops, &[]);
-                self.b.switch_to_block(stops);
+                self.enter(stops);
                 let end = self.end(turn, src);
                 let goes_on = self.b.ins().icmp(cc, value, end);
                 let next = self.way(out);
@@ -349,12 +354,12 @@ impl Translator<'_, '_> {
                 let holds = self.holds(cond, width, dst, src);
                 let (next, back) = (self.way(at + 1), self.b.create_block());
                 self.b.ins().brif(holds, back, &[], next, &[]);
-                self.b.switch_to_block(back);
+                self.enter(back);
                 self.turn_back(turn, head, slow);
             }
             (None, _) => self.turn_back(turn, head, slow),
         }
-        self.b.switch_to_block(slow);
+        self.enter(slow);
         let value = self.counter(turn);
         let turns = self.turns_of(turn, value);
         self.pay_turns(turn, turns, 0);
@@ -363,7 +368,7 @@ impl Translator<'_, '_> {
         let enough = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, left, 0);
         let (entry, empty) = (self.turns[turn].entry, self.cold_block());
         self.b.ins().brif(enough, entry, &[], empty, &[]);
-        self.b.switch_to_block(empty);
+        self.enter(empty);
         self.at = latch;
         self.refuel();
         self.at = at;
@@ -385,7 +390,7 @@ impl Translator<'_, '_> {
             let Turning { counted, entry, base, bound, bulk } = &self.turns[turn];
             let (entry, base, bound, bulk) = (*entry, *base, *bound, *bulk);
             let (reg, head, end) = (counted.reg, counted.head, counted.bound);
-            self.b.switch_to_block(entry);
+            self.enter(entry);
             let value = self.counter(turn);
             let limit = match (self.fuel, end) {
                 (Some(var), _) if self.limits() => self.limit(turn, var, value),

@@ -21,6 +21,7 @@ use oxbpf_jit::{Code, CompileError, Compiler, Fuel, Mode, Op, OptLevel, PacketAt
 #[cfg(unix)]
 pub(crate) use sources::Sources;
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
@@ -30,13 +31,71 @@ pub use callable::Callable;
 pub(crate) const SERVICES: Services = services::SERVICES;
 
 /// What tells programs apart as far as their code goes.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(PartialEq, Eq)]
 struct Key {
+    /// Made once of the rest: programs are long.
+    hash: u64,
     ops: Box<[Op]>,
     mode: Mode,
     fuel: Fuel,
     opt: OptLevel,
     packet: PacketAt,
+}
+
+impl Key {
+    fn new(ops: Box<[Op]>, mode: Mode, fuel: Fuel, opt: OptLevel, packet: PacketAt) -> Key {
+        let mut hasher = Numbers(0);
+        (&ops, mode, fuel, opt, packet).hash(&mut hasher);
+        Key { hash: hasher.finish(), ops, mode, fuel, opt, packet }
+    }
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+/// Mixes small numbers, of which operations consist, faster than the hasher that withstands those who
+/// choose them. Who makes programs collide makes only looking for code slower.
+struct Numbers(u64);
+
+impl Hasher for Numbers {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&b| self.write_u64(b.into()));
+    }
+
+    fn write_u8(&mut self, number: u8) {
+        self.write_u64(number.into());
+    }
+
+    fn write_i32(&mut self, number: i32) {
+        self.write_u64(number as u64);
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.write_u64(number.into());
+    }
+
+    fn write_i64(&mut self, number: i64) {
+        self.write_u64(number as u64);
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(20);
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.write_u64(number as u64);
+    }
+
+    fn write_isize(&mut self, number: isize) {
+        self.write_u64(number as u64);
+    }
 }
 
 /// The compiler of an engine, and the code that is in use.
@@ -59,7 +118,7 @@ impl Workshop {
             (true, Some(bound)) if bound <= config.budget => Fuel::Count,
             (true, _) => Fuel::Limit,
         };
-        let key = Key { ops: ops::ops(prog), mode, fuel, opt: config.opt_level, packet };
+        let key = Key::new(ops::ops(prog), mode, fuel, config.opt_level, packet);
         if let Some(code) = self.cached(&key) {
             return Ok(code);
         }
