@@ -1,14 +1,18 @@
 //! Memory for machine code: written first, executable afterwards, never both, and given back on drop.
 //!
 //! One program has one mapping, made when the size of its code is known: writable until all functions
-//! are there, and executable from then on. The page before and the one after stay without access, so
-//! that running past the end is a fault and not somebody else's code.
+//! are there, and executable from then on. The page before and the one after stay without access, and
+//! what is left of the last page traps, so that running past the end is a fault and not somebody else's
+//! code.
+//!
+//! The system takes longer to make a mapping than small programs take to be written into it. So a few
+//! small mappings outlive their programs: no longer executable, and writable for the next.
 
 use cranelift_jit::{BranchProtection, JITMemoryKind, JITMemoryProvider};
 use cranelift_module::{ModuleError, ModuleResult};
 use std::io;
 use std::ptr::NonNull;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A mapping with code.
 #[derive(Debug)]
@@ -28,8 +32,22 @@ unsafe impl Send for CodeMemory {}
 // SAFETY: as above.
 unsafe impl Sync for CodeMemory {}
 
+/// Mappings of so many bytes may outlive their programs, and so many do.
+const SMALL: usize = 24 << 10;
+const SPARES: usize = 8;
+
+/// Mappings without a program; all are writable.
+static SPARE: Mutex<Vec<CodeMemory>> = Mutex::new(Vec::new());
+
+fn spare() -> MutexGuard<'static, Vec<CodeMemory>> {
+    SPARE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Phases are counted from multiples of this.
 const LINE: usize = 64;
+
+/// A byte of instructions that trap: what is all zeros is none on the other machines.
+const TRAP: u8 = if cfg!(target_arch = "x86_64") { 0xcc } else { 0 };
 
 fn page_size() -> usize {
     // SAFETY: asks for a constant of the system.
@@ -42,6 +60,9 @@ impl CodeMemory {
         let page = page_size();
         let len = size.checked_next_multiple_of(page).and_then(|n| n.checked_add(2 * page));
         let len = len.ok_or(io::ErrorKind::OutOfMemory)?;
+        if let Some(memory) = CodeMemory::reuse(len) {
+            return Ok(memory);
+        }
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
         // SAFETY: a new anonymous mapping touches no memory of anybody.
         let base = unsafe { libc::mmap(std::ptr::null_mut(), len, libc::PROT_NONE, flags, -1, 0) };
@@ -52,6 +73,25 @@ impl CodeMemory {
         let memory = CodeMemory { base, len, used: 0, phase: None, sealed: false };
         memory.protect(0, memory.room(), libc::PROT_READ | libc::PROT_WRITE)?;
         Ok(memory)
+    }
+
+    /// A mapping of this length that a program has left.
+    fn reuse(len: usize) -> Option<CodeMemory> {
+        let mut spare = spare();
+        let at = spare.iter().position(|s| s.len == len)?;
+        Some(spare.swap_remove(at))
+    }
+
+    /// Leaves the mapping for the next program; whether there was room.
+    fn leave(&mut self) -> bool {
+        let mut spare = spare();
+        let stays = self.len <= SMALL
+            && spare.len() < SPARES
+            && self.protect(0, self.room(), libc::PROT_READ | libc::PROT_WRITE).is_ok();
+        if stays {
+            spare.push(CodeMemory { base: self.base, len: self.len, used: 0, phase: None, sealed: false });
+        }
+        stays
     }
 
     /// Bytes between the guards.
@@ -92,6 +132,9 @@ impl CodeMemory {
         let code = self.used.next_multiple_of(page);
         if code > 0 {
             let start = self.base.as_ptr().wrapping_add(page);
+            let rest = start.wrapping_add(self.used);
+            // SAFETY: nothing was handed out behind `used`, and the page is still writable.
+            unsafe { rest.write_bytes(TRAP, code - self.used) };
             clear_cache(start, code);
             self.protect(0, code, libc::PROT_READ | libc::PROT_EXEC)?;
         }
@@ -133,6 +176,9 @@ fn clear_cache(start: *mut u8, len: usize) {
 
 impl Drop for CodeMemory {
     fn drop(&mut self) {
+        if self.leave() {
+            return;
+        }
         // SAFETY: the mapping is the value's own, and no code in it runs any more: whoever calls code
         // keeps the value alive.
         unsafe { libc::munmap(self.base.as_ptr().cast(), self.len) };
@@ -191,6 +237,40 @@ impl JITMemoryProvider for Provider {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The protection of the page at an address, as the system tells it.
+    #[cfg(target_os = "linux")]
+    fn protection(at: usize) -> String {
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let of = |line: &str| {
+            let (range, rest) = line.split_once(' ')?;
+            let (start, end) = range.split_once('-')?;
+            let number = |text| usize::from_str_radix(text, 16).unwrap();
+            (number(start)..number(end)).contains(&at).then(|| rest[..3].to_owned())
+        };
+        maps.lines().find_map(of).unwrap_or_default()
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_a_program_leaves_is_not_executable_and_what_follows_it_traps() {
+        for byte in [0x90, 0x91] {
+            let mut m = CodeMemory::reserve(5000).unwrap();
+            let code = m.allocate(5000, 16).unwrap();
+            // SAFETY: so many bytes were just handed out.
+            unsafe { code.write_bytes(byte, 5000) };
+            assert_eq!(protection(code.addr()), "rw-");
+            m.seal().unwrap();
+            assert_eq!(protection(code.addr()), "r-x");
+            assert_eq!((m.bytes()[0], m.bytes().len()), (byte, 5000));
+            // SAFETY: the byte lies in the second page, which is readable.
+            assert_eq!(unsafe { code.add(8191).read() }, TRAP);
+            assert_eq!(protection(code.addr() + 8192), "---");
+            assert_eq!(protection(code.addr() - 1), "---");
+            drop(m);
+            assert!(!protection(code.addr()).contains('x'));
+        }
+    }
 
     #[test]
     fn memory_is_bounded_and_sealed_once() {
