@@ -73,7 +73,7 @@ impl Machine {
 
     fn scratch(&self) -> Box<Scratch> {
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        spare.unwrap_or_else(Box::default)
+        spare.unwrap_or_default()
     }
 
     fn give_back(&self, scratch: Box<Scratch>) {
