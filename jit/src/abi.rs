@@ -129,6 +129,9 @@ services! {
     fault(op, addr);
     /// Says where the pending trap happened, unless that is known.
     place(op);
+    /// Gives the address of the value of a key, of four or eight bytes, in the map at an address, or zero.
+    lookup_4(map, key);
+    lookup_8(map, key);
 }
 
 /// What compiled code sees of a run.
@@ -143,6 +146,8 @@ pub struct Context {
     pub packet_len: u64,
     /// R0 and R6 to R9 for functions that read them before they write them.
     pub inherited: [u64; 5],
+    /// The number of the CPU that the run counts as running on.
+    pub cpu: u64,
     /// What a rare call gave.
     pub returned: Returned,
     /// The host's own.
@@ -161,6 +166,7 @@ impl Context {
             packet: 0,
             packet_len: 0,
             inherited: [0; 5],
+            cpu: 0,
             returned: Returned::value(0),
             run: std::ptr::null_mut(),
             services,

@@ -8,7 +8,8 @@
 
 use crate::abi::MAX_FRAMES;
 use crate::error::CompileError;
-use crate::program::{Meaning, Op, Src, Unit};
+use crate::program::{CpuOf, KeyAt, Meaning, Mode, Op, Src, Unit};
+use crate::slots::in_frame;
 use oxbpf_isa::insn::{AtomicOp, PacketBase, Reg};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -104,6 +105,12 @@ pub(crate) fn effect(op: &Op) -> (Regs, Regs) {
         Op::Jump { dst, src, .. } => (bit(dst) | src_bit(src), 0),
         Op::CallSub { .. } => (ARGS, bit(Reg::R0)),
         Op::CallHelper { args, .. } => (ARGS & ((2 << args) - 1), bit(Reg::R0)),
+        Op::Lookup { key, of, .. } => {
+            let key = if key == KeyAt::Pointed { bit(Reg::R2) } else { 0 };
+            let cpu = if of == CpuOf::R3 { bit(Reg::R3) } else { 0 };
+            (key | cpu, bit(Reg::R0))
+        }
+        Op::Cpu => (0, bit(Reg::R0)),
         // What is called may inherit anything.
         Op::CallReg { .. } => (0x3ff, bit(Reg::R0)),
         // Where there is no target, R0 stays as it is.
@@ -118,8 +125,11 @@ impl Flow {
         let len = unit.ops.len() as u32;
         let mut entries = BTreeSet::from([0]);
         let mut addressed = BTreeSet::from([0]);
-        for op in unit.ops {
+        for (at, op) in unit.ops.iter().enumerate() {
             match *op {
+                Op::Lookup { map, key, .. } if !can_look_up(unit, map, key) => {
+                    return Err(CompileError::Malformed { op: at as u32 });
+                }
                 Op::CallSub { to } => drop(entries.insert(to)),
                 Op::Const { meaning: Meaning::Function(to), .. } => {
                     entries.insert(to);
@@ -238,6 +248,16 @@ impl Flow {
             func.depth = Some(depth).filter(|_| !counts);
         }
     }
+}
+
+/// Whether machine code can look a map up by such a key.
+fn can_look_up(unit: &Unit<'_>, map: u32, key: KeyAt) -> bool {
+    let size = unit.maps.get(map as usize).and_then(|map| map.key_size());
+    size.is_some_and(|size| match key {
+        KeyAt::Number(_) => true,
+        KeyAt::Frame(off) => in_frame(Reg::FP, off, size),
+        KeyAt::Pointed => unit.mode == Mode::Proven,
+    })
 }
 
 /// The blocks of the function at an operation.

@@ -30,6 +30,59 @@ pub enum Meaning {
     Map(u32),
 }
 
+/// A map that stays where it is for as long as the code is in use.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct MapAt {
+    pub kind: MapKind,
+    /// Bytes of a value that are one region, and whether they may be written; none where helpers alone may
+    /// touch a part of it.
+    pub values: Option<(u32, bool)>,
+}
+
+/// How a map is looked up.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum MapKind {
+    /// Values by index, so many bytes apart; those of the next CPU lie `apart` bytes further, for as many
+    /// CPUs as there may be.
+    Array { base: u64, stride: u32, count: u32, apart: u64, cpus: u32 },
+    /// The host finds the value by a key of four or eight bytes, given this address.
+    Hash { address: u64, key: Size },
+    /// Not by machine code.
+    Other,
+}
+
+impl MapAt {
+    pub const OTHER: MapAt = MapAt { kind: MapKind::Other, values: None };
+
+    /// The size of its keys, where machine code looks it up.
+    pub fn key_size(&self) -> Option<Size> {
+        match self.kind {
+            MapKind::Array { .. } => Some(Size::W),
+            MapKind::Hash { key, .. } => Some(key),
+            MapKind::Other => None,
+        }
+    }
+}
+
+/// A key to look up.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum KeyAt {
+    /// What is at the address in R2; in proven programs only.
+    Pointed,
+    /// What is in the frame, at this offset from R10.
+    Frame(i32),
+    /// This number.
+    Number(u64),
+}
+
+/// Whose value is looked up, where each CPU has its own.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum CpuOf {
+    Run,
+    /// That of the number in the low half of R3; there may be none.
+    R3,
+}
+
 /// One operation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Op {
@@ -133,6 +186,14 @@ pub enum Op {
     CallReg {
         src: Reg,
     },
+    /// Looks up the map of [`Unit::maps`] with this index: the address of a value, or zero.
+    Lookup {
+        map: u32,
+        key: KeyAt,
+        of: CpuOf,
+    },
+    /// The number of the CPU.
+    Cpu,
     TailCall,
     /// The host makes the trap.
     Trap,
@@ -193,6 +254,15 @@ pub struct Unit<'a> {
     pub fuel: Fuel,
     pub opt: OptLevel,
     pub packet: PacketAt,
+    /// How maps are looked up.
+    pub maps: &'a [MapAt],
+}
+
+impl Op {
+    /// Registers that are read, and those that are written, a bit each.
+    pub fn registers(&self) -> (u16, u16) {
+        crate::flow::effect(self)
+    }
 }
 
 #[cfg(test)]
@@ -200,6 +270,6 @@ impl<'a> Unit<'a> {
     /// A program without a name, in fast code that asks for fuel.
     pub(crate) fn plain(ops: &'a [Op], slots: &'a [u32], mode: Mode) -> Unit<'a> {
         let (fuel, opt, packet) = (Fuel::Limit, OptLevel::Full, PacketAt::Context);
-        Unit { name: "", ops, slots, mode, fuel, opt, packet }
+        Unit { name: "", ops, slots, mode, fuel, opt, packet, maps: &[] }
     }
 }

@@ -12,7 +12,7 @@
 
 use crate::abi::STACK_SIZE;
 use crate::flow::{Flow, Func, bit, effect, successors};
-use crate::program::{Mode, Op, Src, Unit};
+use crate::program::{KeyAt, MapAt, Mode, Op, Src, Unit};
 use oxbpf_isa::insn::{Reg, Size};
 
 /// A place in the frame: its offset from R10, and its width.
@@ -33,7 +33,7 @@ pub(crate) struct Places {
 
 /// The places of each function that become variables.
 pub(crate) fn places(unit: &Unit<'_>, flow: &Flow) -> Places {
-    let found: Vec<Found> = flow.funcs.iter().map(|f| look(unit.ops, f)).collect();
+    let found: Vec<Found> = flow.funcs.iter().map(|f| look(unit, f)).collect();
     let reads_fresh = found.iter().any(|f| f.escapes || f.unwritten);
     let none = unit.mode == Mode::Checked && reads_fresh;
     let of = found.into_iter().map(|f| if none || f.escapes { Vec::new() } else { f.places }).collect();
@@ -65,8 +65,12 @@ fn add(set: &mut Bytes, at: usize) {
 }
 
 /// The place that a plain access relative to R10 is at, and whether it is a store.
-fn plain(op: &Op) -> Option<(Place, bool)> {
+fn plain(maps: &[MapAt], op: &Op) -> Option<(Place, bool)> {
     match *op {
+        Op::Lookup { map, key: KeyAt::Frame(off), .. } => {
+            let size = maps.get(map as usize)?.key_size()?;
+            in_frame(Reg::FP, off, size).then_some(((off, size), false))
+        }
         Op::Load { size, base, off, .. } if in_frame(base, off, size) => Some(((off, size), false)),
         Op::Store { size, base, off, src } if in_frame(base, off, size) && src != Src::Reg(Reg::FP) => {
             Some(((off, size), true))
@@ -75,13 +79,14 @@ fn plain(op: &Op) -> Option<(Place, bool)> {
     }
 }
 
-fn look(ops: &[Op], func: &Func) -> Found {
+fn look(unit: &Unit<'_>, func: &Func) -> Found {
+    let ops = unit.ops;
     // For each byte the one place it belongs to, or that it belongs to several.
     let mut owner: [Option<Place>; STACK_SIZE] = [None; STACK_SIZE];
     let mut shared = [0; STACK_SIZE / 64];
     let mut all: Vec<Place> = Vec::new();
     for (_, op) in func.ops(ops) {
-        let Some((place, _)) = plain(op) else {
+        let Some((place, _)) = plain(unit.maps, op) else {
             if effect(op).0 & bit(Reg::FP) != 0 {
                 return Found { escapes: true, unwritten: true, places: Vec::new() };
             }
@@ -99,7 +104,7 @@ fn look(ops: &[Op], func: &Func) -> Found {
             all.push(place);
         }
     }
-    let unwritten = unwritten(ops, func);
+    let unwritten = unwritten(unit, func);
     let alone = |place: &Place| {
         let start = byte(place.0);
         (start..start + place.1.bytes() as usize).all(|at| !has(&shared, at))
@@ -111,7 +116,8 @@ fn look(ops: &[Op], func: &Func) -> Found {
 }
 
 /// The first bytes of places that some load may read before they are written.
-fn unwritten(ops: &[Op], func: &Func) -> Bytes {
+fn unwritten(unit: &Unit<'_>, func: &Func) -> Bytes {
+    let ops = unit.ops;
     let blocks = func.blocks.len();
     let mut at_start = vec![[u64::MAX; STACK_SIZE / 64]; blocks];
     let Some(entry) = func.block_at(func.entry) else { return [u64::MAX; STACK_SIZE / 64] };
@@ -123,7 +129,7 @@ fn unwritten(ops: &[Op], func: &Func) -> Bytes {
         let mut written = at_start[index];
         let block = func.blocks[index];
         for op in &ops[block.start as usize..block.end as usize] {
-            if let Some((place, true)) = plain(op) {
+            if let Some((place, true)) = plain(unit.maps, op) {
                 (byte(place.0)..byte(place.0) + place.1.bytes() as usize)
                     .for_each(|at| add(&mut written, at));
             }
@@ -145,7 +151,7 @@ fn unwritten(ops: &[Op], func: &Func) -> Bytes {
     for (index, block) in func.blocks.iter().enumerate() {
         let mut written = at_start[index];
         for op in &ops[block.start as usize..block.end as usize] {
-            match plain(op) {
+            match plain(unit.maps, op) {
                 Some((place, true)) => {
                     (byte(place.0)..byte(place.0) + place.1.bytes() as usize)
                         .for_each(|at| add(&mut written, at));

@@ -155,6 +155,18 @@ impl Trust<'_> {
     }
 }
 
+#[cfg(feature = "jit")]
+impl<'a> Trust<'a> {
+    /// What is known of the program, instruction by instruction.
+    fn facts(&self) -> Option<&'a oxbpf_isa::proof::Facts> {
+        match self {
+            #[cfg(feature = "verifier")]
+            Trust::Verified(facts, _) => Some(facts),
+            _ => None,
+        }
+    }
+}
+
 /// Programs that keep each other alive, since arrays of programs do not.
 pub(crate) type Group = Arc<Mutex<Vec<Arc<Linked>>>>;
 
@@ -323,7 +335,7 @@ impl<T: 'static> Linker<T> {
         let maps = program.maps.iter().map(|def| self.define(def)).collect::<Result<Box<[_]>, _>>()?;
         let proven = !matches!(trust, Trust::None);
         #[cfg(feature = "jit")]
-        let bound = trust.bound();
+        let (bound, facts) = (trust.bound(), trust.facts());
         let (context, context_use) = match trust {
             Trust::None => (None, None),
             Trust::Vouched(context) => (context, None),
@@ -341,6 +353,8 @@ impl<T: 'static> Linker<T> {
             context: context.map(|(layout, accesses)| (layout, accesses.as_slice())),
         };
         let code = Lowered::lower(program, &binding)?;
+        #[cfg(feature = "jit")]
+        let known = facts.map_or_else(Box::default, |facts| super::known::known(&code, facts));
         let exception_callback = super::exception::callback_of(program, &code);
         let linked = Arc::new(Linked {
             name: Arc::from(program.name.as_str()),
@@ -353,6 +367,8 @@ impl<T: 'static> Linker<T> {
             context_use,
             #[cfg(feature = "jit")]
             bound,
+            #[cfg(feature = "jit")]
+            known,
             prog_type: program.prog_type,
             xdp_frags: program.flags.has(ProgFlags::XDP_HAS_FRAGS),
             id: self.next_id,

@@ -46,6 +46,8 @@ mod helpers;
 mod input;
 mod instance;
 mod interp;
+#[cfg(feature = "jit")]
+mod known;
 mod linker;
 mod lower;
 pub mod maps;

@@ -112,6 +112,12 @@ impl QuickMap {
         QuickMap { how: Quick::of(map), values }
     }
 
+    /// Whether all of a value is one region.
+    #[cfg(feature = "jit")]
+    pub fn is_plain(&self) -> bool {
+        self.values.is_some()
+    }
+
     /// Remembers the value that was found at this address: most programs access it next.
     #[inline(always)]
     pub fn remember(&self, memory: &mut Memory, value: u64) {

@@ -58,6 +58,9 @@ pub(crate) struct Linked {
     /// How many instructions a run executes at most, where a proof says so.
     #[cfg(feature = "jit")]
     pub bound: Option<u64>,
+    /// What is known of its operations, where a verifier proved it.
+    #[cfg(feature = "jit")]
+    pub known: Box<[(u32, super::known::Known)]>,
     /// The type of the host's state that its functions expect.
     pub state: TypeId,
     /// Where the kernel's exception callback of this program begins, if it names one.
@@ -89,6 +92,12 @@ impl Linked {
     pub fn map_index(&self, handle: u64) -> Option<u32> {
         let index = u32::try_from(handle ^ MAP_TAG).ok()?;
         ((index as usize) < self.maps.len()).then_some(index)
+    }
+
+    /// Whether our verifier proved it.
+    #[cfg(feature = "jit")]
+    pub fn is_verified(&self) -> bool {
+        self.context_use.is_some()
     }
 
     /// What the interpreter runs.

@@ -79,7 +79,7 @@ impl Translator<'_, '_> {
     }
 
     /// The number that a value is.
-    fn constant(&self, value: Value) -> Option<i64> {
+    pub(super) fn constant(&self, value: Value) -> Option<i64> {
         let dfg = &self.b.func.dfg;
         let ValueDef::Result(inst, 0) = dfg.value_def(dfg.resolve_aliases(value)) else { return None };
         match dfg.insts[inst] {

@@ -144,6 +144,34 @@ impl Translator<'_, '_> {
         if base == Reg::FP { self.frame.slots.get(&(off, size)).copied() } else { None }
     }
 
+    /// Loads from where it is known to be good, widened with zeros.
+    pub(super) fn load_plain(&mut self, size: Size, base: Reg, off: i32) -> Value {
+        match self.variable(size, base, off) {
+            Some(var) => self.b.use_var(var),
+            None => {
+                let addr = self.get(base);
+                self.load_at(size, false, addr, off)
+            }
+        }
+    }
+
+    /// The context remembers, for accesses through a register, the region that begins at an address.
+    pub(super) fn remember(&mut self, base: Reg, start: Value, (len, writable): (u32, bool)) {
+        let Span { bounds, .. } = Span::new(0, u64::from(len));
+        for write in [false, true] {
+            if write && !writable {
+                continue;
+            }
+            let at = span(Key { class: class(base), write, width: 1 });
+            self.store_context(at + std::mem::offset_of!(Span, start), start);
+            for (nth, bound) in bounds.into_iter().enumerate() {
+                let bound = self.b.ins().iconst(I64, bound as i64);
+                self.store_context(at + std::mem::offset_of!(Span, bounds) + 8 * nth, bound);
+            }
+            self.remembered(base, write);
+        }
+    }
+
     pub(super) fn load(&mut self, size: Size, signed: bool, dst: Reg, base: Reg, off: i32) {
         if let Some(var) = self.variable(size, base, off) {
             // Variables of narrow places are kept widened with zeros.

@@ -11,6 +11,7 @@ mod bulk;
 mod call;
 mod control;
 mod joined;
+mod lookup;
 mod memory;
 mod turns;
 
@@ -384,6 +385,11 @@ impl Translator<'_, '_> {
             Op::CallSub { to } => self.call_sub(to),
             Op::CallHelper { index, args } => self.call_helper(index, args),
             Op::CallReg { src } => self.call_reg(src),
+            Op::Lookup { map, key, of } => self.lookup(map, key, of),
+            Op::Cpu => {
+                let cpu = self.cpu();
+                self.set(Reg::R0, cpu);
+            }
             Op::TailCall => self.tail_call(),
             Op::Trap => {
                 let zero = self.b.ins().iconst(I64, 0);

@@ -8,6 +8,7 @@
 mod callable;
 mod ops;
 mod services;
+mod shortcuts;
 #[cfg(unix)]
 mod sources;
 
@@ -17,7 +18,7 @@ use super::lower::LinkError;
 use super::run::{Linked, Run};
 use super::trap::Trap;
 use oxbpf_jit::abi::{Context, Services};
-use oxbpf_jit::{Code, CompileError, Compiler, Fuel, Mode, Op, OptLevel, PacketAt, Unit};
+use oxbpf_jit::{Code, CompileError, Compiler, Fuel, MapAt, Mode, Op, OptLevel, PacketAt, Unit};
 #[cfg(unix)]
 pub(crate) use sources::Sources;
 use std::collections::HashMap;
@@ -36,6 +37,8 @@ struct Key {
     /// Made once of the rest: programs are long.
     hash: u64,
     ops: Box<[Op]>,
+    /// With addresses of maps: who has them has the maps too.
+    maps: Box<[MapAt]>,
     mode: Mode,
     fuel: Fuel,
     opt: OptLevel,
@@ -43,10 +46,17 @@ struct Key {
 }
 
 impl Key {
-    fn new(ops: Box<[Op]>, mode: Mode, fuel: Fuel, opt: OptLevel, packet: PacketAt) -> Key {
+    fn new(
+        ops: Box<[Op]>,
+        maps: Box<[MapAt]>,
+        mode: Mode,
+        fuel: Fuel,
+        opt: OptLevel,
+        packet: PacketAt,
+    ) -> Key {
         let mut hasher = Numbers(0);
-        (&ops, mode, fuel, opt, packet).hash(&mut hasher);
-        Key { hash: hasher.finish(), ops, mode, fuel, opt, packet }
+        (&ops, &maps, mode, fuel, opt, packet).hash(&mut hasher);
+        Key { hash: hasher.finish(), ops, maps, mode, fuel, opt, packet }
     }
 }
 
@@ -118,7 +128,10 @@ impl Workshop {
             (true, Some(bound)) if bound <= config.budget => Fuel::Count,
             (true, _) => Fuel::Limit,
         };
-        let key = Key::new(ops::ops(prog), mode, fuel, config.opt_level, packet);
+        let mut ops = ops::ops(prog);
+        shortcuts::shorten(prog, engine, &mut ops);
+        let maps = shortcuts::maps(prog, engine, &ops);
+        let key = Key::new(ops, maps, mode, fuel, config.opt_level, packet);
         if let Some(code) = self.cached(&key) {
             return Ok(code);
         }
@@ -130,6 +143,7 @@ impl Workshop {
             fuel,
             opt: config.opt_level,
             packet,
+            maps: &key.maps,
         };
         let code = Arc::new(compiler.clone().keep_clif(config.keep_clif).compile(&unit)?);
         #[cfg(unix)]
@@ -228,6 +242,7 @@ impl Run<'_> {
         }
         self.memory.enter(depth + frames - 1);
         let fp = self.memory.enter(depth);
+        let cpu = self.cpu() as u64;
         let run: *mut Run<'_> = self;
         let fuel = self.fuel;
         let context: *mut Context = self.memory.context();
@@ -236,6 +251,7 @@ impl Run<'_> {
             (*context).run = run.cast();
             (*context).fuel = fuel;
             (*context).inherited = [0; 5];
+            (*context).cpu = cpu;
         }
         // SAFETY: the frame pointer is that of a frame in a block with a context in it, there are frames
         // enough, the run keeps the code, and a proven program was vouched for or verified.

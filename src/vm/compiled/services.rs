@@ -6,6 +6,7 @@
 //! host function is kept there too, since it must not unwind through compiled code.
 
 use crate::vm::lower::{STACK_SIZE, atomic_of};
+use crate::vm::maps::HashMap;
 use crate::vm::memory::{AccessWidth, Region, read, write};
 use crate::vm::op::{Code, Op};
 use crate::vm::run::{Linked, MAX_TAIL_CALLS, Run};
@@ -13,8 +14,21 @@ use crate::vm::trap::{AccessKind, Trap, TrapKind};
 use oxbpf_jit::abi::{ARENA, Context, Returned, Services, Span, depth_of};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-pub(super) const SERVICES: Services =
-    Services { helper, call_reg, tail_call, packet, load, store, hold, recall, refuel, fault, place };
+pub(super) const SERVICES: Services = Services {
+    helper,
+    call_reg,
+    tail_call,
+    packet,
+    load,
+    store,
+    hold,
+    recall,
+    refuel,
+    fault,
+    place,
+    lookup_4,
+    lookup_8,
+};
 
 /// The context below a frame.
 pub(super) fn context(fp: u64) -> *mut Context {
@@ -224,6 +238,29 @@ unsafe extern "C" fn place(fp: u64, op: u64) -> Returned {
             None => Ok(Returned::TRAP),
         })
     }
+}
+
+/// Looks a word up in a hash. It asks nothing of the run, so the run is not entered.
+///
+/// # Safety
+/// `fp` is the frame pointer that compiled code runs with; at the address is a hash that lives, with keys of
+/// so many bytes.
+unsafe fn found<const N: usize>(fp: u64, map: u64, key: [u8; N]) -> Returned {
+    // SAFETY: by the contract.
+    let (cpu, map) =
+        unsafe { ((*context(fp)).cpu as u32, &*std::ptr::with_exposed_provenance::<HashMap>(map as usize)) };
+    let value = map.lookup_word(key, cpu);
+    Returned::value(value.map_or(0, |at| at.as_ptr().expose_provenance() as u64))
+}
+
+unsafe extern "C" fn lookup_4(fp: u64, map: u64, key: u64) -> Returned {
+    // SAFETY: called from compiled code, whose program keeps the map.
+    unsafe { found(fp, map, (key as u32).to_ne_bytes()) }
+}
+
+unsafe extern "C" fn lookup_8(fp: u64, map: u64, key: u64) -> Returned {
+    // SAFETY: as above.
+    unsafe { found(fp, map, key.to_ne_bytes()) }
 }
 
 fn placed(run: &Run<'_>, op: u64, trap: Trap) -> Trap {

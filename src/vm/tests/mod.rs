@@ -52,6 +52,8 @@ mod proven;
 mod random;
 #[cfg(feature = "jit")]
 mod same;
+#[cfg(all(feature = "jit", feature = "verifier"))]
+mod shortcuts;
 
 use super::*;
 use oxbpf_isa::asm::{Syntax, assemble};
