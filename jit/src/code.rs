@@ -28,6 +28,7 @@ pub struct Code {
     pub(crate) functions: Vec<Function>,
     pub(crate) clif: String,
     pub(crate) reads_fresh_frames: bool,
+    pub(crate) inherits: bool,
     /// What the code calls by address.
     pub(crate) _stubs: Arc<Stubs>,
 }
@@ -57,6 +58,12 @@ impl Code {
     /// frames has to be cleared.
     pub fn reads_fresh_frames(&self) -> bool {
         self.reads_fresh_frames
+    }
+
+    /// Whether some function may read registers that are no arguments before it writes them: then
+    /// [`Context::inherited`](crate::abi::Context::inherited) has to be filled in.
+    pub fn inherits(&self) -> bool {
+        self.inherits
     }
 
     /// The function that begins at an operation, if the host may call it. To call it is only sound while

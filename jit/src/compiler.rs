@@ -139,7 +139,8 @@ impl Compiler {
         });
         let functions = functions.collect();
         let reads_fresh_frames = places.reads_fresh;
-        Ok(Code { memory, functions, clif, reads_fresh_frames, _stubs: self.stubs.clone() })
+        let inherits = flow.funcs.iter().any(|func| func.inherits());
+        Ok(Code { memory, functions, clif, reads_fresh_frames, inherits, _stubs: self.stubs.clone() })
     }
 }
 

@@ -105,9 +105,32 @@ impl Context {
         self.words[self.layout.wide_base() as usize / 8 + what.word()]
     }
 
-    pub(crate) fn set_wide(&mut self, what: PacketPointer, address: u64) {
+    /// Puts the addresses of a packet, or of none, where programs find them.
+    #[inline]
+    pub(crate) fn show_packet(&mut self, packet: Option<&mut Packet>) {
+        let len = packet.as_ref().map(|packet| packet.len() as u32);
+        let (meta, data, end) = packet.map_or((0, 0, 0), Packet::addresses);
         let base = self.layout.wide_base() as usize / 8;
-        self.words[base + what.word()] = address;
+        if let Some(wide) = self.words[base..].first_chunk_mut::<WIDE_WORDS>() {
+            wide[PacketPointer::Data.word()] = data;
+            wide[PacketPointer::DataEnd.word()] = end;
+            wide[PacketPointer::Meta.word()] = meta;
+        }
+        if let (Some(offset), Some(len)) = (self.layout.len_field, len) {
+            self.set_u32(offset, len);
+        }
+    }
+
+    /// Whether its layout is this very one.
+    #[cfg(feature = "jit")]
+    #[inline]
+    pub(crate) fn has_layout(&self, layout: &Arc<ContextLayout>) -> bool {
+        Arc::ptr_eq(&self.layout, layout)
+    }
+
+    #[cfg(feature = "jit")]
+    pub(crate) fn shared_layout(&self) -> Arc<ContextLayout> {
+        self.layout.clone()
     }
 }
 
@@ -224,6 +247,13 @@ impl Packet {
     pub(crate) fn data_span(&self) -> (u64, u64) {
         let base = self.buffer.as_ptr().addr() as u64;
         (base + self.data as u64, base + self.end as u64)
+    }
+
+    /// Addresses of the metadata, of the first byte and of the end, for programs to use.
+    #[inline]
+    pub(crate) fn addresses(&mut self) -> (u64, u64, u64) {
+        let base = self.buffer.as_mut_ptr().expose_provenance() as u64;
+        (base + self.meta as u64, base + self.data as u64, base + self.end as u64)
     }
 
     /// Bytes of classic BPF's addressing: from data, or with large negative offsets from the
@@ -385,21 +415,25 @@ pub struct Input<'a> {
 
 impl<'a> Input<'a> {
     /// Nothing: every argument is zero.
+    #[inline]
     pub fn none() -> Input<'a> {
         Input::default()
     }
 
     /// R1 is the address of `bytes`, R2 their number.
+    #[inline]
     pub fn memory(bytes: &'a mut [u8]) -> Input<'a> {
         Input { subject: Subject::Memory(bytes), ..Input::default() }
     }
 
     /// R1 is the address of a context.
+    #[inline]
     pub fn context(context: &'a mut Context) -> Input<'a> {
         Input { subject: Subject::Context(context), ..Input::default() }
     }
 
     /// The packet that the context speaks of.
+    #[inline]
     #[must_use]
     pub fn packet(mut self, packet: &'a mut Packet) -> Input<'a> {
         self.packet = Some(packet);

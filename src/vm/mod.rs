@@ -56,6 +56,7 @@ mod op;
 mod proven;
 mod quick;
 mod run;
+mod runner;
 mod special;
 mod steps;
 mod task;
@@ -78,6 +79,7 @@ pub use linker::{Linker, Vouched};
 pub use lower::{LinkError, Lowered, ProofGap, STACK_SIZE};
 pub use observe::{Observed, Observer};
 pub use op::{Code, Op};
+pub use runner::Runner;
 pub use task::{Clock, ManualClock, Namespace, Random, Seeded, SystemClock, Task};
 pub use trap::{AccessKind, Near, Place, RegionKind, Trap, TrapKind};
 
@@ -90,7 +92,9 @@ pub const MAX_FRAMES: usize = 8;
 pub struct Outcome {
     /// R0 at the end.
     pub ret: u64,
-    /// Instructions executed, in all functions and programs of the run.
+    /// Instructions executed, in all functions and programs of the run: by the interpreter to the number,
+    /// by machine code at least so many, since it pays for stretches of code by their length, what jumps
+    /// forward leap over included.
     pub insns: u64,
     /// Where the packet was last redirected to.
     pub redirect: Option<Redirect>,

@@ -12,7 +12,7 @@ use crate::{Options, workloads};
 use oxbpf::isa::kernel::KernelModel;
 use oxbpf::isa::program::{MapDef, Program};
 use oxbpf::jit::OptLevel;
-use oxbpf::vm::{Context, ContextLayout, Input, Instance, Linker, Packet};
+use oxbpf::vm::{Context, ContextLayout, Instance, Linker, Packet};
 use std::sync::Arc;
 
 /// What native code is given in place of `struct xdp_md`.
@@ -55,11 +55,11 @@ fn linked(program: &Program, way: Way) -> Result<Instance<()>, String> {
 fn on_packet(instance: Instance<()>) -> Work<'static> {
     let mut context = Context::new(ContextLayout::xdp_md());
     let mut packet = Packet::new(&packet());
+    let mut runner = instance.runner();
     Box::new(move |count| {
         let mut last = 0;
         for _ in 0..count {
-            let input = Input::context(&mut context).packet(&mut packet);
-            last = instance.run(&mut (), input).map_err(|e| e.to_string())?.ret;
+            last = runner.run_packet(&mut (), &mut context, &mut packet).map_err(|e| e.to_string())?.ret;
         }
         Ok(u64::from(last as u32))
     })

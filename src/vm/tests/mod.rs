@@ -50,6 +50,8 @@ mod loops;
 #[cfg(feature = "verifier")]
 mod proven;
 mod random;
+#[cfg(all(feature = "jit", feature = "verifier"))]
+mod runner;
 #[cfg(feature = "jit")]
 mod same;
 
