@@ -31,17 +31,20 @@ pub struct Context {
     layout: Arc<ContextLayout>,
     /// The structure, padded to whole words, and behind it the wide fields.
     words: Vec<u64>,
+    /// Where among the words the wide fields begin.
+    wide_at: usize,
 }
 
 impl Clone for Context {
     fn clone(&self) -> Context {
-        Context { layout: self.layout.clone(), words: self.words.clone() }
+        Context { layout: self.layout.clone(), words: self.words.clone(), wide_at: self.wide_at }
     }
 
     /// Keeps the memory of `self` where it is, if it is large enough.
     fn clone_from(&mut self, other: &Context) {
         self.layout.clone_from(&other.layout);
         self.words.clone_from(&other.words);
+        self.wide_at = other.wide_at;
     }
 }
 
@@ -49,8 +52,8 @@ impl Context {
     /// A context of zeros.
     pub fn new(layout: impl Into<Arc<ContextLayout>>) -> Context {
         let layout = layout.into();
-        let words = vec![0; layout.wide_base() as usize / 8 + WIDE_WORDS];
-        Context { layout, words }
+        let wide_at = layout.wide_base() as usize / 8;
+        Context { layout, words: vec![0; wide_at + WIDE_WORDS], wide_at }
     }
 
     /// Plain memory as a context.
@@ -102,7 +105,7 @@ impl Context {
     }
 
     pub(crate) fn wide(&self, what: PacketPointer) -> u64 {
-        self.words[self.layout.wide_base() as usize / 8 + what.word()]
+        self.words[self.wide_at + what.word()]
     }
 
     /// Puts the addresses of a packet, or of none, where programs find them.
@@ -110,8 +113,7 @@ impl Context {
     pub(crate) fn show_packet(&mut self, packet: Option<&mut Packet>) {
         let len = packet.as_ref().map(|packet| packet.len() as u32);
         let (meta, data, end) = packet.map_or((0, 0, 0), Packet::addresses);
-        let base = self.layout.wide_base() as usize / 8;
-        if let Some(wide) = self.words[base..].first_chunk_mut::<WIDE_WORDS>() {
+        if let Some(wide) = self.words[self.wide_at..].first_chunk_mut::<WIDE_WORDS>() {
             wide[PacketPointer::Data.word()] = data;
             wide[PacketPointer::DataEnd.word()] = end;
             wide[PacketPointer::Meta.word()] = meta;

@@ -112,6 +112,7 @@ impl<T> fmt::Debug for Runner<T> {
 /// Programs that are entered without a run around them.
 #[cfg(feature = "jit")]
 mod direct {
+    use crate::vm::compiled::context_of;
     use crate::vm::context::ContextLayout;
     use crate::vm::engine::Engine;
     use crate::vm::input::{Context, Input, Packet, Subject};
@@ -142,7 +143,7 @@ mod direct {
         /// The layout of contexts that was found to be the proof's.
         layout: Option<Arc<ContextLayout>>,
         bound: u64,
-        memory: Box<Memory>,
+        memory: Memory,
         linked: Arc<Linked>,
         _code: Arc<Code>,
     }
@@ -202,7 +203,7 @@ mod direct {
             if linked.code.ops.iter().any(asks) || linked.context_use.is_none() || code.inherits() {
                 return None;
             }
-            let mut memory = Box::new(Memory::new());
+            let mut memory = Memory::new();
             memory.reset();
             let fp = memory.enter(0);
             let fresh = if code.reads_fresh_frames() { depth } else { 0 };
@@ -226,7 +227,7 @@ mod direct {
             packet: Option<&mut Packet>,
             args: [u64; 5],
         ) -> Option<Outcome> {
-            let known = self.layout.as_ref().is_some_and(|known| context.has_layout(known));
+            let known = matches!(&self.layout, Some(known) if context.has_layout(known));
             if !known && !self.learn(context) {
                 return None;
             }
@@ -234,7 +235,7 @@ mod direct {
             if self.fresh > 0 {
                 self.clear_frames();
             }
-            let run = self.memory.context();
+            let run = context_of(self.fp);
             // SAFETY: the context of the code lies in the block of this memory, and nobody has a reference
             // to it.
             unsafe { (*run).fuel = SLICE as i64 };

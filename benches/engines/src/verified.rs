@@ -28,7 +28,7 @@ fn packet() -> Vec<u8> {
 }
 
 /// The program with its memory filled, as long as the program's map is.
-fn filled(name: &str) -> Result<(Program, Vec<u8>), String> {
+pub fn filled(name: &str) -> Result<(Program, Vec<u8>), String> {
     let mut program = program(&workloads().join(format!("verified/{name}.bpf.o")))?;
     let memory = program.maps.iter_mut().find(|m| m.name.ends_with(".mem"));
     let Some(memory) = memory else { return Ok((program, Vec::new())) };
@@ -43,7 +43,8 @@ fn filled(name: &str) -> Result<(Program, Vec<u8>), String> {
     Ok((program, bytes))
 }
 
-fn linked(program: &Program, way: Way) -> Result<Instance<()>, String> {
+/// The program linked this way.
+pub fn linked(program: &Program, way: Way) -> Result<Instance<()>, String> {
     let mut linker: Linker<()> = Linker::new(&way.engine(OptLevel::Full));
     if !way.proven {
         return linker.instantiate(program).map_err(|e| e.to_string());

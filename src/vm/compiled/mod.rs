@@ -25,6 +25,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 pub use callable::Callable;
+pub(crate) use services::context as context_of;
 
 /// The functions that compiled code calls.
 pub(crate) const SERVICES: Services = services::SERVICES;

@@ -17,7 +17,8 @@ pub(super) const SERVICES: Services =
     Services { helper, call_reg, tail_call, packet, load, store, hold, recall, refuel, fault, place };
 
 /// The context below a frame.
-pub(super) fn context(fp: u64) -> *mut Context {
+#[inline]
+pub(crate) fn context(fp: u64) -> *mut Context {
     std::ptr::with_exposed_provenance_mut((fp & !(ARENA as u64 - 1)) as usize)
 }
 
