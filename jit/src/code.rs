@@ -29,6 +29,8 @@ pub struct Code {
     pub(crate) clif: String,
     pub(crate) reads_fresh_frames: bool,
     pub(crate) inherits: bool,
+    /// What the code loads by address.
+    pub(crate) _pool: Vec<Box<u64>>,
     /// What the code calls by address.
     pub(crate) _stubs: Arc<Stubs>,
 }

@@ -8,7 +8,7 @@ use crate::memory::Provider;
 use crate::program::{OptLevel, Unit};
 use crate::stubs::Stubs;
 use crate::sweep::sweep;
-use crate::translate::Plan;
+use crate::translate::{Plan, Pool};
 use crate::{placement, slots, translate};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
@@ -81,7 +81,9 @@ impl Compiler {
         let mut made: Vec<Option<Made>> = vec![None; flow.funcs.len()];
         let mut clif = String::new();
         let inline = Inline::plan(unit, &flow);
-        let plan = Plan { unit, flow: &flow, places: &places.of, inline: &inline, stubs: &self.stubs };
+        let pool = Pool::default();
+        let (places_of, stubs) = (&places.of, &self.stubs);
+        let plan = Plan { unit, flow: &flow, places: places_of, inline: &inline, stubs, pool: &pool };
         // What the host may call, and what those call.
         let mut todo: Vec<usize> = (0..flow.funcs.len()).filter(|&f| flow.funcs[f].by_address).collect();
         while let Some(index) = todo.pop() {
@@ -140,7 +142,15 @@ impl Compiler {
         let functions = functions.collect();
         let reads_fresh_frames = places.reads_fresh;
         let inherits = flow.funcs.iter().any(|func| func.inherits());
-        Ok(Code { memory, functions, clif, reads_fresh_frames, inherits, _stubs: self.stubs.clone() })
+        Ok(Code {
+            memory,
+            functions,
+            clif,
+            reads_fresh_frames,
+            inherits,
+            _pool: pool.into_words(),
+            _stubs: self.stubs.clone(),
+        })
     }
 }
 

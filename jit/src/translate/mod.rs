@@ -12,6 +12,7 @@ mod call;
 mod control;
 mod joined;
 mod memory;
+mod pool;
 mod turns;
 
 use crate::abi::{ARENA, Context, MAY_GOTO, Service};
@@ -19,7 +20,7 @@ use crate::checks::{Checks, Key};
 use crate::flow::{ARGS, Flow, Func, INHERITED, Regs, bit};
 use crate::inline::{Costs, Inline};
 use crate::loops::Retreat;
-use crate::program::{Fuel, Op, OptLevel, PacketAt, Src, Unit};
+use crate::program::{Fuel, Meaning, Op, OptLevel, PacketAt, Src, Unit};
 use crate::slots::Place;
 use crate::stubs::{STATUS, Stubs, VALUE, stub_signature};
 use cranelift_codegen::ir::types::{I32, I64};
@@ -31,6 +32,7 @@ use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, Variable};
 use joined::Parts;
 use oxbpf_isa::insn::Reg;
+pub(crate) use pool::Pool;
 use std::collections::BTreeMap;
 use turns::{Edge, Paying, Turning};
 
@@ -68,6 +70,7 @@ pub(crate) struct Plan<'a> {
     pub places: &'a [Vec<Place>],
     pub inline: &'a Inline,
     pub stubs: &'a Stubs,
+    pub pool: &'a Pool,
 }
 
 /// Makes the body of a function; whether loads may have become unused.
@@ -333,8 +336,11 @@ impl Translator<'_, '_> {
             Op::Alu { op, width, dst, src } => self.alu(op, width, dst, src),
             Op::Neg { width, dst } => self.neg(width, dst),
             Op::Mov { width, dst, src } => self.mov(width, dst, src),
-            Op::Const { dst, value, .. } => {
-                let value = self.b.ins().iconst(I64, value as i64);
+            Op::Const { dst, value, meaning } => {
+                let value = match meaning {
+                    Meaning::Memory { .. } => self.host_address(value),
+                    _ => self.b.ins().iconst(I64, value as i64),
+                };
                 self.set(dst, value);
             }
             Op::MovSx { width, from, dst, src } => self.movsx(width, from, dst, src),
