@@ -3,6 +3,7 @@
 use crate::abi::Entry;
 use crate::memory::CodeMemory;
 use crate::stubs::Stubs;
+use crate::translate::Words;
 use std::fmt;
 use std::sync::Arc;
 
@@ -30,7 +31,7 @@ pub struct Code {
     pub(crate) reads_fresh_frames: bool,
     pub(crate) inherits: bool,
     /// What the code loads by address.
-    pub(crate) _pool: Vec<Box<u64>>,
+    pub(crate) _pool: Words,
     /// What the code calls by address.
     pub(crate) _stubs: Arc<Stubs>,
 }

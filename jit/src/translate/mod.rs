@@ -32,7 +32,7 @@ use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, Variable};
 use joined::Parts;
 use oxbpf_isa::insn::Reg;
-pub(crate) use pool::Pool;
+pub(crate) use pool::{Pool, Words};
 use std::collections::BTreeMap;
 use turns::{Edge, Paying, Turning};
 

@@ -11,9 +11,12 @@ use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Opcode, Type, Value, ValueDef};
 use std::cell::RefCell;
 
+/// Constants that stay where they are, since code holds their addresses.
+pub(crate) type Words = Vec<Box<u64>>;
+
 /// The constants of a program, which live as long as its code.
 #[derive(Debug, Default)]
-pub(crate) struct Pool(RefCell<Vec<Box<u64>>>);
+pub(crate) struct Pool(RefCell<Words>);
 
 impl Pool {
     /// Where a constant lies.
@@ -26,7 +29,7 @@ impl Pool {
         (&raw const *words[at]).expose_provenance() as u64
     }
 
-    pub fn into_words(self) -> Vec<Box<u64>> {
+    pub fn into_words(self) -> Words {
         self.0.into_inner()
     }
 }
