@@ -71,7 +71,7 @@ pub use context::{ContextLayout, PacketPointer, WideField, sk_buff};
 pub use engine::{Config, Engine, Strategy, Unknown};
 pub use events::{TraceBuffer, TraceSink};
 #[cfg(feature = "jit")]
-pub use filter::{FilterError, PacketFilter};
+pub use filter::{FilterError, PacketFilter, PacketRef};
 pub use helpers::name_of as helper_name;
 pub use input::{Cancel, Context, HEADROOM, Input, Packet};
 pub use instance::{Instance, NotInserted};

@@ -7,6 +7,7 @@
 
 mod alu;
 mod atomic;
+mod batch;
 mod bulk;
 mod call;
 mod control;
@@ -104,6 +105,7 @@ pub(crate) fn function(
         leave: None,
         outside: None,
         packet: None,
+        known: 0,
         signatures: [None; Service::ALL.len()],
         callees: vec![None; plan.flow.funcs.len()],
         context_region,
@@ -118,8 +120,13 @@ pub(crate) fn function(
         at: func.entry,
         b: builder,
     };
-    translator.prologue(entry);
-    translator.blocks();
+    match plan.unit.packet {
+        PacketAt::Batch { wire } => translator.batch(entry, wire),
+        _ => {
+            translator.prologue(entry);
+            translator.blocks();
+        }
+    }
     translator.epilogue();
     translator.b.seal_all_blocks();
     let joined = translator.parts.joined;
@@ -191,6 +198,8 @@ struct Translator<'a, 'f> {
     outside: Option<Block>,
     /// Where the packet's data is, and its length, when they are arguments.
     packet: Option<(Value, Value)>,
+    /// Bytes that the packet is known to have.
+    known: u32,
     signatures: [Option<SigRef>; Service::ALL.len()],
     callees: Vec<Option<FuncRef>>,
     context_region: AliasRegion,

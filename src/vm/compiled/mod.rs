@@ -141,14 +141,13 @@ pub(crate) fn compile(engine: &Engine, prog: &Linked) -> Result<Arc<Code>, Compi
     Ok(prog.compiled.code.get_or_init(|| Some(code.clone())).clone().unwrap_or(code))
 }
 
-/// Compiles a program for [`PacketFilter`](super::PacketFilter); without headers, nothing lies at
-/// negative offsets.
+/// Compiles a program for [`PacketFilter`](super::PacketFilter).
 pub(crate) fn compile_filter(
     engine: &Engine,
     prog: &Linked,
-    headers: bool,
+    packet: PacketAt,
 ) -> Result<Arc<Code>, CompileError> {
-    engine.workshop().compile(prog, engine, PacketAt::Args { headers })
+    engine.workshop().compile(prog, engine, packet)
 }
 
 impl Run<'_> {
