@@ -1,7 +1,8 @@
 //! Filters in every engine beside libpcap's `bpf_filter`: nanoseconds for a packet that is in the cache.
 //!
-//! The programs are libpcap's own, so that all engines run the same instructions. The engines take
-//! turns, and of many rounds the fastest counts for each. The packets are those of traffic in no order, so
+//! The programs are libpcap's own, so that all engines run the same instructions. Machine code is called
+//! for each packet, and once for all of them; `ratio` says how many times as long as either
+//! libpcap takes. The engines take turns, and of many rounds the fastest counts for each. The packets are those of traffic in no order, so
 //! that processors foretell branches as well as they do for traffic; beside them stands one packet
 //! again and again, of the kind that the filter looks for, where every branch is foretold. Without
 //! libpcap there is nothing to compare with, and nothing is measured. `OXBPF_FILTER_ROUNDS` is how many
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use oxbpf::isa::cbpf::expr::LinkType;
 use oxbpf::isa::cbpf::{Dialect, Filter, Packet};
-use oxbpf::vm::PacketFilter;
+use oxbpf::vm::{PacketFilter, PacketRef};
 use oxbpf_conformance::libpcap::{Libpcap, NETMASK_UNKNOWN, Prepared};
 use oxbpf_conformance::random::Random;
 
@@ -83,7 +84,9 @@ fn packets() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 /// What a packet took in each engine.
-type Times = [f64; 3];
+type Times = [f64; ENGINES];
+
+const ENGINES: usize = 4;
 
 /// A filter in each engine.
 struct Engines<'a> {
@@ -95,8 +98,10 @@ struct Engines<'a> {
 impl Engines<'_> {
     /// Each engine over the packets in its turn, as the rounds go.
     fn round(&mut self, packets: &[&[u8]], calls: u32, round: u32, best: &mut Times) {
-        for turn in 0..3 {
-            let engine = (turn + round as usize) % 3;
+        let refs: Vec<PacketRef<'_>> = packets.iter().map(|p| PacketRef::new(p, p.len() as u32)).collect();
+        let mut verdicts = vec![0; packets.len()];
+        for turn in 0..ENGINES {
+            let engine = (turn + round as usize) % ENGINES;
             let each = |run: &mut dyn FnMut(&[&[u8]])| {
                 let laps = (calls as usize / packets.len()).max(1);
                 let start = Instant::now();
@@ -116,10 +121,13 @@ impl Engines<'_> {
                         black_box(self.filter.run(&Packet::new(black_box(data))));
                     }
                 }),
-                _ => each(&mut |packets| {
+                2 => each(&mut |packets| {
                     for data in packets {
                         black_box(self.compiled.run(black_box(data), data.len() as u32));
                     }
+                }),
+                _ => each(&mut |_| {
+                    self.compiled.run_batch(black_box(&refs), black_box(&mut verdicts));
                 }),
             };
             best[engine] = best[engine].min(took);
@@ -139,22 +147,14 @@ fn main() {
     let traffic: Vec<Vec<u8>> = (0..64).map(|_| kinds[random.index(kinds.len())].1.clone()).collect();
     let traffic: Vec<&[u8]> = traffic.iter().map(Vec::as_slice).collect();
     println!("{}; nanoseconds a packet, best of {rounds} rounds", library.version());
-    println!("{:<40} {:>5} | {:^34} | {:^34} | {:>9}", "", "", "traffic", "the packet looked for", "");
-    println!(
-        "{:<40} {:>5} | {:>10} {:>8} {:>6} {:>7} | {:>10} {:>8} {:>6} {:>7} | {:>9}",
-        "expression",
-        "insns",
-        "bpf_filter",
-        "interp",
-        "jit",
-        "ratio",
-        "bpf_filter",
-        "interp",
-        "jit",
-        "ratio",
-        "compile"
+    println!("{:<40} {:>5} | {:^48} | {:^48} |", "", "", "traffic", "the packet looked for");
+    let head = format!(
+        "{:>10} {:>8} {:>6} {:>6} {:>6} {:>6}",
+        "bpf_filter", "interp", "jit", "ratio", "batch", "ratio"
     );
-    let (mut products, mut least, mut count) = ([1.0f64; 2], [f64::MAX; 2], 0);
+    println!("{:<40} {:>5} | {head} | {head} | {:>9}", "expression", "insns", "compile");
+    // Of traffic and of the packet looked for, called for each packet and for all.
+    let (mut products, mut least, mut count) = ([[1.0f64; 2]; 2], [[f64::MAX; 2]; 2], 0);
     for text in EXPRESSIONS {
         let program = handle.compile(text, true, NETMASK_UNKNOWN).expect("libpcap takes it");
         let filter = Filter::check(&program, Dialect::Pcap).expect("libpcap's programs are legal");
@@ -170,10 +170,13 @@ fn main() {
             let (len, expected) = (data.len() as u32, filter.run(&Packet::new(data)));
             assert_eq!(engines.prepared.run(data, len), expected, "{text} on {name}");
             assert_eq!(engines.compiled.run(data, len), expected, "{text} on {name}");
+            let mut verdict = [!0];
+            engines.compiled.run_batch(&[PacketRef::new(data, len)], &mut verdict);
+            assert_eq!(verdict, [expected], "{text} on {name}");
         }
         let wanted = kinds.iter().position(|(_, data)| filter.run(&Packet::new(data)) != 0);
         let wanted = wanted.unwrap_or_else(|| panic!("{text}: no packet matches"));
-        let (mut mixed, mut each) = ([f64::MAX; 3], vec![[f64::MAX; 3]; kinds.len()]);
+        let (mut mixed, mut each) = ([f64::MAX; ENGINES], vec![[f64::MAX; ENGINES]; kinds.len()]);
         for round in 0..rounds {
             engines.round(&traffic, 4096, round, &mut mixed);
             for ((_, data), best) in kinds.iter().zip(&mut each) {
@@ -182,11 +185,17 @@ fn main() {
         }
         let sought = each[wanted];
         for (nth, times) in [mixed, sought].iter().enumerate() {
-            let ratio = times[0] / times[2];
-            (products[nth], least[nth]) = (products[nth] * ratio, least[nth].min(ratio));
+            for (how, time) in times[2..].iter().enumerate() {
+                let ratio = times[0] / time;
+                products[nth][how] *= ratio;
+                least[nth][how] = least[nth][how].min(ratio);
+            }
         }
         count += 1;
-        let row = |t: Times| format!("{:>10.2} {:>8.2} {:>6.2} {:>7.2}", t[0], t[1], t[2], t[0] / t[2]);
+        let row = |[theirs, interp, jit, batch]: Times| {
+            let (one, all) = (theirs / jit, theirs / batch);
+            format!("{theirs:>10.2} {interp:>8.2} {jit:>6.2} {one:>6.2} {batch:>6.2} {all:>6.2}")
+        };
         let short: String = text.chars().take(40).collect();
         println!(
             "{short:<40} {:>5} | {} | {} | {:>6} us",
@@ -197,11 +206,15 @@ fn main() {
         );
         if std::env::var_os("OXBPF_FILTER_PACKETS").is_some() {
             for ((name, _), times) in kinds.iter().zip(&each) {
-                println!("    {name:<81} | {}", row(*times));
+                println!("    {name:<95} | {}", row(*times));
             }
         }
     }
-    let mean = |nth: usize| f64::powf(products[nth], 1.0 / f64::from(count));
-    println!("traffic: geometric mean of the ratios {:.2}, least {:.2}", mean(0), least[0]);
-    println!("the packet looked for: geometric mean of the ratios {:.2}, least {:.2}", mean(1), least[1]);
+    for (nth, what) in ["traffic", "the packet looked for"].iter().enumerate() {
+        for (how, called) in ["for each packet", "for all"].iter().enumerate() {
+            let mean = f64::powf(products[nth][how], 1.0 / f64::from(count));
+            let least = least[nth][how];
+            println!("{what}, called {called}: geometric mean of the ratios {mean:.2}, least {least:.2}");
+        }
+    }
 }

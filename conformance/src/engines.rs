@@ -5,7 +5,8 @@ use oxbpf::isa::cbpf::{Dialect, Filter};
 use oxbpf::isa::kernel::{KernelModel, ProgType};
 use oxbpf::isa::program::Program;
 use oxbpf::vm::{
-    Config, Context, ContextLayout, Engine, Input, Instance, Linker, Packet, PacketFilter, Strategy, sk_buff,
+    Config, Context, ContextLayout, Engine, Input, Instance, Linker, Packet, PacketFilter, PacketRef,
+    Strategy, sk_buff,
 };
 
 /// The names of the engines, in the order of verdicts.
@@ -66,5 +67,12 @@ impl Engines {
             instance.run(&mut (), input).expect("no trap").ret as u32
         };
         [run(interpreted), run(checked), self.compiled.run(data, length)]
+    }
+
+    /// The verdicts of machine code on all packets at once, in order.
+    pub fn batch(&mut self, packets: &[PacketRef<'_>]) -> Vec<u32> {
+        let mut verdicts = vec![!0; packets.len()];
+        assert_eq!(self.compiled.run_batch(packets, &mut verdicts), packets.len());
+        verdicts
     }
 }

@@ -5,6 +5,7 @@ use oxbpf::isa::cbpf::compare::{Comparison, Limits, Question, Setting, compare};
 use oxbpf::isa::cbpf::expr::{self, LinkType, Options};
 use oxbpf::isa::cbpf::{Dialect, Filter, Packet, explain};
 use oxbpf::isa::kernel::KernelModel;
+use oxbpf::vm::PacketRef;
 use oxbpf_conformance::engines::{ENGINES, Engines};
 use oxbpf_conformance::packets::{aimed, packets};
 use oxbpf_conformance::random::Random;
@@ -48,14 +49,19 @@ fn every_expression_in_every_engine() {
                 let judged = oxbpf_verifier::verify(&engines.program, &Kernel::new(&model)).verdict;
                 assert_eq!(judged, Verdict::Accept, "{link} {text:?} {optimize}");
                 let raw: Vec<_> = filter.insns().iter().map(|insn| insn.encode()).collect();
-                for packet in common.iter().chain(&aimed(&mut random, &raw, &common, 10)) {
+                let aimed = aimed(&mut random, &raw, &common, 10);
+                let all: Vec<_> = common.iter().chain(&aimed).collect();
+                let refs: Vec<_> = all.iter().map(|p| PacketRef::new(&p.data, p.length)).collect();
+                let batch = engines.batch(&refs);
+                for (packet, at_once) in all.into_iter().zip(batch) {
                     let mut described = Packet::new(&packet.data);
                     described.wire_len = packet.length;
                     let expected = filter.run(&described);
                     let found = engines.verdicts(&packet.data, packet.length);
                     assert_eq!(
-                        found, [expected; 3],
-                        "{ENGINES:?}: {link} {text:?} {optimize} on {:?}",
+                        (found, at_once),
+                        ([expected; 3], expected),
+                        "{ENGINES:?} and in a batch: {link} {text:?} {optimize} on {:?}",
                         packet.data
                     );
                     verdicts += 1;

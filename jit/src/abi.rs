@@ -134,6 +134,17 @@ services! {
     lookup_8(map, key);
 }
 
+/// A packet of a batch.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Packet {
+    /// Bytes that were sent.
+    pub wire_len: u32,
+    /// Bytes that lie at `data`.
+    pub len: u32,
+    pub data: u64,
+}
+
 /// What compiled code sees of a run.
 #[repr(C)]
 pub struct Context {

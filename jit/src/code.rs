@@ -2,6 +2,7 @@
 
 use crate::abi::Entry;
 use crate::memory::CodeMemory;
+use crate::translate::Words;
 use std::fmt;
 
 /// A function of a compiled program.
@@ -26,6 +27,9 @@ pub struct Code {
     pub(crate) functions: Vec<Function>,
     pub(crate) clif: String,
     pub(crate) reads_fresh_frames: bool,
+    pub(crate) inherits: bool,
+    /// What the code loads by address.
+    pub(crate) _pool: Words,
 }
 
 impl Code {
@@ -53,6 +57,12 @@ impl Code {
     /// frames has to be cleared.
     pub fn reads_fresh_frames(&self) -> bool {
         self.reads_fresh_frames
+    }
+
+    /// Whether some function may read registers that are no arguments before it writes them: then
+    /// [`Context::inherited`](crate::abi::Context::inherited) has to be filled in.
+    pub fn inherits(&self) -> bool {
+        self.inherits
     }
 
     /// The function that begins at an operation, if the host may call it. To call it is only sound while

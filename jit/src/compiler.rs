@@ -8,7 +8,7 @@ use crate::memory::Provider;
 use crate::program::{OptLevel, Unit};
 use crate::stubs::Stubs;
 use crate::sweep::sweep;
-use crate::translate::Plan;
+use crate::translate::{Plan, Pool};
 use crate::{placement, slots, translate};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
@@ -126,8 +126,9 @@ impl Compiler {
         let mut module = JITModule::new(builder);
         let ids = declare(&mut module, &flow)?;
         let inline = Inline::plan(unit, &flow);
-        let plan =
-            Plan { unit, flow: &flow, places: &places.of, inline: &inline, stubs: &self.machine.stubs };
+        let pool = Pool::default();
+        let (places_of, stubs) = (&places.of, &self.machine.stubs);
+        let plan = Plan { unit, flow: &flow, places: places_of, inline: &inline, stubs, pool: &pool };
         let mut clif = String::new();
         let mut made: Vec<Option<Made>> = vec![None; flow.funcs.len()];
         let Scratch { context, builder: builder_context } = scratch;
@@ -191,7 +192,9 @@ impl Compiler {
             })
         });
         let functions = functions.collect();
-        Ok(Code { memory, functions, clif, reads_fresh_frames: places.reads_fresh })
+        let reads_fresh_frames = places.reads_fresh;
+        let inherits = flow.funcs.iter().any(|func| func.inherits());
+        Ok(Code { memory, functions, clif, reads_fresh_frames, inherits, _pool: pool.into_words() })
     }
 }
 

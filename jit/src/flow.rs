@@ -58,6 +58,11 @@ pub(crate) struct Func {
 }
 
 impl Func {
+    /// Whether it reads registers that are no arguments before it writes them.
+    pub fn inherits(&self) -> bool {
+        INHERITED.into_iter().any(|reg| self.live_in & bit(reg) != 0)
+    }
+
     /// The block that begins at an operation.
     pub fn block_at(&self, op: u32) -> Option<usize> {
         self.blocks.binary_search_by_key(&op, |b| b.start).ok()

@@ -239,6 +239,17 @@ pub enum PacketAt {
     /// The first function gets data and length in R2 and R3: what filters are called with. There are no
     /// other functions. With headers, the host knows what lies at negative offsets; without, nothing does.
     Args { headers: bool },
+    /// In a list of [`abi::Packet`](crate::abi::Packet)s: the first function is called with the list, how
+    /// many packets there are, and where their verdicts go, 32 bits each. For each packet R1 points to its
+    /// length, on the wire or captured. There are no other functions, and nothing lies at negative offsets.
+    Batch { wire: bool },
+}
+
+impl PacketAt {
+    /// Whether the host knows what lies at negative offsets.
+    pub(crate) fn has_headers(self) -> bool {
+        matches!(self, PacketAt::Context | PacketAt::Args { headers: true })
+    }
 }
 
 /// A program to compile.

@@ -1,4 +1,4 @@
-//! Classic filters as machine code, called once for each packet.
+//! Classic filters as machine code, called once for each packet or once for many.
 //!
 //! A run of an [`Instance`](super::Instance) sets up what any program may ask for: a stack, regions,
 //! the host's state. A converted filter asks for nothing but its packet, so a [`PacketFilter`] owns its
@@ -6,12 +6,16 @@
 //! registers. The rare questions that bytes do not answer (headers before the data, the processor,
 //! a random number) come back to the packet through the table of services.
 //!
+//! A call into the code takes longer than many filters do. The code for a batch has the filter inside the
+//! loop over its packets; it is compiled when it is first asked for.
+//!
 //! Which filters are legal is decided before, by [`cbpf::Filter::check`](oxbpf_isa::cbpf::Filter); the
 //! conversion is proved by the verifier, and runs by that proof.
 
 use super::compiled;
 use super::context::sk_buff;
 use super::engine::{Config, Engine};
+use super::instance::Instance;
 use super::linker::{Linker, Table};
 use super::lower::LinkError;
 use super::memory::Memory;
@@ -21,10 +25,11 @@ use oxbpf_isa::cbpf::{
 };
 use oxbpf_isa::kernel::{KernelModel, ProgType};
 use oxbpf_isa::program::Program;
-use oxbpf_jit::abi::{Context, Entry, Returned, Services};
-use oxbpf_jit::{Code, CompileError};
+use oxbpf_jit::abi::{self, Context, Entry, Returned, Services};
+use oxbpf_jit::{Code, CompileError, PacketAt};
 use std::ffi::c_void;
-use std::sync::Arc;
+use std::marker::PhantomData;
+use std::sync::{Arc, OnceLock};
 use std::{error, fmt, ptr};
 
 /// A classic filter as machine code.
@@ -51,9 +56,50 @@ pub struct PacketFilter {
     fp: u64,
     /// `struct __sk_buff`, as far as filters read it.
     fields: Box<[u32; sk_buff::SIZE as usize / 4]>,
+    asks: Asks,
+    made: Arc<Made>,
+}
+
+/// What clones share.
+struct Made {
+    instance: Instance<()>,
     dialect: Dialect,
     asks: Asks,
+    /// The code for a packet.
     code: Arc<Code>,
+    /// That for many, once it was asked for, if there can be any.
+    batch: OnceLock<Option<Arc<Code>>>,
+}
+
+/// A packet of a batch.
+#[derive(Clone, Copy, Debug)]
+#[repr(transparent)]
+pub struct PacketRef<'a> {
+    packet: abi::Packet,
+    data: PhantomData<&'a [u8]>,
+}
+
+impl<'a> PacketRef<'a> {
+    /// A packet of which `data` was captured and `wire_len` bytes were sent. Of more than `u32::MAX` bytes
+    /// only so many are seen.
+    #[inline]
+    pub fn new(data: &'a [u8], wire_len: u32) -> PacketRef<'a> {
+        let len = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        let packet = abi::Packet { wire_len, len, data: data.as_ptr().expose_provenance() as u64 };
+        PacketRef { packet, data: PhantomData }
+    }
+
+    /// What was captured.
+    pub fn data(&self) -> &'a [u8] {
+        let start = ptr::with_exposed_provenance(self.packet.data as usize);
+        // SAFETY: so many bytes lie there, and are borrowed for as long as this may live.
+        unsafe { std::slice::from_raw_parts(start, self.packet.len as usize) }
+    }
+
+    /// How many bytes were sent.
+    pub fn wire_len(&self) -> u32 {
+        self.packet.wire_len
+    }
 }
 
 /// What a filter asks for beside bytes.
@@ -125,20 +171,23 @@ impl PacketFilter {
         let proof = oxbpf_verifier::prove(&program, &KernelModel::latest(), engine.cpus())
             .map_err(|_| FilterError::Unproven)?;
         let instance = Linker::<()>::new(&engine).instantiate_verified(&proof).map_err(FilterError::Link)?;
-        let asks = Asks::of(filter);
-        let code = compiled::compile_filter(&engine, instance.linked(), asks.more);
-        PacketFilter::of(code.map_err(FilterError::Compile)?, filter.dialect(), asks)
+        let (asks, dialect) = (Asks::of(filter), filter.dialect());
+        let packet = PacketAt::Args { headers: asks.more };
+        let code = compiled::compile_filter(&engine, instance.linked(), packet);
+        let code = code.map_err(FilterError::Compile)?;
+        PacketFilter::of(Arc::new(Made { instance, dialect, asks, code, batch: OnceLock::new() }))
     }
 
-    fn of(code: Arc<Code>, dialect: Dialect, asks: Asks) -> Result<PacketFilter, FilterError> {
-        let (entry, _) = code.entry(0).ok_or(FilterError::Compile(CompileError::Machine))?;
+    fn of(made: Arc<Made>) -> Result<PacketFilter, FilterError> {
+        let (entry, _) = made.code.entry(0).ok_or(FilterError::Compile(CompileError::Machine))?;
         let mut memory = Box::new(Memory::new());
         memory.reset();
         let fp = memory.enter(0);
         // SAFETY: the context lies in the block of this memory, and nobody has a reference to it.
         unsafe { (*memory.context()).services = SERVICES };
         let fields = Box::new([0; sk_buff::SIZE as usize / 4]);
-        Ok(PacketFilter { entry, memory, fp, fields, dialect, asks, code })
+        let asks = made.asks;
+        Ok(PacketFilter { entry, memory, fp, fields, asks, made })
     }
 
     /// The verdict on a packet of which `data` was captured and `wire_len` bytes were sent: so many
@@ -154,7 +203,7 @@ impl PacketFilter {
         if self.asks.more {
             return self.run_more(data, wire_len);
         }
-        let pcap = self.dialect == Dialect::Pcap;
+        let pcap = self.made.dialect == Dialect::Pcap;
         self.set(sk_buff::LEN, if pcap { wire_len } else { data.len() as u32 });
         self.enter(data)
     }
@@ -168,7 +217,7 @@ impl PacketFilter {
 
     /// The verdict on a packet with its metadata.
     pub fn run_packet(&mut self, packet: &Packet<'_>) -> u32 {
-        let len = if self.dialect == Dialect::Pcap { packet.wire_len() } else { packet.len() };
+        let len = if self.made.dialect == Dialect::Pcap { packet.wire_len() } else { packet.len() };
         self.set(sk_buff::LEN, len);
         if self.asks.more {
             self.set(sk_buff::PKT_TYPE, packet.pkt_type.into());
@@ -189,9 +238,39 @@ impl PacketFilter {
         self.enter(&data[..data.len().min(i32::MAX as usize)])
     }
 
-    /// The machine code.
+    /// The verdicts on many packets, each as [`PacketFilter::run`] gives it, in order: as many as there are
+    /// both packets and places for verdicts, which is what is returned. Other places are left alone.
+    ///
+    /// The first call compiles code for it. Filters that ask for metadata or for headers before the
+    /// data take the packets one by one.
+    pub fn run_batch(&mut self, packets: &[PacketRef<'_>], verdicts: &mut [u32]) -> usize {
+        let count = packets.len().min(verdicts.len());
+        let Some((entry, _)) = self.batch_code().and_then(|code| code.entry(0)) else {
+            for (packet, verdict) in packets.iter().zip(verdicts) {
+                *verdict = self.run(packet.data(), packet.wire_len());
+            }
+            return count;
+        };
+        let packets = packets.as_ptr().expose_provenance() as u64;
+        let verdicts = verdicts.as_mut_ptr().expose_provenance() as u64;
+        // SAFETY: the code lives as long as this value, and was compiled with a proof. It takes so many
+        // packets, which are what it takes them for, and writes as many verdicts. It asks no
+        // service. The frame lies in a block with a context.
+        let returned = unsafe { entry(self.fp, packets, count as u64, verdicts, 0, 0) };
+        // Nothing in a filter traps.
+        debug_assert_eq!(returned.status, 0);
+        count
+    }
+
+    /// The machine code for a packet.
     pub fn code(&self) -> &Code {
-        &self.code
+        &self.made.code
+    }
+
+    /// The machine code for many, which is compiled unless that is done; none where packets are taken one
+    /// by one.
+    pub fn batch_code(&self) -> Option<&Code> {
+        self.made.batch.get_or_init(|| self.made.compile_batch()).as_deref()
     }
 
     fn set(&mut self, field: u32, value: u32) {
@@ -203,7 +282,7 @@ impl PacketFilter {
         let len = data.len() as u64;
         let context = self.fields.as_mut_ptr().expose_provenance() as u64;
         let data = data.as_ptr().expose_provenance() as u64;
-        // SAFETY: `code` lives as long as this value. The frame lies in a block with a context, in which
+        // SAFETY: the code lives as long as this value. The frame lies in a block with a context, in which
         // are services that ask the packet when the filter does. The code was compiled with a
         // proof and takes the packet from its arguments; the structure it reads is `fields`.
         let returned = unsafe { (self.entry)(self.fp, context, data, len, 0, 0) };
@@ -213,16 +292,28 @@ impl PacketFilter {
     }
 }
 
+impl Made {
+    fn compile_batch(&self) -> Option<Arc<Code>> {
+        if self.asks.more {
+            return None;
+        }
+        // R1 points to the length of the packet at hand, which is all of the structure that is asked for.
+        const { assert!(sk_buff::LEN == 0) };
+        let packet = PacketAt::Batch { wire: self.dialect == Dialect::Pcap };
+        compiled::compile_filter(self.instance.engine_ref(), self.instance.linked(), packet).ok()
+    }
+}
+
 impl Clone for PacketFilter {
     fn clone(&self) -> PacketFilter {
-        let clone = PacketFilter::of(self.code.clone(), self.dialect, self.asks);
+        let clone = PacketFilter::of(self.made.clone());
         clone.expect("there is a first function, as there was for this one")
     }
 }
 
 impl fmt::Debug for PacketFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PacketFilter").field("dialect", &self.dialect).finish_non_exhaustive()
+        f.debug_struct("PacketFilter").field("dialect", &self.made.dialect).finish_non_exhaustive()
     }
 }
 

@@ -31,17 +31,20 @@ pub struct Context {
     layout: Arc<ContextLayout>,
     /// The structure, padded to whole words, and behind it the wide fields.
     words: Vec<u64>,
+    /// Where among the words the wide fields begin.
+    wide_at: usize,
 }
 
 impl Clone for Context {
     fn clone(&self) -> Context {
-        Context { layout: self.layout.clone(), words: self.words.clone() }
+        Context { layout: self.layout.clone(), words: self.words.clone(), wide_at: self.wide_at }
     }
 
     /// Keeps the memory of `self` where it is, if it is large enough.
     fn clone_from(&mut self, other: &Context) {
         self.layout.clone_from(&other.layout);
         self.words.clone_from(&other.words);
+        self.wide_at = other.wide_at;
     }
 }
 
@@ -49,8 +52,8 @@ impl Context {
     /// A context of zeros.
     pub fn new(layout: impl Into<Arc<ContextLayout>>) -> Context {
         let layout = layout.into();
-        let words = vec![0; layout.wide_base() as usize / 8 + WIDE_WORDS];
-        Context { layout, words }
+        let wide_at = layout.wide_base() as usize / 8;
+        Context { layout, words: vec![0; wide_at + WIDE_WORDS], wide_at }
     }
 
     /// Plain memory as a context.
@@ -102,12 +105,34 @@ impl Context {
     }
 
     pub(crate) fn wide(&self, what: PacketPointer) -> u64 {
-        self.words[self.layout.wide_base() as usize / 8 + what.word()]
+        self.words[self.wide_at + what.word()]
     }
 
-    pub(crate) fn set_wide(&mut self, what: PacketPointer, address: u64) {
-        let base = self.layout.wide_base() as usize / 8;
-        self.words[base + what.word()] = address;
+    /// Puts the addresses of a packet, or of none, where programs find them.
+    #[inline]
+    pub(crate) fn show_packet(&mut self, packet: Option<&mut Packet>) {
+        let len = packet.as_ref().map(|packet| packet.len() as u32);
+        let (meta, data, end) = packet.map_or((0, 0, 0), Packet::addresses);
+        if let Some(wide) = self.words[self.wide_at..].first_chunk_mut::<WIDE_WORDS>() {
+            wide[PacketPointer::Data.word()] = data;
+            wide[PacketPointer::DataEnd.word()] = end;
+            wide[PacketPointer::Meta.word()] = meta;
+        }
+        if let (Some(offset), Some(len)) = (self.layout.len_field, len) {
+            self.set_u32(offset, len);
+        }
+    }
+
+    /// Whether its layout is this very one.
+    #[cfg(feature = "jit")]
+    #[inline]
+    pub(crate) fn has_layout(&self, layout: &Arc<ContextLayout>) -> bool {
+        Arc::ptr_eq(&self.layout, layout)
+    }
+
+    #[cfg(feature = "jit")]
+    pub(crate) fn shared_layout(&self) -> Arc<ContextLayout> {
+        self.layout.clone()
     }
 }
 
@@ -224,6 +249,13 @@ impl Packet {
     pub(crate) fn data_span(&self) -> (u64, u64) {
         let base = self.buffer.as_ptr().addr() as u64;
         (base + self.data as u64, base + self.end as u64)
+    }
+
+    /// Addresses of the metadata, of the first byte and of the end, for programs to use.
+    #[inline]
+    pub(crate) fn addresses(&mut self) -> (u64, u64, u64) {
+        let base = self.buffer.as_mut_ptr().expose_provenance() as u64;
+        (base + self.meta as u64, base + self.data as u64, base + self.end as u64)
     }
 
     /// Bytes of classic BPF's addressing: from data, or with large negative offsets from the
@@ -385,21 +417,25 @@ pub struct Input<'a> {
 
 impl<'a> Input<'a> {
     /// Nothing: every argument is zero.
+    #[inline]
     pub fn none() -> Input<'a> {
         Input::default()
     }
 
     /// R1 is the address of `bytes`, R2 their number.
+    #[inline]
     pub fn memory(bytes: &'a mut [u8]) -> Input<'a> {
         Input { subject: Subject::Memory(bytes), ..Input::default() }
     }
 
     /// R1 is the address of a context.
+    #[inline]
     pub fn context(context: &'a mut Context) -> Input<'a> {
         Input { subject: Subject::Context(context), ..Input::default() }
     }
 
     /// The packet that the context speaks of.
+    #[inline]
     #[must_use]
     pub fn packet(mut self, packet: &'a mut Packet) -> Input<'a> {
         self.packet = Some(packet);

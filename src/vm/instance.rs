@@ -7,7 +7,9 @@ use super::input::{Input, Subject};
 use super::linker::Group;
 use super::lower::Lowered;
 use super::maps::Map;
+use super::memory::Memory;
 use super::run::{Linked, Run};
+use super::runner::Runner;
 use super::trap::{Trap, TrapKind};
 use std::fmt;
 use std::marker::PhantomData;
@@ -105,16 +107,33 @@ impl<T: 'static> Instance<T> {
     /// When the program traps: see [`TrapKind`]. A context of another layout than a proven program
     /// was vouched for is [`TrapKind::Unsupported`].
     pub fn run(&self, data: &mut T, input: Input<'_>) -> Result<Outcome, Trap> {
+        let (result, memory) = self.run_in(self.engine.take_memory(), data, input);
+        self.engine.give_memory(memory);
+        result
+    }
+
+    /// The same in memory that is given back.
+    #[inline]
+    pub(crate) fn run_in(
+        &self,
+        memory: Box<Memory>,
+        data: &mut T,
+        input: Input<'_>,
+    ) -> (Result<Outcome, Trap>, Box<Memory>) {
         if !self.linked.accepts(&input) {
-            return Err(TrapKind::Unsupported("a context that the proof does not speak of").into());
+            let kind = TrapKind::Unsupported("a context that the proof does not speak of");
+            return (Err(kind.into()), memory);
         }
         #[cfg(feature = "jit")]
         super::compiled::on_run(&self.engine, &self.linked);
-        let memory = self.engine.take_memory();
         let mut run = Run::new(&self.engine, &self.linked, data, input, memory);
         let result = run.finish();
-        self.engine.give_memory(run.memory);
-        result
+        (result, run.memory)
+    }
+
+    /// The instance made ready to run again and again on one thread.
+    pub fn runner(&self) -> Runner<T> {
+        Runner::new(self.clone())
     }
 
     /// Puts the program into an array of programs, for others to tail call. The array holds it weakly:

@@ -58,6 +58,7 @@ mod op;
 mod proven;
 mod quick;
 mod run;
+mod runner;
 mod special;
 mod steps;
 mod task;
@@ -72,7 +73,7 @@ pub use context::{ContextLayout, PacketPointer, WideField, sk_buff};
 pub use engine::{Config, Engine, Strategy, Unknown};
 pub use events::{TraceBuffer, TraceSink};
 #[cfg(feature = "jit")]
-pub use filter::{FilterError, PacketFilter};
+pub use filter::{FilterError, PacketFilter, PacketRef};
 pub use helpers::name_of as helper_name;
 pub use input::{Cancel, Context, HEADROOM, Input, Packet};
 pub use instance::{Instance, NotInserted};
@@ -80,6 +81,7 @@ pub use linker::{Linker, Vouched};
 pub use lower::{LinkError, Lowered, ProofGap, STACK_SIZE};
 pub use observe::{Observed, Observer};
 pub use op::{Code, Op};
+pub use runner::Runner;
 pub use task::{Clock, ManualClock, Namespace, Random, Seeded, SystemClock, Task};
 pub use trap::{AccessKind, Near, Place, RegionKind, Trap, TrapKind};
 
@@ -92,7 +94,9 @@ pub const MAX_FRAMES: usize = 8;
 pub struct Outcome {
     /// R0 at the end.
     pub ret: u64,
-    /// Instructions executed, in all functions and programs of the run.
+    /// Instructions executed, in all functions and programs of the run: by the interpreter to the number,
+    /// by machine code at least so many, since it pays for stretches of code by their length, what jumps
+    /// forward leap over included.
     pub insns: u64,
     /// Where the packet was last redirected to.
     pub redirect: Option<Redirect>,

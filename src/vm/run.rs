@@ -6,7 +6,7 @@
 //! Programs and maps that a run has come across are kept until its end, as read-copy-update keeps
 //! them in the kernel, so that an address or a handle seen once stays good.
 
-use super::context::{ContextLayout, FieldAccess, PacketPointer};
+use super::context::{ContextLayout, FieldAccess};
 use super::engine::Engine;
 use super::input::{Input, Subject};
 use super::linker::Table;
@@ -309,9 +309,7 @@ impl<'a> Run<'a> {
                 args[0] = start;
                 if self.input.packet.is_none() {
                     // Those of an earlier packet may be gone.
-                    for what in [PacketPointer::Data, PacketPointer::DataEnd, PacketPointer::Meta] {
-                        context.set_wide(what, 0);
-                    }
+                    context.show_packet(None);
                 }
             }
         }
@@ -601,18 +599,11 @@ impl<'a> Run<'a> {
     pub fn update_packet(&mut self) {
         let Some(packet) = self.input.packet.as_deref_mut() else { return };
         let (start, len) = packet.span();
-        let (data, end) = packet.data_span();
-        let packet_len = packet.len() as u32;
         self.memory.move_packet(start, len);
         #[cfg(feature = "jit")]
-        self.memory.show_packet(data, packet_len as u64);
+        self.memory.show_packet(packet.addresses().1, packet.len() as u64);
         if let Subject::Context(context) = &mut self.input.subject {
-            context.set_wide(PacketPointer::Data, data);
-            context.set_wide(PacketPointer::DataEnd, end);
-            context.set_wide(PacketPointer::Meta, start);
-            if let Some(offset) = context.layout().len_field {
-                context.set_u32(offset, packet_len);
-            }
+            context.show_packet(Some(packet));
         }
     }
 

@@ -12,7 +12,7 @@ use crate::{Options, workloads};
 use oxbpf::isa::kernel::KernelModel;
 use oxbpf::isa::program::{MapDef, Program};
 use oxbpf::jit::OptLevel;
-use oxbpf::vm::{Context, ContextLayout, Input, Instance, Linker, Packet};
+use oxbpf::vm::{Context, ContextLayout, Instance, Linker, Packet};
 use std::sync::Arc;
 
 /// What native code is given in place of `struct xdp_md`.
@@ -28,7 +28,7 @@ fn packet() -> Vec<u8> {
 }
 
 /// The program with its memory filled, as long as the program's map is.
-fn filled(name: &str) -> Result<(Program, Vec<u8>), String> {
+pub fn filled(name: &str) -> Result<(Program, Vec<u8>), String> {
     let mut program = program(&workloads().join(format!("verified/{name}.bpf.o")))?;
     let memory = program.maps.iter_mut().find(|m| m.name.ends_with(".mem"));
     let Some(memory) = memory else { return Ok((program, Vec::new())) };
@@ -43,7 +43,8 @@ fn filled(name: &str) -> Result<(Program, Vec<u8>), String> {
     Ok((program, bytes))
 }
 
-fn linked(program: &Program, way: Way) -> Result<Instance<()>, String> {
+/// The program linked this way.
+pub fn linked(program: &Program, way: Way) -> Result<Instance<()>, String> {
     let mut linker: Linker<()> = Linker::new(&way.engine(OptLevel::Full));
     if !way.proven {
         return linker.instantiate(program).map_err(|e| e.to_string());
@@ -55,11 +56,11 @@ fn linked(program: &Program, way: Way) -> Result<Instance<()>, String> {
 fn on_packet(instance: Instance<()>) -> Work<'static> {
     let mut context = Context::new(ContextLayout::xdp_md());
     let mut packet = Packet::new(&packet());
+    let mut runner = instance.runner();
     Box::new(move |count| {
         let mut last = 0;
         for _ in 0..count {
-            let input = Input::context(&mut context).packet(&mut packet);
-            last = instance.run(&mut (), input).map_err(|e| e.to_string())?.ret;
+            last = runner.run_packet(&mut (), &mut context, &mut packet).map_err(|e| e.to_string())?.ret;
         }
         Ok(u64::from(last as u32))
     })

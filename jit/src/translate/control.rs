@@ -43,6 +43,10 @@ impl Translator<'_, '_> {
             Width::W32 => (self.low(dst), self.src32(src)),
         };
         let (a, b) = self.unswapped(cond, a, src).unwrap_or((a, b));
+        let b = match (cond, src) {
+            (Cond::Eq | Cond::Ne, Src::Imm(imm)) => self.beside_sum(a, imm).unwrap_or(b),
+            _ => b,
+        };
         match condition(cond) {
             Some(cc) => self.b.ins().icmp(cc, a, b),
             None => self.b.ins().band(a, b),

@@ -10,7 +10,7 @@ use super::alu::int;
 use crate::abi::{Context, Service, Span};
 use crate::checks::{Checks, Group, Key, class};
 use crate::loops;
-use crate::program::{Fuel, Mode, OptLevel, PacketAt, Src};
+use crate::program::{Fuel, Mode, OptLevel, Src};
 use crate::slots::in_frame;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
@@ -282,7 +282,7 @@ impl Translator<'_, '_> {
     /// the host's, who knows of headers before the data. Outside the packet the function ends with
     /// R0 = 0.
     pub(super) fn packet(&mut self, base: PacketBase, size: Size, off: i32) {
-        let headers = self.unit.packet != PacketAt::Args { headers: false };
+        let headers = self.unit.packet.has_headers();
         let offset = match base {
             PacketBase::Abs if off < 0 && headers => {
                 let offset = self.b.ins().iconst(I64, off as u32 as i64);
@@ -297,6 +297,11 @@ impl Translator<'_, '_> {
             }
         };
         let (start, len) = self.packet_bounds();
+        let known = u32::try_from(off).ok().and_then(|off| off.checked_add(size.bytes()));
+        if base == PacketBase::Abs && known.is_some_and(|end| end <= self.known) {
+            let value = self.packet_bytes(start, offset, size);
+            return self.set(Reg::R0, value);
+        }
         let end = self.b.ins().iadd_imm_s(offset, size.bytes() as i64);
         let good = self.b.ins().icmp(IntCC::UnsignedLessThanOrEqual, end, len);
         if base == PacketBase::Abs || !headers {

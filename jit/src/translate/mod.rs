@@ -7,12 +7,14 @@
 
 mod alu;
 mod atomic;
+mod batch;
 mod bulk;
 mod call;
 mod control;
 mod joined;
 mod lookup;
 mod memory;
+mod pool;
 mod turns;
 
 use crate::abi::{ARENA, Context, MAY_GOTO, Service};
@@ -20,7 +22,7 @@ use crate::checks::{Checks, Key};
 use crate::flow::{ARGS, Flow, Func, INHERITED, Regs, bit, successors};
 use crate::inline::{Costs, Inline};
 use crate::loops::Retreat;
-use crate::program::{Fuel, Op, OptLevel, PacketAt, Src, Unit};
+use crate::program::{Fuel, Meaning, Op, OptLevel, PacketAt, Src, Unit};
 use crate::slots::Place;
 use crate::stubs::{STATUS, Stubs, VALUE, stub_signature};
 use cranelift_codegen::ir::types::{I32, I64};
@@ -32,6 +34,7 @@ use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, Variable};
 use joined::Parts;
 use oxbpf_isa::insn::Reg;
+pub(crate) use pool::{Pool, Words};
 use std::collections::BTreeMap;
 use turns::{Edge, Paying, Turning};
 
@@ -69,6 +72,7 @@ pub(crate) struct Plan<'a> {
     pub places: &'a [Vec<Place>],
     pub inline: &'a Inline,
     pub stubs: &'a Stubs,
+    pub pool: &'a Pool,
 }
 
 /// Makes the body of a function; whether loads may have become unused.
@@ -103,6 +107,7 @@ pub(crate) fn function(
         leave: None,
         outside: None,
         packet: None,
+        known: 0,
         signatures: [None; Service::ALL.len()],
         callees: vec![None; plan.flow.funcs.len()],
         context_region,
@@ -117,8 +122,13 @@ pub(crate) fn function(
         at: func.entry,
         b: builder,
     };
-    translator.prologue(entry);
-    translator.blocks();
+    match plan.unit.packet {
+        PacketAt::Batch { wire } => translator.batch(entry, wire),
+        _ => {
+            translator.prologue(entry);
+            translator.blocks();
+        }
+    }
     translator.epilogue();
     translator.b.seal_all_blocks();
     let joined = translator.parts.joined;
@@ -205,6 +215,8 @@ struct Translator<'a, 'f> {
     outside: Option<Block>,
     /// Where the packet's data is, and its length, when they are arguments.
     packet: Option<(Value, Value)>,
+    /// Bytes that the packet is known to have.
+    known: u32,
     signatures: [Option<SigRef>; Service::ALL.len()],
     callees: Vec<Option<FuncRef>>,
     context_region: AliasRegion,
@@ -365,8 +377,11 @@ impl Translator<'_, '_> {
             Op::Alu { op, width, dst, src } => self.alu(op, width, dst, src),
             Op::Neg { width, dst } => self.neg(width, dst),
             Op::Mov { width, dst, src } => self.mov(width, dst, src),
-            Op::Const { dst, value, .. } => {
-                let value = self.b.ins().iconst(I64, value as i64);
+            Op::Const { dst, value, meaning } => {
+                let value = match meaning {
+                    Meaning::Memory { .. } => self.host_address(value),
+                    _ => self.b.ins().iconst(I64, value as i64),
+                };
                 self.set(dst, value);
             }
             Op::MovSx { width, from, dst, src } => self.movsx(width, from, dst, src),

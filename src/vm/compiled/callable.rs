@@ -46,6 +46,8 @@ pub struct Callable {
     checked: bool,
     /// How many frames may hold something after a call that the next could read.
     frames: usize,
+    /// Whether registers that are no arguments may be read.
+    inherits: bool,
     host: Box<Host>,
     _code: Arc<Code>,
 }
@@ -107,7 +109,8 @@ impl Callable {
         let frames = if stack && (checked || code.reads_fresh_frames()) { frames } else { 0 };
         let cancel = Cancel::new();
         let host = Host { memory, linked, start: 0, len: 0, left: 0, limit, cancel, pending: None };
-        Some(Callable { entry, fp, checked, frames, host: Box::new(host), _code: code })
+        let inherits = code.inherits();
+        Some(Callable { entry, fp, checked, frames, inherits, host: Box::new(host), _code: code })
     }
 
     /// Calls the program with the address of `memory` in R1 and its length in R2; gives what it leaves
@@ -131,9 +134,11 @@ impl Callable {
         // SAFETY: the context lies in the block of this memory, and nobody has a reference to it.
         unsafe {
             (*context).fuel = slice as i64;
-            // What functions of the call before handed over.
-            (*context).inherited = [0; 5];
             (*context).run = (&raw mut *self.host).cast::<c_void>();
+            if self.inherits {
+                // What functions of the call before handed over.
+                (*context).inherited = [0; 5];
+            }
         }
         // SAFETY: the code lives as long as this value. The frame lies in a block with a context, whose
         // services are those below and whose run is the host; the program calls nothing else, and its

@@ -27,6 +27,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 pub use callable::Callable;
+pub(crate) use services::context as context_of;
 
 /// The functions that compiled code calls.
 pub(crate) const SERVICES: Services = services::SERVICES;
@@ -213,14 +214,13 @@ pub(crate) fn compile(engine: &Engine, prog: &Linked) -> Result<Arc<Code>, Compi
     Ok(prog.compiled.code.get_or_init(|| Some(code.clone())).clone().unwrap_or(code))
 }
 
-/// Compiles a program for [`PacketFilter`](super::PacketFilter); without headers, nothing lies at
-/// negative offsets.
+/// Compiles a program for [`PacketFilter`](super::PacketFilter).
 pub(crate) fn compile_filter(
     engine: &Engine,
     prog: &Linked,
-    headers: bool,
+    packet: PacketAt,
 ) -> Result<Arc<Code>, CompileError> {
-    engine.workshop().compile(prog, engine, PacketAt::Args { headers })
+    engine.workshop().compile(prog, engine, packet)
 }
 
 impl Run<'_> {

@@ -31,7 +31,8 @@ pub(super) const SERVICES: Services = Services {
 };
 
 /// The context below a frame.
-pub(super) fn context(fp: u64) -> *mut Context {
+#[inline]
+pub(crate) fn context(fp: u64) -> *mut Context {
     std::ptr::with_exposed_provenance_mut((fp & !(ARENA as u64 - 1)) as usize)
 }
 

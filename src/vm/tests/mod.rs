@@ -44,12 +44,16 @@ on_engine!(compiled, Config::new().strategy(Strategy::Compile));
 #[cfg(feature = "jit")]
 on_engine!(compiled_fast, Config::new().strategy(Strategy::Compile).opt_level(oxbpf_jit::OptLevel::Fast));
 
+#[cfg(all(feature = "jit", feature = "verifier"))]
+mod filters;
 mod fused;
 #[cfg(feature = "jit")]
 mod loops;
 #[cfg(feature = "verifier")]
 mod proven;
 mod random;
+#[cfg(all(feature = "jit", feature = "verifier"))]
+mod runner;
 #[cfg(feature = "jit")]
 mod same;
 #[cfg(all(feature = "jit", feature = "verifier"))]

@@ -1,0 +1,144 @@
+//! Runs through a runner have the results of ordinary runs.
+
+use super::*;
+use oxbpf_isa::kernel::{KernelModel, ProgType};
+use oxbpf_verifier::prove;
+
+fn proved(text: &str, prog_type: ProgType, config: Config) -> Instance<()> {
+    let program = Program { prog_type: Some(prog_type), license: "GPL".to_owned(), ..program(text) };
+    let engine = Engine::new(config);
+    let proof = prove(&program, &KernelModel::latest(), 1).unwrap_or_else(|e| panic!("{e}"));
+    Linker::new(&engine).instantiate_verified(&proof).unwrap()
+}
+
+fn compiled(text: &str) -> Instance<()> {
+    proved(text, ProgType::Xdp, Config::new().strategy(Strategy::Compile))
+}
+
+/// Sums the bytes of a packet that a loop may look at, and writes one.
+const SUM: &str = "
+    r2 = *(u32 *)(r1 + 0)
+    r3 = *(u32 *)(r1 + 4)
+    r0 = 0
+    r5 = 0
+again:
+    r4 = r2
+    r4 += 1
+    if r4 > r3 goto out
+    r6 = *(u8 *)(r2 + 0)
+    r0 += r6
+    *(u8 *)(r2 + 0) = 1
+    r2 += 1
+    r5 += 1
+    if r5 < 16 goto again
+out:
+    exit";
+
+#[test]
+fn every_run_is_that_of_the_instance() {
+    let instance = compiled(SUM);
+    let mut runner = instance.runner();
+    let (mut one, mut other) = (Context::new(ContextLayout::xdp_md()), Context::new(ContextLayout::xdp_md()));
+    for len in [0, 1, 15, 16, 17, 60, 3, 0] {
+        let (mut ours, mut theirs) = (Packet::new(&vec![len as u8; len]), Packet::new(&vec![len as u8; len]));
+        let expected = instance.run(&mut (), Input::context(&mut one).packet(&mut theirs)).unwrap();
+        let found = runner.run(&mut (), Input::context(&mut other).packet(&mut ours)).unwrap();
+        assert_eq!((&found, ours.bytes()), (&expected, theirs.bytes()), "{len} bytes");
+        let mut again = Packet::new(&vec![len as u8; len]);
+        assert_eq!(runner.run_packet(&mut (), &mut other, &mut again).unwrap(), expected, "{len} bytes");
+    }
+    assert!(runner.is_direct());
+    // Without a packet there is none, whatever the context pointed to before.
+    assert_eq!(runner.run(&mut (), Input::context(&mut other)).unwrap().ret, 0);
+}
+
+#[test]
+fn what_a_proof_does_not_speak_of_is_refused_each_time() {
+    let instance = compiled(SUM);
+    let mut runner = instance.runner();
+    for _ in 0..3 {
+        let mut packet = Packet::new(&[1; 4]);
+        let mut right = Context::new(ContextLayout::xdp_md());
+        let input = Input::context(&mut right).packet(&mut packet);
+        assert_eq!(runner.run(&mut (), input).unwrap().ret, 4);
+        let mut wrong = Context::new(ContextLayout::sk_buff());
+        assert!(runner.run(&mut (), Input::context(&mut wrong)).is_err());
+        assert!(runner.run(&mut (), Input::none()).is_err());
+    }
+}
+
+#[test]
+fn cancelled_runs_and_small_budgets_trap() {
+    let mut runner = compiled(SUM).runner();
+    let mut context = Context::new(ContextLayout::xdp_md());
+    let cancel = Cancel::new();
+    let mut run = |budget: Option<u64>, cancel: Option<&Cancel>| {
+        let mut packet = Packet::new(&[1; 60]);
+        let mut input = Input::context(&mut context).packet(&mut packet);
+        if let Some(budget) = budget {
+            input = input.budget(budget);
+        }
+        if let Some(cancel) = cancel {
+            input = input.cancel(cancel);
+        }
+        runner.run(&mut (), input).map(|outcome| outcome.ret)
+    };
+    assert_eq!(run(None, None).unwrap(), 16);
+    assert_eq!(run(None, Some(&cancel)).unwrap(), 16);
+    assert!(run(Some(20), None).is_err());
+    cancel.cancel();
+    assert!(run(None, Some(&cancel)).is_err());
+    assert_eq!(run(None, None).unwrap(), 16);
+}
+
+#[test]
+fn programs_that_ask_the_host_have_a_run_around_them() {
+    for text in ["call 8\nexit", "r0 = *(u32 *)(r1 + 12)\nlock *(u32 *)(r10 - 4) += r0\nr0 = 0\nexit"] {
+        let text = text.replace("lock", "*(u32 *)(r10 - 4) = 1\nlock");
+        let instance = compiled(&text);
+        let (mut runner, mut context) = (instance.runner(), Context::new(ContextLayout::xdp_md()));
+        for _ in 0..3 {
+            assert_eq!(runner.run(&mut (), Input::context(&mut context)).unwrap().ret, 0);
+        }
+        assert!(!runner.is_direct());
+    }
+    // One that nobody proved is always held.
+    let text = "r2 = *(u32 *)(r1 + 0)\nr0 = *(u8 *)(r2 + 99)\nexit";
+    let engine = Engine::new(Config::new().strategy(Strategy::Compile));
+    let instance = Linker::<()>::new(&engine).instantiate(&program(text)).unwrap();
+    let (mut runner, mut context) = (instance.runner(), Context::new(ContextLayout::xdp_md()));
+    for len in [100, 99, 100] {
+        let mut packet = Packet::new(&vec![5; len]);
+        let result = runner.run(&mut (), Input::context(&mut context).packet(&mut packet));
+        assert_eq!(result.map(|outcome| outcome.ret).ok(), (len == 100).then_some(5));
+    }
+    assert!(!runner.is_direct());
+}
+
+#[test]
+fn a_frame_is_zero_in_every_run() {
+    // A privileged program may read what it has not written.
+    let text =
+        "r2 = r10\nr2 += -8\nr3 = *(u32 *)(r1 + 12)\nr0 = *(u64 *)(r2 + 0)\n*(u64 *)(r2 + 0) = 7\nexit";
+    let instance = compiled(text);
+    let (mut runner, mut context) = (instance.runner(), Context::new(ContextLayout::xdp_md()));
+    for _ in 0..3 {
+        assert_eq!(runner.run(&mut (), Input::context(&mut context)).unwrap().ret, 0);
+    }
+    assert!(runner.is_direct());
+}
+
+#[test]
+fn a_program_that_is_compiled_later_is_entered_then() {
+    let instance = proved(SUM, ProgType::Xdp, Config::new());
+    let (mut runner, mut context) = (instance.runner(), Context::new(ContextLayout::xdp_md()));
+    let mut run = |runner: &mut crate::vm::Runner<()>| {
+        let mut packet = Packet::new(&[2; 5]);
+        runner.run(&mut (), Input::context(&mut context).packet(&mut packet)).unwrap().ret
+    };
+    assert_eq!(run(&mut runner), 10);
+    assert!(!runner.is_direct());
+    instance.compile().unwrap();
+    assert_eq!((run(&mut runner), run(&mut runner)), (10, 10));
+    assert!(runner.is_direct());
+}
