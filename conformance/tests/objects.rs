@@ -4,7 +4,7 @@
 
 use oxbpf::isa::btf::{Kind, Type, TypeId};
 use oxbpf::isa::insn::RawInsn;
-use oxbpf::isa::kernel::{AttachType, KernelModel, ProgType};
+use oxbpf::isa::kernel::{AttachType, ProgType};
 use oxbpf::isa::program::{Program, StructOpsMember};
 use oxbpf_conformance::oracle::{Oracle, running_model};
 use oxbpf_conformance::random::Random;

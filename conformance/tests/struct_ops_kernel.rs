@@ -4,7 +4,7 @@
 
 use oxbpf::isa::btf::{Btf, Kind, Type, TypeId};
 use oxbpf::isa::insn::RawInsn;
-use oxbpf::isa::kernel::{KernelModel, ProgType};
+use oxbpf::isa::kernel::ProgType;
 use oxbpf::isa::program::{ProgFlags, Program, StructOpsMember};
 use oxbpf_conformance::logs;
 use oxbpf_conformance::oracle::{Oracle, running_model};

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use oxbpf::isa::kernel::{AttachType, KernelModel, MapType, ProgType, sections};
+use oxbpf::isa::kernel::{AttachType, MapType, ProgType, sections};
 use oxbpf::isa::program::ProgFlags;
 use oxbpf::object::{LoadOptions, Loaded, MapChange, MapName, Object};
 use oxbpf_conformance::logs::last_words;

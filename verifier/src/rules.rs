@@ -63,6 +63,8 @@ rules! {
 
     /// Memory that helpers only read keeps what the program knows of it.
     helpers_spare_what_they_read: since(6, 14), "check_stack_range_initialized";
+    /// An argument that passes because it is zero has to stay so.
+    zero_arguments_are_precise: until(6, 18), "check_func_arg, check_helper_call";
     /// A lookup in an array by a constant key within it finds a value.
     constant_key_is_found: since(6, 14), "check_helper_call, get_constant_map_key";
     /// A tail call in a function may end that function.
@@ -82,6 +84,8 @@ rules! {
     global_functions_without_preemption: since(6, 15), "check_func_call";
     /// Whether global functions sleep is asked where they are called.
     global_functions_may_sleep: since(6, 15), "check_func_call";
+    /// Parameters may be tagged as addresses that nobody vouches for.
+    untrusted_parameters: since(6, 17), "btf_prepare_func_args";
     /// Iterators over numbers and other locks are used while a lock is held.
     lock_allows_iterators: since(6, 14), "do_check, kfunc_spin_allowed";
 

@@ -1258,6 +1258,9 @@ findings! {
     "E2009" EINVAL CastNotStruct = "cast to this type",
         "kfunc bpf_rdonly_cast type ID argument must be of a struct",
         "Before 6.17 casts go to structures of the kernel only.";
+    "E2010" EINVAL NodeNotLent = "node not lent",
+        "rbtree_remove node input must be non-owning ref",
+        "The argument is a node of the tree, lent to the program. Before 6.16 one that the program holds is refused.";
 }
 
 impl Finding {

@@ -137,7 +137,11 @@ impl Walker<'_> {
         }
         let arg = self.resolve_value_arg(arg, id, seen)?;
         let nullable = arg.flags.contains(ArgFlags::NULLABLE);
-        if !(reg.is_null() && nullable) {
+        if reg.is_null() && nullable {
+            if self.rules.zero_arguments_are_precise {
+                self.mark_precise(r)?;
+            }
+        } else {
             self.argument_type(&reg, r, &arg, seen)?;
             self.argument_offset(&reg, r, &arg)?;
         }

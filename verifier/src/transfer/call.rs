@@ -172,6 +172,7 @@ impl Walker<'_> {
         match id {
             TAIL_CALL => self.nothing_left("tail_call", true),
             GET_LOCAL_STORAGE if !self.cur.reg(2).is_null() => Err(Finding::StorageFlags.into()),
+            GET_LOCAL_STORAGE if self.rules.zero_arguments_are_precise => self.mark_precise(2),
             FOR_EACH | FIND_VMA | USER_RINGBUF_DRAIN => self.push_callback(id, seen),
             DYNPTR_FROM_MEM => match *self.cur.reg(1) {
                 Reg { kind: Kind::MapValue, mods: Mods::NONE, .. } => Ok(()),

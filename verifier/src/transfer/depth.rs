@@ -44,6 +44,7 @@ pub(crate) fn check_depth(
         structure,
         limits: walker.model.limits(),
         is_throw: &is_throw,
+        loads_in_callbacks: walker.rules.packet_loads_in_callbacks,
         places,
         deepest: 0,
         frames: Vec::new(),
@@ -67,6 +68,7 @@ struct Chain<'a> {
     structure: &'a Structure,
     limits: &'a Limits,
     is_throw: &'a dyn Fn(usize) -> bool,
+    loads_in_callbacks: bool,
     places: Vec<Place>,
     deepest: u32,
     frames: Vec<usize>,
@@ -99,6 +101,9 @@ impl Chain<'_> {
         }
         // Linux 6.18.44 takes packet loads in callbacks; updates of older kernels refuse them.
         if s.has_ld_abs && self.in_callback(subprog) {
+            if !self.loads_in_callbacks {
+                return Err((Finding::LdAbsInCallback.into(), s.start));
+            }
             return Err((Stop::Unknown(Feature::PatchLevel), s.start));
         }
         if subprog > 0 && s.has_tail_call && u64::from(before) >= self.limits.stack_bytes_before_tail_call {

@@ -91,7 +91,10 @@ impl Walker<'_> {
             let name = || if names { kfunc.name } else { "rbtree_remove" }.to_string();
             let is_held = if names { lent || reg.ref_id != 0 } else { lent && reg.ref_id == 0 };
             if !is_held {
-                return Err(Finding::NodeNotHeld { name: name() }.into());
+                return Err(match names {
+                    true => Finding::NodeNotHeld { name: name() }.into(),
+                    false => Finding::NodeNotLent.into(),
+                });
             }
             if self.in_less() {
                 return Err(Finding::NotInLess { name: name() }.into());
