@@ -69,6 +69,8 @@ rules! {
     constant_key_is_found: since(6, 14), "check_helper_call, get_constant_map_key";
     /// A tail call in a function may end that function.
     tail_calls_end_functions: since(6, 18), "check_helper_call";
+    /// Functions of tracing programs may get stacks of their own.
+    private_stacks: since(6, 13), "bpf_jit_supports_private_stack";
     /// Packets are loaded in callbacks too.
     packet_loads_in_callbacks: since(6, 18), "check_ld_abs";
     /// The program itself may be a callback.

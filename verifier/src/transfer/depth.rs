@@ -33,7 +33,8 @@ pub(crate) fn check_depth(
 ) -> Result<(), (Stop, usize)> {
     let (functions, structure) = (&walker.functions, walker.structure);
     let has_tail_call = structure.subprogs.iter().any(|s| s.has_tail_call);
-    let private = prog.flags.contains(ProgFlags::PRIVATE_STACK) && !has_tail_call;
+    let private =
+        walker.rules.private_stacks && prog.flags.contains(ProgFlags::PRIVATE_STACK) && !has_tail_call;
     let places = vec![Place::Undecided; functions.len()];
     let is_throw = |at: usize| {
         let call = walker.kfuncs.at(at as u32);
