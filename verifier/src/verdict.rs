@@ -76,7 +76,7 @@ pub enum Feature {
     Exceptions,
     /// Descriptors that the loader passes beside the program.
     Descriptors,
-    /// How a kernel other than the reference walks.
+    /// How this version of the kernel walks, or what it does differently from those that were asked.
     KernelVersion,
     /// What updates of the same version decide differently.
     PatchLevel,
@@ -141,7 +141,9 @@ impl fmt::Display for Feature {
             Feature::GlobalFunctions => "this prototype of a global function has no model yet",
             Feature::Exceptions => "exceptions have no model yet",
             Feature::Descriptors => "the array of descriptors that the program needs is not known",
-            Feature::KernelVersion => "only the walk of Linux 6.18 has a model yet",
+            Feature::KernelVersion => {
+                "how this kernel version walks has no model, or none that is certain of this program"
+            }
             Feature::PatchLevel => "updates of this kernel version decide differently",
             Feature::KernelMemory => {
                 "the program takes more and more references; the kernel refuses it when memory ends"
