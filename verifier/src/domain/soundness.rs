@@ -380,7 +380,7 @@ fn reachable(how: Arithmetic) -> Vec<S4> {
 
 #[test]
 fn scalar_operators_are_sound() {
-    HOWS.into_iter().for_each(check_scalars);
+    [Arithmetic::LATEST, Arithmetic::LEAST].into_iter().for_each(check_scalars);
 }
 
 fn check_scalars(how: Arithmetic) {
