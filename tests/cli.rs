@@ -390,6 +390,12 @@ fn targets_are_looked_up_in_the_kernels_types() {
     assert_eq!(check("fentry/do_unlnkat", &attach)["verdict"], "accept");
     let bad = oxbpf(&["check", file.path(), "--attach", "program"]);
     assert_eq!(bad.status.code(), Some(2));
+    for more in [["--attach", "issue=do_unlinkat"], ["--prog", "issue"]] {
+        let nobody = oxbpf(&[&["check", file.path()], &more[..]].concat());
+        assert_eq!(nobody.status.code(), Some(2));
+        let told = String::from_utf8(nobody.stderr).unwrap();
+        assert!(told.contains("issue: there is no such program; expected one of program"), "{told}");
+    }
     std::fs::remove_file(&btf).unwrap();
 }
 

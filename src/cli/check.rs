@@ -13,6 +13,7 @@ use oxbpf_isa::btf::{Kind, TypeId};
 use oxbpf_isa::kernel::{KernelModel, KernelVersion, ProgType};
 use oxbpf_isa::program::{FuncInfo, Program, StructOpsMember};
 use oxbpf_verifier::{Feature, Judgement, Verdict, verify_logged};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -130,22 +131,26 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Status, CliError> 
             }
         })
         .collect();
+    let chosen = args.prog.iter().map(|name| ("--prog", name));
+    for (option, name) in chosen.chain(attach.iter().map(|a| ("--attach", &a.program))) {
+        named_somewhere(option, name, &files)?;
+    }
     let mut jobs = Vec::new();
     for pairs in pairs.chunks(kernels.len()) {
         let code = pairs[0].code;
+        let chosen = |name: &str| args.prog.is_empty() || args.prog.iter().any(|p| p == name);
         let entries: Vec<usize> = match code {
             Input::Object(object) => {
-                let chosen = |name: &str| args.prog.is_empty() || args.prog.iter().any(|p| p == name);
                 object.programs().filter(|(_, f)| chosen(&f.name)).map(|(entry, _)| entry).collect()
             }
-            Input::Slots(_) => vec![0],
+            Input::Slots(_) => Vec::from_iter(chosen(RAW).then_some(0)),
         };
         for entry in entries {
             jobs.extend(pairs.iter().map(|pair| Job { pair, entry }));
         }
     }
     if jobs.is_empty() {
-        return Err(CliError::Usage("there is no such program in these files".to_owned()));
+        return Err(CliError::Usage("there are no programs in these files".to_owned()));
     }
     let findings = judge_all(&jobs, args.jobs);
     match args.format {
@@ -173,6 +178,22 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Status, CliError> 
         () if any(VerdictKind::Unknown) => Status::Unknown,
         () => Status::Fine,
     })
+}
+
+/// Holds that some file has a program of this name.
+fn named_somewhere(option: &str, name: &str, files: &[(&Path, Input)]) -> Result<(), CliError> {
+    let mut known = BTreeSet::new();
+    for (_, code) in files {
+        match code {
+            Input::Object(object) => known.extend(object.programs().map(|(_, f)| f.name.as_str())),
+            Input::Slots(_) => drop(known.insert(RAW)),
+        }
+    }
+    if known.contains(name) {
+        return Ok(());
+    }
+    let known = Vec::from_iter(known).join(", ");
+    Err(CliError::Usage(format!("{option} {name}: there is no such program; expected one of {known}")))
 }
 
 fn kernel(name: &str, args: &Args) -> Result<Kernel, CliError> {
@@ -218,7 +239,7 @@ fn judge(job: &Job<'_>) -> Finding {
     let options = &job.pair.options;
     let object = match job.pair.code {
         Input::Slots(insns) => {
-            return judge_loaded(job, Input::program("program", insns.clone(), options), start);
+            return judge_loaded(job, Input::program(RAW, insns.clone(), options), start);
         }
         Input::Object(object) => object,
     };
@@ -291,6 +312,9 @@ fn callback(target: &CoreTarget, ops: &str, member: &str) -> Option<(TypeId, u32
     }
     None
 }
+
+/// The name of a program that is instructions alone.
+const RAW: &str = "program";
 
 /// The code of call instructions.
 const CALL: u8 = 0x85;
