@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 
 use oxbpf::isa::btf::Kind;
-use oxbpf::isa::kernel::KernelModel;
 use oxbpf_conformance::corpus;
 use oxbpf_conformance::logs::last_words;
 use oxbpf_conformance::oracle::{Oracle, running_model};
