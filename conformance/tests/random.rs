@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 
 use oxbpf::isa::btf::core::CoreTarget;
 use oxbpf::isa::disasm::{Dialect, Kernel as Text, NoNames};
-use oxbpf::isa::kernel::{KernelModel, KernelVersion};
+use oxbpf::isa::kernel::KernelModel;
 use oxbpf::isa::program::Program;
 use oxbpf_conformance::logs::{first_difference, last_words, lines, same, same_words};
-use oxbpf_conformance::oracle::{Answer, Oracle};
+use oxbpf_conformance::oracle::{Answer, Oracle, running_model};
 use oxbpf_conformance::random::{program, shrink};
 use oxbpf_verifier::{Judgement, Kernel, Verdict, verify_logged};
 
@@ -170,7 +170,10 @@ fn random_programs_are_judged_as_the_kernel_judges_them() {
         Ok(oracle) => oracle,
         Err(skip) => return println!("{skip}"),
     };
-    let model = KernelModel::measured(KernelVersion::new(6, 18)).unwrap();
+    let model = match running_model() {
+        Ok(model) => model,
+        Err(skip) => return println!("{skip}"),
+    };
     let number = |name: &str| std::env::var(name).ok().and_then(|v| v.parse::<u64>().ok());
     let now =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(1, |t| t.as_nanos() as u64);

@@ -3,9 +3,9 @@
 
 use oxbpf::isa::btf::{Kind, Type, TypeId};
 use oxbpf::isa::insn::RawInsn;
-use oxbpf::isa::kernel::{AttachType, KernelModel, KernelVersion, ProgType};
+use oxbpf::isa::kernel::{AttachType, ProgType};
 use oxbpf::isa::program::{Program, StructOpsMember};
-use oxbpf_conformance::oracle::Oracle;
+use oxbpf_conformance::oracle::{Oracle, running_model};
 use oxbpf_verifier::{Kernel, Verdict, verify_logged};
 
 /// Arguments that are looked at; the kernel knows no more than twelve.
@@ -72,7 +72,10 @@ fn typed_contexts_are_the_kernels() {
         Err(skip) => return println!("{skip}"),
     };
     let (types, target) = (oracle.types().clone(), oracle.target());
-    let model = KernelModel::measured(KernelVersion::new(6, 18)).unwrap();
+    let model = match running_model() {
+        Ok(model) => model,
+        Err(skip) => return println!("{skip}"),
+    };
     let kernel = Kernel::new(&model).with_types(Some(&target));
     let all = |kind: Kind, prefix: &'static str| {
         let named = types.types().filter(move |(_, t)| t.kind() == kind);

@@ -9,11 +9,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use oxbpf::isa::kernel::{AttachType, KernelModel, KernelVersion, MapType, ProgType, sections};
+use oxbpf::isa::kernel::{AttachType, MapType, ProgType, sections};
 use oxbpf::isa::program::ProgFlags;
 use oxbpf::object::{LoadOptions, Loaded, MapChange, MapName, Object};
 use oxbpf_conformance::logs::last_words;
-use oxbpf_conformance::oracle::Oracle;
+use oxbpf_conformance::oracle::{Oracle, running_model};
 use oxbpf_conformance::{corpus, logs};
 use oxbpf_verifier::report::Finding;
 use oxbpf_verifier::{Kernel, Verdict, verify_logged};
@@ -50,7 +50,10 @@ fn programs_without_a_recorded_word_are_judged_as_by_the_kernel() {
     };
     let only = std::env::var("OXBPF_ONLY").unwrap_or_default();
     let target = oracle.target();
-    let model = KernelModel::measured(KernelVersion::new(6, 18)).unwrap();
+    let model = match running_model() {
+        Ok(model) => model,
+        Err(skip) => return println!("{skip}"),
+    };
     let kernel = Kernel::new(&model).with_types(Some(&target));
     let mut of_object: BTreeMap<&str, Vec<&Vec<String>>> = BTreeMap::new();
     for row in &rows {
@@ -220,7 +223,10 @@ fn probes_are_judged_as_by_the_kernel() {
         Err(skip) => return println!("{skip}"),
     };
     let target = oracle.target();
-    let model = KernelModel::measured(KernelVersion::new(6, 18)).unwrap();
+    let model = match running_model() {
+        Ok(model) => model,
+        Err(skip) => return println!("{skip}"),
+    };
     let kernel = Kernel::new(&model).with_types(Some(&target));
     let options = LoadOptions { target: Some(&target), kernel: Some(&model), ..LoadOptions::default() };
     let mut tally = Tally::default();

@@ -1,4 +1,5 @@
-//! The verifier's verdicts on real objects against what Linux 6.18 said of them.
+//! The verifier's verdicts on real objects against what kernels said of them, for every version whose walk
+//! is known.
 //!
 //! `OXBPF_ONLY` is a part of the names of the objects to look at, and `OXBPF_LOG` a program whose
 //! whole log is printed. Into `OXBPF_LOG_DIR` go the whole logs of all.
@@ -6,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,7 +16,7 @@ use oxbpf::isa::program::ProgFlags;
 use oxbpf::object::{Kconfig, LoadOptions, Loaded, Object};
 use oxbpf_conformance::corpus;
 use oxbpf_conformance::logs::last_words;
-use oxbpf_verifier::{Kernel, Verdict, verify_logged};
+use oxbpf_verifier::{Kernel, Verdict, WALKS, verify_logged};
 
 /// How ours and the kernel's words on one program compare.
 #[derive(Default, Clone, Copy)]
@@ -64,23 +66,31 @@ impl Tally {
     }
 }
 
-/// The table's kernel is 6.18.44.
-const ANSWERED_BY: u8 = 44;
+/// The tables' kernels, with their stable releases.
+const ANSWERED_BY: [(KernelVersion, u8); 2] =
+    [(KernelVersion::new(6, 12), 117), (KernelVersion::new(6, 18), 44)];
 
 #[test]
 fn verdicts_equal_the_kernels() {
-    let (Some(objects), Some(rows), Some(target)) =
-        (corpus::objects(), corpus::golden("verdicts-6.18.tsv"), corpus::core_target("6.18"))
+    assert_eq!(ANSWERED_BY.map(|(version, _)| version), WALKS);
+    let Some(objects) = corpus::objects() else { return };
+    let accepts: Vec<u32> = ANSWERED_BY.iter().map(|of| false_accepts(&objects, *of)).collect();
+    assert_eq!(accepts, [0; WALKS.len()], "false accepts");
+}
+
+fn false_accepts(objects: &[(String, PathBuf)], (version, patch): (KernelVersion, u8)) -> u32 {
+    let (Some(rows), Some(target)) =
+        (corpus::golden(&format!("verdicts-{version}.tsv")), corpus::core_target(&version.to_string()))
     else {
-        return;
+        return 0;
     };
     let only = std::env::var("OXBPF_ONLY").unwrap_or_default();
-    let model = KernelModel::measured(KernelVersion::new(6, 18)).unwrap();
+    let model = KernelModel::measured(version).unwrap();
     let mut expected: BTreeMap<&str, Vec<&Vec<String>>> = BTreeMap::new();
     for row in &rows {
         expected.entry(row[0].as_str()).or_default().push(row);
     }
-    let objects: Vec<_> = objects.into_iter().filter(|(name, _)| name.contains(&only)).collect();
+    let objects: Vec<_> = objects.iter().filter(|(name, _)| name.contains(&only)).collect();
     let next = AtomicUsize::new(0);
     let config = corpus::host_config();
     let results: Mutex<Vec<(String, Tally, Vec<String>)>> = Mutex::new(Vec::new());
@@ -89,7 +99,7 @@ fn verdicts_equal_the_kernels() {
             let spawned = std::thread::Builder::new().stack_size(64 << 20).spawn_scoped(scope, || {
                 while let Some((name, path)) = objects.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let Some(rows) = expected.get(name.as_str()) else { continue };
-                    let (tally, notes) = judge(name, path, rows, &target, &model, config.as_ref());
+                    let (tally, notes) = judge(name, path, rows, (&target, &model, patch), config.as_ref());
                     results.lock().unwrap().push((name.clone(), tally, notes));
                 }
             });
@@ -104,22 +114,21 @@ fn verdicts_equal_the_kernels() {
         if name.starts_with("verifier_") {
             annotated.add(tally);
         }
-        println!("{name}: {}", tally.line());
+        println!("{version} {name}: {}", tally.line());
         for note in notes {
             println!("  {note}");
         }
     }
-    println!("verifier_*: {}", annotated.line());
-    println!("all: {}", all.line());
-    assert_eq!(all.false_accept, 0, "false accepts");
+    println!("verifier_* {version}: {}", annotated.line());
+    println!("all {version}: {}", all.line());
+    all.false_accept
 }
 
 fn judge(
     name: &str,
     path: &std::path::Path,
     rows: &[&Vec<String>],
-    target: &oxbpf::isa::btf::core::CoreTarget,
-    model: &KernelModel,
+    (target, model, patch): (&oxbpf::isa::btf::core::CoreTarget, &KernelModel, u8),
     config: Option<&Kconfig>,
 ) -> (Tally, Vec<String>) {
     let (mut tally, mut notes) = (Tally::default(), Vec::new());
@@ -139,7 +148,7 @@ fn judge(
         let options = LoadOptions {
             target: Some(target),
             kernel: Some(model),
-            patch: ANSWERED_BY,
+            patch,
             config,
             ..LoadOptions::default()
         };

@@ -3,6 +3,7 @@
 use super::style::{Format, Table};
 use super::{CliError, Status};
 use oxbpf_isa::kernel::{KernelModel, KernelVersion, ProgKind, ProgType};
+use oxbpf_verifier::WALKS;
 use serde_json::json;
 use std::io::Write;
 
@@ -42,12 +43,13 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Status, CliError> 
 }
 
 fn overview(models: &[KernelModel]) -> Table {
-    let mut table = Table::new(&["kernel", "facts", "helpers"], &[2]);
+    let mut table = Table::new(&["kernel", "facts", "verdicts", "helpers"], &[3]);
     for model in models {
         let helpers = (0..model.helper_count()).filter(|&id| model.helper(id).is_some()).count();
         table.row([
             model.version().to_string(),
             format!("{:?}", model.known()).to_lowercase(),
+            if WALKS.contains(&model.version()) { "all" } else { "structure" }.to_owned(),
             helpers.to_string(),
         ]);
     }

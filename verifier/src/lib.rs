@@ -12,6 +12,7 @@ mod kfunc;
 mod log;
 mod proof;
 pub mod report;
+mod rules;
 mod state;
 pub mod structure;
 #[cfg(test)]
@@ -22,6 +23,7 @@ mod verdict;
 mod witness;
 
 pub use proof::{NoProof, Outside, Verified, prove};
+pub use rules::WALKS;
 pub use types::Kernel;
 pub use verdict::{Detail, Feature, Judgement, Stats, Verdict, verify, verify_logged};
 pub use witness::{Machine, Outlier, Witness, witness};

@@ -8,6 +8,7 @@
 //! What the kernel's own addresses are is not known, so of pointers to memory that a helper gave only
 //! null is told from others.
 
+use crate::domain::Arithmetic;
 use crate::explore::StackLiveness;
 use crate::state::{Byte, Kind, Reg, Slot, State};
 use crate::structure::Marks;
@@ -188,7 +189,7 @@ fn is_slot(slot: &Slot, bytes: [u8; 8], machine: &dyn Machine, skip: usize) -> b
             8 => is_value(&slot.reg, word, machine, skip),
             _ => {
                 let low = word & ((1 << (8 * stored)) - 1);
-                slot.reg.num.truncate(8 * stored as u32).contains(low)
+                slot.reg.num.truncate(8 * stored as u32, Arithmetic::LATEST).contains(low)
             }
         }
 }

@@ -9,8 +9,9 @@ mod sys;
 use oxbpf::isa::btf::core::CoreTarget;
 use oxbpf::isa::btf::{Btf, Kind};
 use oxbpf::isa::insn::{ByteOrder, RawInsn};
-use oxbpf::isa::kernel::{AttachType, ProgType};
+use oxbpf::isa::kernel::{AttachType, KernelModel, KernelVersion, ProgType};
 use oxbpf::isa::program::Program;
+use oxbpf_verifier::WALKS;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -30,6 +31,20 @@ impl std::fmt::Display for Skip {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "skipped: {}", self.0)
     }
+}
+
+/// The model of the running kernel, if the verifier walks as its version does.
+///
+/// # Errors
+/// The reason for which it cannot be compared with the running kernel.
+pub fn running_model() -> Result<KernelModel, Skip> {
+    const RELEASE: &str = "/proc/sys/kernel/osrelease";
+    let text = std::fs::read_to_string(RELEASE).map_err(|e| Skip(format!("{RELEASE}: {e}")))?;
+    let mut parts = text.split(|c: char| !c.is_ascii_digit());
+    let mut number = || parts.next().and_then(|part| part.parse().ok());
+    let version = number().zip(number()).map(|(major, minor)| KernelVersion::new(major, minor));
+    let model = version.filter(|v| WALKS.contains(v)).and_then(KernelModel::measured);
+    model.ok_or_else(|| Skip(format!("no walk is known of Linux {}", text.trim())))
 }
 
 /// What the kernel said of a program.

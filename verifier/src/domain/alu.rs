@@ -15,6 +15,7 @@
 //! Left to others: pointers, checks of the instruction's fields (a constant shift out of range, a
 //! constant zero divisor), and `id`s.
 
+use super::arithmetic::Arithmetic;
 use super::range::Range;
 use super::scalar::ScalarOf;
 use super::tnum::Tnum;
@@ -70,58 +71,66 @@ impl<F: Full> ScalarOf<F> {
     /// Registers that differ by a constant are linked, and what a comparison teaches about one is
     /// carried over to the others by adding the difference. That is an addition like any other, of
     /// width 32 if either was made by a 32-bit addition.
-    pub fn alu(&self, op: Alu, width: Width, other: &Self) -> Self {
+    pub fn alu(&self, op: Alu, width: Width, other: &Self, how: Arithmetic) -> Self {
         let computed = match op {
-            Alu::Add => ScalarOf {
-                bits: self.bits.plus(other.bits),
-                full: self.full.plus(other.full),
-                low: self.low.plus(other.low),
-            },
+            Alu::Add => self.sum(other, how),
             Alu::Sub => ScalarOf {
                 bits: self.bits.minus(other.bits),
-                full: self.full.minus(other.full),
-                low: self.low.minus(other.low),
+                full: self.full.minus(other.full, how),
+                low: self.low.minus(other.low, how),
             },
             Alu::Mul => ScalarOf {
-                bits: self.bits.times(other.bits),
-                full: self.full.times(other.full),
-                low: self.low.times(other.low),
+                bits: match how.multiplies_by_union {
+                    true => self.bits.times(other.bits),
+                    false => self.bits.times_by_parts(other.bits),
+                },
+                full: self.full.product(other.full, how),
+                low: self.low.product(other.low, how),
             },
-            Alu::And | Alu::Or | Alu::Xor => self.bitwise(op, other),
+            Alu::And | Alu::Or | Alu::Xor => self.bitwise(op, other, how),
             Alu::Lsh | Alu::Rsh | Alu::Arsh => match other.shift_amount(width) {
-                Some(n) => self.shift(op, width, n),
+                Some(n) => self.shift(op, width, n, how),
                 None => return Self::UNKNOWN,
             },
             Alu::Div | Alu::Mod | Alu::Sdiv | Alu::Smod => return Self::UNKNOWN,
         };
-        computed.kept(width)
+        computed.kept(width, how)
+    }
+
+    /// `self + other`, with no conclusions drawn.
+    pub fn sum(&self, other: &Self, how: Arithmetic) -> Self {
+        ScalarOf {
+            bits: self.bits.plus(other.bits),
+            full: self.full.plus(other.full, how),
+            low: self.low.plus(other.low, how),
+        }
     }
 
     /// `-self`.
-    pub fn negate(&self, width: Width) -> Self {
-        Self::constant(F::ZERO).alu(Alu::Sub, width, self)
+    pub fn negate(&self, width: Width, how: Arithmetic) -> Self {
+        Self::constant(F::ZERO).alu(Alu::Sub, width, self, how)
     }
 
     /// The variable offset of a pointer whose variable offset was this, after `by` was added.
     ///
     /// Pointers carry no bounds of their low half, and the unsigned bounds of an offset are given
     /// up if either overflows, even where both do and a sum of numbers would keep them.
-    pub fn pointer_plus(&self, by: &Self) -> Self {
-        let mut full = self.full.plus(by.full);
+    pub fn pointer_plus(&self, by: &Self, how: Arithmetic) -> Self {
+        let mut full = self.full.plus(by.full, how);
         if full.umin < self.full.umin || full.umax < self.full.umax {
             full.forget_unsigned();
         }
-        ScalarOf { bits: self.bits.plus(by.bits), full, low: Range::FULL }.synced()
+        ScalarOf { bits: self.bits.plus(by.bits), full, low: Range::FULL }.synced(how)
     }
 
     /// The variable offset of a pointer whose variable offset was this, after `by` was subtracted.
     /// What [`Self::pointer_plus`] says holds here too.
-    pub fn pointer_minus(&self, by: &Self) -> Self {
-        let mut full = self.full.minus(by.full);
+    pub fn pointer_minus(&self, by: &Self, how: Arithmetic) -> Self {
+        let mut full = self.full.minus(by.full, how);
         if self.full.umin < by.full.umax {
             full.forget_unsigned();
         }
-        ScalarOf { bits: self.bits.minus(by.bits), full, low: Range::FULL }.synced()
+        ScalarOf { bits: self.bits.minus(by.bits), full, low: Range::FULL }.synced(how)
     }
 
     /// The kernel explores an operand of `and` and `or` that is zero or all ones as two constants
@@ -160,7 +169,7 @@ impl<F: Full> ScalarOf<F> {
         (known && amount < u64::from(limit)).then_some(amount as u32)
     }
 
-    fn bitwise(&self, op: Alu, other: &Self) -> Self {
+    fn bitwise(&self, op: Alu, other: &Self, how: Arithmetic) -> Self {
         let bits = match op {
             Alu::And => self.bits.and(other.bits),
             Alu::Or => self.bits.or(other.bits),
@@ -172,17 +181,17 @@ impl<F: Full> ScalarOf<F> {
         }
         let full = bitwise_range(op, self.full, other.full, other.bits, bits);
         let mut result = ScalarOf { bits, full, low };
-        result.bound_by_bits();
+        result.bound_by_bits(how);
         result
     }
 
-    fn shift(&self, op: Alu, width: Width, n: u32) -> Self {
+    fn shift(&self, op: Alu, width: Width, n: u32, how: Arithmetic) -> Self {
         let mut result = match width {
             Width::W64 => self.shift_full(op, n),
             Width::W32 => self.shift_low(op, n),
         };
         match width {
-            Width::W64 => result.bound_by_bits(),
+            Width::W64 => result.bound_by_bits(how),
             Width::W32 => result.low.meet_tnum(result.bits.low()),
         }
         result
@@ -215,11 +224,11 @@ impl<F: Full> ScalarOf<F> {
 
     /// What is left after an operation of this width, with the conclusions drawn.
     #[inline]
-    fn kept(mut self, width: Width) -> Self {
+    fn kept(mut self, width: Width, how: Arithmetic) -> Self {
         if width == Width::W32 {
             self.zero_extend_low();
         }
-        self.synced()
+        self.synced(how)
     }
 
     /// Makes the high half zero, and takes the bounds of the whole from the low half.

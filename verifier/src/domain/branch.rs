@@ -13,6 +13,7 @@
 //! Left to others: pointers, and which registers are linked.
 
 use super::alu::Width;
+use super::arithmetic::Arithmetic;
 use super::range::Range;
 use super::scalar::ScalarOf;
 use super::tnum::Tnum;
@@ -98,6 +99,7 @@ impl Cond {
         holds: bool,
         a: &ScalarOf<F>,
         b: &ScalarOf<F>,
+        how: Arithmetic,
     ) -> (ScalarOf<F>, ScalarOf<F>) {
         let (mut a, mut b) = (*a, *b);
         let (fact, turned) = self.fact(holds);
@@ -133,7 +135,7 @@ impl Cond {
                 }
             }
         }
-        (a.synced(), b.synced())
+        (a.synced(how), b.synced(how))
     }
 
     /// `a` as it is once comparing it with itself, in one and the same register, has turned out as
@@ -142,14 +144,20 @@ impl Cond {
     /// 6.18 does not look whether both operands are one register: it decides as it would for two
     /// ([`Self::decide`] with `a` twice), and if that is undecided it cuts the bounds of the one
     /// register for both operands, and draws the conclusions for both.
-    pub fn assume_same<F: Full>(self, width: Width, holds: bool, a: &ScalarOf<F>) -> ScalarOf<F> {
+    pub fn assume_same<F: Full>(
+        self,
+        width: Width,
+        holds: bool,
+        a: &ScalarOf<F>,
+        how: Arithmetic,
+    ) -> ScalarOf<F> {
         let mut cut = *a;
         let (fact, _) = self.fact(holds);
         match width {
             Width::W64 => assume_order_of_same(fact, &mut cut.full),
             Width::W32 => assume_order_of_same(fact, &mut cut.low),
         }
-        cut.synced().synced()
+        cut.synced(how).synced(how)
     }
 
     /// What holds of the operands, and whether in reverse order.

@@ -16,6 +16,7 @@
 //! gives a bound, since a lesser number would have a lesser high half, which the least number
 //! excludes, or a lesser low half.
 
+use super::arithmetic::Arithmetic;
 use super::range::Range;
 use super::scalar::ScalarOf;
 use super::tnum::Tnum;
@@ -24,11 +25,11 @@ use super::word::{Full, Word};
 impl<F: Full> ScalarOf<F> {
     /// The same numbers, with each part told of the others.
     #[inline]
-    pub(super) fn synced(mut self) -> Self {
+    pub(super) fn synced(mut self, how: Arithmetic) -> Self {
         if self.is_settled_constant() {
             return self;
         }
-        self.bound_by_bits();
+        self.bound_by_bits(how);
         for _ in 0..3 {
             let before = self;
             self.deduce_low();
@@ -40,7 +41,7 @@ impl<F: Full> ScalarOf<F> {
             }
         }
         self.learn_bits();
-        self.bound_by_bits();
+        self.bound_by_bits(how);
         self
     }
 
@@ -53,10 +54,12 @@ impl<F: Full> ScalarOf<F> {
 
     /// Bounds of both widths learn from the bits.
     #[inline]
-    pub(super) fn bound_by_bits(&mut self) {
+    pub(super) fn bound_by_bits(&mut self, how: Arithmetic) {
         self.low.meet_tnum(self.bits.low());
         self.full.meet_tnum(self.bits);
-        self.settle_single();
+        if how.settles_single {
+            self.settle_single();
+        }
     }
 
     /// If only one member of the tnum lies within the unsigned bounds, that is the number.

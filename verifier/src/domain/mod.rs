@@ -15,14 +15,14 @@
 //! The aim is equality with the kernel, not precision: its log prints these numbers, and how many
 //! states it visits depends on them. Soundness is argued in each module and proved by trying
 //! everything at small width, where the code is the same, and equality is held by answers recorded
-//! from Linux 6.18.44. Earlier kernels know less: 6.12 gives up sums whose bounds both overflow and
-//! most products, and knows nothing of negations and byte swaps.
+//! from Linux 6.18.44. Earlier kernels find out less; [`Arithmetic`] says what.
 //!
 //! How a scalar is represented is private: newer kernels keep one circular interval for each width
 //! instead of four linear ones, and callers must not care. Identity (`id`), precision and the
 //! `off` of linked registers belong to the register, not to the number it holds.
 
 mod alu;
+mod arithmetic;
 mod branch;
 mod deduce;
 mod range;
@@ -39,6 +39,7 @@ mod tnum;
 mod word;
 
 pub use alu::{Alu, Fork, Width};
+pub use arithmetic::Arithmetic;
 pub use branch::Cond;
 pub use scalar::{Scalar, ScalarOf, Violation};
 pub use show::{Dialect, Show, write_signed, write_unsigned};

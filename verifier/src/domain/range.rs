@@ -20,6 +20,7 @@
 //! be taken is followed all the same. Then every operator still answers what the kernel would,
 //! for its log shows such states; see `Scalar::violation`.
 
+use super::arithmetic::Arithmetic;
 use super::tnum::Tnum;
 use super::word::Word;
 
@@ -168,7 +169,7 @@ impl<W: Word> Range<W> {
 
     /// Sums.
     #[inline]
-    pub(super) fn plus(self, other: Self) -> Self {
+    pub(super) fn plus(self, other: Self, how: Arithmetic) -> Self {
         let mut sum = Range {
             umin: self.umin.plus(other.umin),
             umax: self.umax.plus(other.umax),
@@ -178,7 +179,8 @@ impl<W: Word> Range<W> {
         if add_overflows(self.smin, other.smin) || add_overflows(self.smax, other.smax) {
             sum.forget_signed();
         }
-        if sum.umin >= self.umin && sum.umax < self.umax {
+        let (low, high) = (sum.umin < self.umin, sum.umax < self.umax);
+        if high && !(low && how.keeps_wrapped_sums) {
             sum.forget_unsigned();
         }
         sum
@@ -186,7 +188,7 @@ impl<W: Word> Range<W> {
 
     /// Differences.
     #[inline]
-    pub(super) fn minus(self, other: Self) -> Self {
+    pub(super) fn minus(self, other: Self, how: Arithmetic) -> Self {
         let mut difference = Range {
             umin: self.umin.minus(other.umax),
             umax: self.umax.minus(other.umin),
@@ -196,10 +198,23 @@ impl<W: Word> Range<W> {
         if sub_overflows(self.smin, other.smax) || sub_overflows(self.smax, other.smin) {
             difference.forget_signed();
         }
-        if self.umin < other.umax && self.umax >= other.umin {
+        let (low, high) = (self.umin < other.umax, self.umax < other.umin);
+        if low && !(high && how.keeps_wrapped_sums) {
             difference.forget_unsigned();
         }
         difference
+    }
+
+    /// Products, as far as the kernel version looks for their bounds.
+    #[inline]
+    pub(super) fn product(self, other: Self, how: Arithmetic) -> Self {
+        let half = W::low_mask(W::BITS / 2);
+        let is_small = |r: Self| !r.smin.is_negative() && r.umax <= half;
+        if how.multiplies_signed || is_small(self) && is_small(other) {
+            self.times(other)
+        } else {
+            Range::FULL
+        }
     }
 
     /// Products.

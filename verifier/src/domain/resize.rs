@@ -10,6 +10,7 @@
 //! nothing but the new width is known.
 
 use super::alu::Width;
+use super::arithmetic::Arithmetic;
 use super::range::Range;
 use super::scalar::ScalarOf;
 use super::tnum::Tnum;
@@ -18,7 +19,7 @@ use super::word::{Full, Word};
 impl<F: Full> ScalarOf<F> {
     /// The low `bits` bits, zero-extended: a load of that width. `bits` is below the full width;
     /// at or above it nothing changes.
-    pub fn truncate(&self, bits: u32) -> Self {
+    pub fn truncate(&self, bits: u32, how: Arithmetic) -> Self {
         if bits >= F::BITS {
             return *self;
         }
@@ -32,23 +33,23 @@ impl<F: Full> ScalarOf<F> {
             full: Range { umin: min, umax: max, smin: min, smax: max },
             low: if bits < F::Half::BITS { Range::FULL } else { self.low },
         }
-        .synced()
+        .synced(how)
     }
 
     /// `w = w`: the low half, zero-extended, by a 32-bit move.
-    pub fn zero_extend(&self) -> Self {
+    pub fn zero_extend(&self, how: Arithmetic) -> Self {
         let mut extended = *self;
         extended.zero_extend_low();
-        extended.synced()
+        extended.synced(how)
     }
 
     /// Sign extension of the low `bits` bits to `width`, by a `mov` or a load. `bits` is at most
     /// half the full width, and below it for [`Width::W32`]; a load has [`Width::W64`].
-    pub fn sign_extend(&self, width: Width, bits: u32) -> Self {
+    pub fn sign_extend(&self, width: Width, bits: u32, how: Arithmetic) -> Self {
         let bits = bits.clamp(1, F::Half::BITS);
         match width {
             Width::W64 => self.sign_extend_full(bits),
-            Width::W32 => self.sign_extend_low(bits),
+            Width::W32 => self.sign_extend_low(bits, how),
         }
     }
 
@@ -71,7 +72,7 @@ impl<F: Full> ScalarOf<F> {
         }
     }
 
-    fn sign_extend_low(&self, bits: u32) -> Self {
+    fn sign_extend_low(&self, bits: u32, how: Arithmetic) -> Self {
         let (tnum, low) = if let Some(value) = self.const_value() {
             let value = value.low().sign_extended(bits);
             (Tnum::constant(value), Range::constant(value))
@@ -81,15 +82,15 @@ impl<F: Full> ScalarOf<F> {
             let (least, greatest) = signed_limits::<F::Half>(bits);
             (Tnum::UNKNOWN, Range { smin: least, smax: greatest, ..Range::FULL })
         };
-        ScalarOf { bits: Tnum::from_low(tnum), full: self.full, low }.zero_extend()
+        ScalarOf { bits: Tnum::from_low(tnum), full: self.full, low }.zero_extend(how)
     }
 
     /// The low `bits` bits with their bytes in reverse order, zero-extended: a byte order
     /// instruction that swaps. `bits` is 16, 32 or 64. One that does not swap is
     /// [`Self::truncate`].
-    pub fn byte_swap(&self, bits: u32) -> Self {
+    pub fn byte_swap(&self, bits: u32, how: Arithmetic) -> Self {
         let bits = bits.clamp(8, F::BITS);
-        ScalarOf { bits: self.bits.byte_swapped(bits), ..Self::UNKNOWN }.truncate(bits).synced()
+        ScalarOf { bits: self.bits.byte_swapped(bits), ..Self::UNKNOWN }.truncate(bits, how).synced(how)
     }
 }
 

@@ -7,6 +7,7 @@
 //! Rules: `struct bpf_reg_state` of Linux 6.18 as far as it speaks of numbers, and
 //! `reg_bounds_sanity_check`, `range_within` and `tnum_in`.
 
+use super::arithmetic::Arithmetic;
 use super::range::Range;
 use super::tnum::Tnum;
 use super::word::Full;
@@ -60,8 +61,8 @@ impl<F: Full> ScalarOf<F> {
     }
 
     /// What `bits` says, and what follows from it.
-    pub fn from_tnum(bits: Tnum<F>) -> Self {
-        ScalarOf { bits, ..Self::UNKNOWN }.synced()
+    pub fn from_tnum(bits: Tnum<F>, how: Arithmetic) -> Self {
+        ScalarOf { bits, ..Self::UNKNOWN }.synced(how)
     }
 
     /// The bits that are known.
@@ -140,36 +141,36 @@ impl<F: Full> ScalarOf<F> {
     }
 
     /// Keeps what is in `other` too, and draws the conclusions.
-    pub fn intersect(&self, other: &Self) -> Self {
+    pub fn intersect(&self, other: &Self, how: Arithmetic) -> Self {
         let mut both = *self;
         both.bits = both.bits.intersect(other.bits);
         both.full.meet(other.full);
         both.low.meet(other.low);
-        both.synced()
+        both.synced(how)
     }
 
     /// Keeps the numbers from `min` to `max`, unsigned, and draws the conclusions.
-    pub fn with_unsigned_bounds(&self, min: F, max: F) -> Self {
+    pub fn with_unsigned_bounds(&self, min: F, max: F, how: Arithmetic) -> Self {
         let mut bounded = *self;
         bounded.full.meet_unsigned(min, max);
-        bounded.synced()
+        bounded.synced(how)
     }
 
     /// Keeps the numbers from `min` to `max`, signed, and draws the conclusions.
-    pub fn with_signed_bounds(&self, min: F, max: F) -> Self {
+    pub fn with_signed_bounds(&self, min: F, max: F, how: Arithmetic) -> Self {
         let mut bounded = *self;
         bounded.full.meet_signed(min, max);
-        bounded.synced()
+        bounded.synced(how)
     }
 
     /// Keeps the numbers that are `min` to `max`, signed, both as a whole and in their low half,
     /// and draws the conclusions. The kernel does so for error-or-size results and for hooks with
     /// a range of results.
-    pub fn with_signed_bounds_both(&self, min: F::Half, max: F::Half) -> Self {
+    pub fn with_signed_bounds_both(&self, min: F::Half, max: F::Half, how: Arithmetic) -> Self {
         let mut bounded = *self;
         bounded.low.meet_signed(min, max);
         bounded.full.meet_signed(F::sext(min), F::sext(max));
-        bounded.synced()
+        bounded.synced(how)
     }
 
     /// What contradicts what, if anything does.

@@ -213,6 +213,29 @@ impl<W: Word> Tnum<W> {
         sum
     }
 
+    /// Products, as kernels before the union of partial products found them: the product of the
+    /// known ones, and for each bit of this that may be set what of `other` is unknown then.
+    ///
+    /// A product is the sum of partial products. Of one for a known one the known part is in the
+    /// product of the known ones, and its unknown part is added; of one for an unknown bit nothing
+    /// is known but that it lies within the set bits of `other`.
+    pub fn times_by_parts(self, other: Self) -> Self {
+        let one = W::from_u64(1);
+        let (mut multiplier, mut addend) = (self, other);
+        let known = W::from_u64(self.value.to_u64().wrapping_mul(other.value.to_u64()));
+        let mut unknown = Tnum::constant(W::ZERO);
+        while multiplier.max() != W::ZERO {
+            if multiplier.value & one != W::ZERO {
+                unknown = unknown.plus(Tnum::new(W::ZERO, addend.mask));
+            } else if multiplier.mask & one != W::ZERO {
+                unknown = unknown.plus(Tnum::new(W::ZERO, addend.max()));
+            }
+            multiplier = multiplier.rsh(1);
+            addend = addend.lsh(1);
+        }
+        Tnum::constant(known).plus(unknown)
+    }
+
     /// Members shifted left by `n`, less than the width.
     #[inline]
     pub fn lsh(self, n: u32) -> Self {

@@ -14,10 +14,12 @@ mod liveness;
 mod precision;
 mod prune;
 
+use crate::domain::Arithmetic;
 use crate::kfunc::Kfuncs;
 use crate::log::{Log, Subject};
 use crate::proof::Recorder;
 use crate::report::{Errno, Finding};
+use crate::rules::Rules;
 use crate::state::{Access, Differs, Frame, Ids, Kind, Mods, NO_CALLSITE, State, StateId, Step};
 use crate::structure::{Graph, Marks, Slot, Structure};
 use crate::transfer::{Fastcalls, MapFields, Objects};
@@ -111,6 +113,9 @@ pub(crate) struct Function {
 pub(crate) struct Walker<'p> {
     pub program: &'p Program,
     pub model: &'p KernelModel,
+    /// What the version decides differently from others.
+    pub rules: Rules,
+    pub arithmetic: Arithmetic,
     /// The types that registers name.
     pub types: Types<'p>,
     /// The type of the program that this one traces.
@@ -201,9 +206,12 @@ impl<'p> Walker<'p> {
         let count = program.insns.len();
         let fastcalls = Fastcalls::new(&program.insns, structure, kernel.model, &kind, &kfuncs);
         let types = Types::new(program, kernel);
+        let rules = Rules::of(kernel.model.version());
         Walker {
             program,
             model: kernel.model,
+            rules,
+            arithmetic: rules.arithmetic(),
             types,
             traced: kernel.target.and_then(|t| t.prog_type),
             is_extension: program.prog_type == Some(ProgType::Ext),
@@ -294,6 +302,9 @@ impl<'p> Walker<'p> {
             self.step_open = false;
             self.stats.insns += 1;
             if self.stats.insns > limit {
+                if !self.rules.prunes_by_static_liveness {
+                    return Err(Stop::Unknown(Feature::KernelVersion));
+                }
                 return Err(Finding::TooManyInsns { insns: self.stats.insns }.into());
             }
             self.cur.last_insn = self.from;

@@ -726,11 +726,11 @@ findings! {
     "E1410" EACCES StackReadBytes { off: i32, at: i32, size: u32 } = "bytes of the stack not readable",
         "invalid read from stack off {off}+{at} size {size}",
         "These bytes belong to an object that only its functions may touch.";
-    "E1411" EACCES StackRangeRead { reg: u8, off: i64, at: i64, size: i64 } = "bytes of the stack not readable",
-        "invalid read from stack R{reg} off {off}+{at} size {size}",
+    "E1411" EACCES StackRangeRead { way: &'static str, reg: u8, off: i64, at: i64, size: i64 } = "bytes of the stack not readable",
+        "invalid {way} stack R{reg} off {off}+{at} size {size}",
         "These bytes belong to an object that only its functions may touch.";
-    "E1412" EACCES StackRangeReadVar { reg: u8, var_off: String, at: i64, size: i64 } = "bytes of the stack not readable",
-        "invalid read from stack R{reg} var_off {var_off}+{at} size {size}",
+    "E1412" EACCES StackRangeReadVar { way: &'static str, reg: u8, var_off: String, at: i64, size: i64 } = "bytes of the stack not readable",
+        "invalid {way} stack R{reg} var_off {var_off}+{at} size {size}",
         "These bytes belong to an object that only its functions may touch.";
     "E1413" EACCES DynptrMemory { ty: String } = "dynptr over this memory",
         "Unsupported reg type {ty} for bpf_dynptr_from_mem data",
@@ -1230,6 +1230,37 @@ findings! {
     "E1931" EACCES KptrNotHeld { off: i32 } = "kernel pointer that is not held",
         "off={off} kptr isn't referenced kptr",
         "Only pointers to what is held are exchanged.";
+    "E2001" EINVAL SpinUnlockMissing = "end with a lock held",
+        "bpf_spin_unlock is missing",
+        "The program can end here, and a lock is still held on this path.";
+    "E2002" EINVAL RcuUnlockMissing = "end in an RCU section",
+        "bpf_rcu_read_unlock is missing",
+        "The program can end here, and RCU's section was not left on this path.";
+    "E2003" EINVAL PreemptEnableMissing { count: u32, verb: &'static str } = "end with preemption off",
+        "{count} bpf_preempt_enable{verb} missing",
+        "The program can end here, and preemption was not enabled again on this path.";
+    "E2004" EINVAL Unreleased { id: u32, insn: u32 } = "reference leak",
+        "Unreleased reference id={id} alloc_insn={insn}",
+        "A reference that was acquired is not released on this path. Before 6.14 a callback has to release \
+        what it acquired itself.";
+    "E2005" EINVAL LoadWithReference = "packet load with a reference held",
+        "BPF_LD_[ABS|IND] cannot be mixed with socket references",
+        "The load ends the program where the packet is too short, and the reference would be lost.";
+    "E2006" EINVAL LdAbsInCallback = "packet load in a callback",
+        "cannot use BPF_LD_[ABS|IND] within callback",
+        "The load ends the function where the packet is too short, which a callback must not.";
+    "E2007" EINVAL CallbackIsProgram = "the program as a callback",
+        "callback function cannot be the main program",
+        "Only functions other than the program itself can be called back.";
+    "E2008" EINVAL GlobalUnderPreempt = "global function called with preemption off",
+        "global function calls are not allowed with preemption disabled,\nuse static function instead",
+        "Before 6.15 a global function may sleep for all that its caller knows. Make it static.";
+    "E2009" EINVAL CastNotStruct = "cast to this type",
+        "kfunc bpf_rdonly_cast type ID argument must be of a struct",
+        "Before 6.17 casts go to structures of the kernel only.";
+    "E2010" EINVAL NodeNotLent = "node not lent",
+        "rbtree_remove node input must be non-owning ref",
+        "The argument is a node of the tree, lent to the program. Before 6.16 one that the program holds is refused.";
 }
 
 impl Finding {

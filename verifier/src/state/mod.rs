@@ -150,12 +150,14 @@ pub struct Reference {
     /// The instruction that acquired it.
     pub insn: u32,
     pub held: Held,
+    /// The frame of the callback that has to release it, where each keeps its own; 0 for none.
+    pub callback: u8,
 }
 
 impl Reference {
     /// A reference to an object.
     pub fn object(id: u32, insn: u32) -> Reference {
-        Reference { id, insn, held: Held::Object }
+        Reference { id, insn, held: Held::Object, callback: 0 }
     }
 
     pub fn is_object(&self) -> bool {

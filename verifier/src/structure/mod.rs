@@ -21,6 +21,7 @@ pub use graph::{Graph, Successors};
 
 use crate::kfunc::Kfuncs;
 use crate::report::{Fault, Finding};
+use crate::rules::Rules;
 use alloc::vec::Vec;
 use oxbpf_isa::insn::{DecodeError, Insn, RawInsn};
 use oxbpf_isa::kernel::KernelModel;
@@ -83,7 +84,7 @@ pub(crate) fn analyze_with(
     tell(&subprogs);
     functions::check_jumps(raw, &mut subprogs)?;
     types::check(program, &subprogs)?;
-    references::check(program, model.limits(), unusable)?;
+    references::check(program, model.limits(), Rules::of(model.version()), unusable)?;
     let marks = flow::walk(raw, exception_callback, kfuncs)?;
     Ok(Structure { insns: decode(raw), subprogs, exception_callback, marks })
 }

@@ -2,6 +2,7 @@
 //! `resolve_pseudo_ldimm64`). Which maps those are is the caller's to say.
 
 use crate::report::{Errno, Fault, Finding};
+use crate::rules::Rules;
 use alloc::collections::BTreeSet;
 use oxbpf_isa::insn::opcode::{class, mode, pseudo};
 use oxbpf_isa::insn::{DecodeError, Insn, RawInsn};
@@ -14,7 +15,12 @@ const PAGE: u64 = 4096;
 /// What may be asked of a map, by its index: why the program may not use it.
 type Unusable<'a> = &'a dyn Fn(usize, &MapDef) -> Option<Finding>;
 
-pub(super) fn check(program: &Program, limits: &Limits, unusable: Unusable<'_>) -> Result<(), Fault> {
+pub(super) fn check(
+    program: &Program,
+    limits: &Limits,
+    rules: Rules,
+    unusable: Unusable<'_>,
+) -> Result<(), Fault> {
     let raw = &program.insns;
     let mut maps = Maps { program, limits, unusable, used: BTreeSet::new() };
     let mut at = 0;
@@ -32,7 +38,7 @@ pub(super) fn check(program: &Program, limits: &Limits, unusable: Unusable<'_>) 
             at += 2;
             continue;
         }
-        if !exists(insn.code) {
+        if !exists(insn.code, rules) {
             return fault(Finding::UnknownOpcode { code: insn.code });
         }
         at += 1;
@@ -41,7 +47,15 @@ pub(super) fn check(program: &Program, limits: &Limits, unusable: Unusable<'_>) 
 }
 
 /// Whether the kernel has an instruction with this opcode. It has no calls through registers.
-fn exists(code: u8) -> bool {
+fn exists(code: u8, rules: Rules) -> bool {
+    const SIZE: u8 = 0x18;
+    const HALF: u8 = 0x08;
+    const BYTE: u8 = 0x10;
+    let is_atomic = code & (class::MASK | mode::MASK) == class::STX | mode::ATOMIC;
+    let is_narrow = matches!(code & SIZE, HALF | BYTE);
+    if is_atomic && is_narrow && !rules.acquire_and_release {
+        return false;
+    }
     const CALLX: u8 = 0x8d;
     let decoded = Insn::decode(&[RawInsn::new(code, 0, 0, 0, 0)]);
     code != CALLX && !matches!(decoded, Err(DecodeError::UnknownOpcode { .. }))

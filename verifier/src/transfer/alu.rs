@@ -75,9 +75,10 @@ impl Walker<'_> {
     pub(super) fn neg(&mut self, w: InsnWidth, dst: R) -> Judged<Next> {
         self.readable(dst)?;
         self.writable(dst)?;
+        let (how, computes) = (self.arithmetic, self.rules.computes_negation);
         let reg = self.cur.reg_mut(dst.index());
-        *reg = match reg.is_scalar() {
-            true => Reg { num: reg.num.negate(width(w)), id: 0, off: 0, ..*reg },
+        *reg = match reg.is_scalar() && computes {
+            true => Reg { num: reg.num.negate(width(w), how), id: 0, off: 0, ..*reg },
             false => Reg::unknown(),
         };
         self.sanitize_reg(dst)
@@ -86,16 +87,17 @@ impl Walker<'_> {
     pub(super) fn endian(&mut self, op: EndianOp, size: Size, dst: R) -> Judged<Next> {
         self.readable(dst)?;
         self.writable(dst)?;
+        let (how, computes) = (self.arithmetic, self.rules.computes_byte_order);
         // Nothing is changed here, so the number stays linked to others.
-        if op == EndianOp::ToLe && size == Size::Dw && self.cur.reg(dst.index()).is_scalar() {
+        if computes && op == EndianOp::ToLe && size == Size::Dw && self.cur.reg(dst.index()).is_scalar() {
             return self.sanitize_reg(dst);
         }
         let reg = self.cur.reg_mut(dst.index());
-        *reg = match reg.is_scalar() {
+        *reg = match reg.is_scalar() && computes {
             true => {
                 let num = match op {
-                    EndianOp::ToLe => reg.num.truncate(size.bits()),
-                    EndianOp::ToBe | EndianOp::Swap => reg.num.byte_swap(size.bits()),
+                    EndianOp::ToLe => reg.num.truncate(size.bits(), how),
+                    EndianOp::ToBe | EndianOp::Swap => reg.num.byte_swap(size.bits(), how),
                 };
                 Reg { num, id: 0, off: 0, ..*reg }
             }
@@ -136,7 +138,7 @@ impl Walker<'_> {
         }
         let from = *self.cur.reg(src.index());
         if !from.is_scalar() {
-            *self.cur.reg_mut(dst.index()) = Reg::scalar(Scalar::UNKNOWN.zero_extend());
+            *self.cur.reg_mut(dst.index()) = Reg::scalar(Scalar::UNKNOWN.zero_extend(self.arithmetic));
             return self.sanitize_reg(dst);
         }
         let fits = from.num.needed_bits() <= 32;
@@ -147,7 +149,7 @@ impl Walker<'_> {
         if !fits {
             (to.id, to.off) = (0, 0);
         }
-        to.num = to.num.zero_extend();
+        to.num = to.num.zero_extend(self.arithmetic);
         *self.cur.reg_mut(dst.index()) = to;
         self.sanitize_reg(dst)
     }
@@ -157,7 +159,11 @@ impl Walker<'_> {
         self.writable(dst)?;
         let reg = *self.cur.reg(src.index());
         if !reg.is_scalar() {
-            let num = if w == InsnWidth::W64 { Scalar::UNKNOWN } else { Scalar::UNKNOWN.zero_extend() };
+            let num = if w == InsnWidth::W64 {
+                Scalar::UNKNOWN
+            } else {
+                Scalar::UNKNOWN.zero_extend(self.arithmetic)
+            };
             *self.cur.reg_mut(dst.index()) = Reg::scalar(num);
             return self.sanitize_reg(dst);
         }
@@ -169,7 +175,7 @@ impl Walker<'_> {
         if !unchanged {
             (to.id, to.off) = (0, 0);
         }
-        to.num = to.num.sign_extend(width(w), from.bits());
+        to.num = to.num.sign_extend(width(w), from.bits(), self.arithmetic);
         *self.cur.reg_mut(dst.index()) = to;
         self.sanitize_reg(dst)
     }
@@ -244,7 +250,7 @@ impl Walker<'_> {
             a.num = fork.current;
         }
         let was_narrow = a.num.umax() <= u64::from(u32::MAX);
-        let num = a.num.alu(alu, width(w), &b.num);
+        let num = a.num.alu(alu, width(w), &b.num, self.arithmetic);
         let mut to = Reg { num, ..a };
         (to.id, to.off) = (0, 0);
         let is32 = w == InsnWidth::W32;
@@ -255,6 +261,8 @@ impl Walker<'_> {
         };
         let delta = delta.and_then(|d| i32::try_from(d).ok());
         let delta = match (op, delta) {
+            (AluOp::Add, Some(d)) if d >= 0 && !is32 => Some(d),
+            _ if !self.rules.links_any_difference => None,
             (AluOp::Add, Some(d)) => Some(d),
             (AluOp::Sub, Some(d)) => d.checked_neg(),
             _ => None,
@@ -332,7 +340,7 @@ impl Walker<'_> {
             AluOp::Add => match fixed(i64::from(ptr.off).wrapping_add(smin), known) {
                 Some(off) => to.off = off,
                 None => {
-                    to.num = ptr.num.pointer_plus(&num.num);
+                    to.num = ptr.num.pointer_plus(&num.num, self.arithmetic);
                     if ptr.is_packet() {
                         to.id = self.fresh_id();
                         to.a = 0;
@@ -349,7 +357,7 @@ impl Walker<'_> {
                 match fixed(i64::from(ptr.off).wrapping_sub(smin), known) {
                     Some(off) => to.off = off,
                     None => {
-                        to.num = ptr.num.pointer_minus(&num.num);
+                        to.num = ptr.num.pointer_minus(&num.num, self.arithmetic);
                         if ptr.is_packet() {
                             to.id = self.fresh_id();
                             if smin < 0 {

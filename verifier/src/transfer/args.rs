@@ -137,7 +137,11 @@ impl Walker<'_> {
         }
         let arg = self.resolve_value_arg(arg, id, seen)?;
         let nullable = arg.flags.contains(ArgFlags::NULLABLE);
-        if !(reg.is_null() && nullable) {
+        if reg.is_null() && nullable {
+            if self.rules.zero_arguments_are_precise {
+                self.mark_precise(r)?;
+            }
+        } else {
             self.argument_type(&reg, r, &arg, seen)?;
             self.argument_offset(&reg, r, &arg)?;
         }
@@ -183,7 +187,8 @@ impl Walker<'_> {
                 let size = self.map_of(seen)?.key_size;
                 self.helper_memory(r, i64::from(size), Way::Read, false, None)?;
                 let kind = self.map_of(seen)?.kind();
-                if matches!(kind, Some(MapType::Array | MapType::PercpuArray)) {
+                let is_array = matches!(kind, Some(MapType::Array | MapType::PercpuArray));
+                if is_array && self.rules.constant_key_is_found {
                     seen.const_key = self.constant_key(reg, size)?;
                 }
             }
@@ -373,7 +378,7 @@ impl Walker<'_> {
             }
             Kind::Stack => {
                 let raw_mode = seen.as_ref().is_some_and(|s| s.raw_mode);
-                let raw = self.stack_range(r, reg.off, size, zero_ok, way, raw_mode)?;
+                let raw = self.stack_range(r, reg.off, size, zero_ok, way, raw_mode, true)?;
                 if let (true, Some(seen)) = (raw, seen) {
                     seen.raw = Some((r, size));
                 }

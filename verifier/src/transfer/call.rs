@@ -79,7 +79,7 @@ impl Walker<'_> {
             self.func_ip()?;
         }
         // A tail call that fails has moved nothing, and one that succeeds leaves the program.
-        if id == TAIL_CALL {
+        if id == TAIL_CALL && self.rules.tail_calls_end_functions {
             return if self.cur.curframe() > 0 { self.leave_by_tail_call() } else { Ok(Next::Straight) };
         }
         let writes_packet = id == DYNPTR_WRITE
@@ -157,9 +157,7 @@ impl Walker<'_> {
             };
         }
         let ref_id = seen.ref_id;
-        let before = self.cur.refs.len();
-        self.cur.refs.retain(|held| !held.is_object() || held.id != ref_id);
-        if self.cur.refs.len() == before {
+        if !self.drop_reference(ref_id)? {
             return Err(Finding::NotAcquired { name: helper_name(found.name), id }.into());
         }
         if id == XCHG {
@@ -174,6 +172,7 @@ impl Walker<'_> {
         match id {
             TAIL_CALL => self.nothing_left("tail_call", true),
             GET_LOCAL_STORAGE if !self.cur.reg(2).is_null() => Err(Finding::StorageFlags.into()),
+            GET_LOCAL_STORAGE if self.rules.zero_arguments_are_precise => self.mark_precise(2),
             FOR_EACH | FIND_VMA | USER_RINGBUF_DRAIN => self.push_callback(id, seen),
             DYNPTR_FROM_MEM => match *self.cur.reg(1) {
                 Reg { kind: Kind::MapValue, mods: Mods::NONE, .. } => Ok(()),
@@ -277,9 +276,11 @@ impl Walker<'_> {
                 RetBounds::Any => r0.num,
                 RetBounds::ErrorOrSize => {
                     let max = i32::try_from(seen.size_max).unwrap_or(i32::MAX);
-                    Scalar::UNKNOWN.with_signed_bounds_both((-MAX_ERRNO) as u32, max as u32)
+                    Scalar::UNKNOWN.with_signed_bounds_both((-MAX_ERRNO) as u32, max as u32, self.arithmetic)
                 }
-                RetBounds::Cpu => Scalar::UNKNOWN.with_signed_bounds_both(0, self.cpus.saturating_sub(1)),
+                RetBounds::Cpu => {
+                    Scalar::UNKNOWN.with_signed_bounds_both(0, self.cpus.saturating_sub(1), self.arithmetic)
+                }
             };
         }
         *self.cur.reg_mut(0) = r0;

@@ -33,7 +33,8 @@ pub(crate) fn check_depth(
 ) -> Result<(), (Stop, usize)> {
     let (functions, structure) = (&walker.functions, walker.structure);
     let has_tail_call = structure.subprogs.iter().any(|s| s.has_tail_call);
-    let private = prog.flags.contains(ProgFlags::PRIVATE_STACK) && !has_tail_call;
+    let private =
+        walker.rules.private_stacks && prog.flags.contains(ProgFlags::PRIVATE_STACK) && !has_tail_call;
     let places = vec![Place::Undecided; functions.len()];
     let is_throw = |at: usize| {
         let call = walker.kfuncs.at(at as u32);
@@ -44,6 +45,7 @@ pub(crate) fn check_depth(
         structure,
         limits: walker.model.limits(),
         is_throw: &is_throw,
+        loads_in_callbacks: walker.rules.packet_loads_in_callbacks,
         places,
         deepest: 0,
         frames: Vec::new(),
@@ -67,6 +69,7 @@ struct Chain<'a> {
     structure: &'a Structure,
     limits: &'a Limits,
     is_throw: &'a dyn Fn(usize) -> bool,
+    loads_in_callbacks: bool,
     places: Vec<Place>,
     deepest: u32,
     frames: Vec<usize>,
@@ -99,6 +102,9 @@ impl Chain<'_> {
         }
         // Linux 6.18.44 takes packet loads in callbacks; updates of older kernels refuse them.
         if s.has_ld_abs && self.in_callback(subprog) {
+            if !self.loads_in_callbacks {
+                return Err((Finding::LdAbsInCallback.into(), s.start));
+            }
             return Err((Stop::Unknown(Feature::PatchLevel), s.start));
         }
         if subprog > 0 && s.has_tail_call && u64::from(before) >= self.limits.stack_bytes_before_tail_call {

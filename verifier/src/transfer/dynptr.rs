@@ -254,7 +254,9 @@ impl Walker<'_> {
             return Ok(());
         }
         let ref_id = first.ref_id;
-        self.cur.refs.retain(|held| !held.is_object() || held.id != ref_id);
+        if !self.drop_reference(ref_id)? && !self.rules.callbacks_share_references {
+            return Err(Stop::Unknown(Feature::KernelVersion));
+        }
         self.cur.for_each_reg(|reg| reg.ref_id == ref_id, |reg| *reg = Reg::unknown());
         for spi in 1..self.cur.frames[frame].stack.len() {
             let slot = &self.cur.frames[frame].stack[spi];

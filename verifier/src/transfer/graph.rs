@@ -87,11 +87,17 @@ impl Walker<'_> {
                 return Err(Finding::ObjectNotOwned.into());
             }
         } else {
-            if !lent && reg.ref_id == 0 {
-                return Err(Finding::NodeNotHeld { name: kfunc.name.to_string() }.into());
+            let names = self.rules.names_graph_functions;
+            let name = || if names { kfunc.name } else { "rbtree_remove" }.to_string();
+            let is_held = if names { lent || reg.ref_id != 0 } else { lent && reg.ref_id == 0 };
+            if !is_held {
+                return Err(match names {
+                    true => Finding::NodeNotHeld { name: name() }.into(),
+                    false => Finding::NodeNotLent.into(),
+                });
             }
             if self.in_less() {
-                return Err(Finding::NotInLess { name: kfunc.name.to_string() }.into());
+                return Err(Finding::NotInLess { name: name() }.into());
             }
         }
         let Some(var) = reg.num.const_value() else {
@@ -142,6 +148,9 @@ impl Walker<'_> {
         let ref_id = self.cur.reg(2).ref_id;
         let held = self.cur.refs.iter().position(|r| r.is_object() && r.id == ref_id);
         let held = held.ok_or(Stop::Unknown(Feature::Internal))?;
+        if !self.may_drop(&self.cur.refs[held])? {
+            return Err(Stop::Unknown(Feature::KernelVersion));
+        }
         let objects = core::mem::take(&mut self.objects);
         self.cur.for_each_reg(
             |r| r.ref_id == ref_id,

@@ -72,7 +72,7 @@ impl Walker<'_> {
         meta.iter = Some((frame, spi));
         meta.ref_id = self.cur.frames[frame].stack[spi].reg.ref_id;
         if kfunc.has(KfuncFlags::ITER_DESTROY) {
-            self.end_iter(frame, spi, ty.slots);
+            self.end_iter(frame, spi, ty.slots)?;
         }
         Ok(())
     }
@@ -146,9 +146,11 @@ impl Walker<'_> {
         Ok(Some(spi))
     }
 
-    fn end_iter(&mut self, frame: usize, spi: usize, slots: usize) {
+    fn end_iter(&mut self, frame: usize, spi: usize, slots: usize) -> Judged<()> {
         let ref_id = self.cur.frames[frame].stack[spi].reg.ref_id;
-        self.cur.refs.retain(|held| !held.is_object() || held.id != ref_id);
+        if !self.drop_reference(ref_id)? && !self.rules.callbacks_share_references {
+            return Err(Stop::Unknown(Feature::KernelVersion));
+        }
         self.cur.for_each_reg(|reg| reg.ref_id == ref_id, |reg| *reg = Reg::unknown());
         let is_cur = frame == self.cur.curframe();
         for n in 0..slots {
@@ -156,6 +158,7 @@ impl Walker<'_> {
             self.log.scratch_slot(is_cur, spi - n);
         }
         self.object_written(frame, spi, slots);
+        Ok(())
     }
 
     /// The iterator was advanced: this path goes on with none left, another with one more element.

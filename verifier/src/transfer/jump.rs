@@ -11,7 +11,8 @@ use super::fields::MapFields;
 use crate::domain::{Alu, Cond as Test, Width};
 use crate::explore::{Judged, Linked, LinkedRegs, MAX_LINKED, Next, Walker, pack};
 use crate::report::Errno;
-use crate::state::{ADD_CONST, ADD_CONST32, Access, Kind, Mods, Reg, State};
+use crate::rules::Rules;
+use crate::state::{ADD_CONST, ADD_CONST32, Access, Kind, Mods, Reference, Reg, State};
 use oxbpf_isa::insn::{Cond, Operand, Reg as R, Width as InsnWidth};
 use oxbpf_isa::kernel::Limits;
 
@@ -36,11 +37,14 @@ fn test(cond: Cond) -> Test {
 }
 
 /// The outcome of a jump, if there is only one.
-fn taken(a: &Reg, b: &Reg, cond: Cond, w: InsnWidth) -> Option<bool> {
+fn taken(a: &Reg, b: &Reg, cond: Cond, w: InsnWidth, rules: Rules) -> Option<bool> {
     if a.is_packet_any() && b.is_packet_any() && w == InsnWidth::W64 {
         return packet_taken(a, b, cond);
     }
     if a.is_pointer() || b.is_pointer() {
+        if w == InsnWidth::W32 && !rules.half_pointer_not_zero {
+            return None;
+        }
         let is_const = |r: &Reg| {
             r.is_scalar()
                 && match w {
@@ -49,7 +53,7 @@ fn taken(a: &Reg, b: &Reg, cond: Cond, w: InsnWidth) -> Option<bool> {
                 }
         };
         let (ptr, num) = if is_const(b) { (a, b) } else { (b, a) };
-        if !is_const(num) || !ptr.never_null() {
+        if !is_const(num) || !never_null(ptr, rules) {
             return None;
         }
         let zero = match w {
@@ -63,6 +67,16 @@ fn taken(a: &Reg, b: &Reg, cond: Cond, w: InsnWidth) -> Option<bool> {
         };
     }
     test(cond).decide(width(w), &a.num, &b.num)
+}
+
+/// Whether the pointer is of a kind that is not null.
+fn never_null(ptr: &Reg, rules: Rules) -> bool {
+    if !rules.wraps_to_null {
+        return ptr.never_null();
+    }
+    const END: i64 = 1 << 29;
+    let is_bounded = ptr.num.smin() > -END && ptr.num.smax() < END;
+    is_bounded && (ptr.never_null() || matches!(ptr.kind, Kind::XdpSock | Kind::Buf) && !ptr.maybe_null())
 }
 
 /// With one pointer known to be at or beyond the packet's end.
@@ -128,7 +142,7 @@ impl Walker<'_> {
             self.push_step(access, 0);
         }
         let target = (i64::from(self.at) + 1 + i64::from(off)) as u32;
-        if let Some(taken) = taken(&a, &b, cond, w) {
+        if let Some(taken) = taken(&a, &b, cond, w, self.rules) {
             if a.is_scalar() {
                 self.mark_precise(dst.index())?;
             }
@@ -167,8 +181,8 @@ impl Walker<'_> {
             for (r, reg) in [(src, b), (Operand::Reg(dst), a)] {
                 let Operand::Reg(r) = r else { continue };
                 if reg.id != 0 {
-                    sync_linked(&mut self.cur, r.index(), &linked);
-                    sync_linked(&mut other, r.index(), &linked);
+                    sync_linked(&mut self.cur, r.index(), &linked, self.rules);
+                    sync_linked(&mut other, r.index(), &linked, self.rules);
                 }
             }
         }
@@ -200,13 +214,14 @@ impl Walker<'_> {
     ) -> Judged<()> {
         let (test, w) = (test(cond), width(w));
         if src == Operand::Reg(dst) {
-            other.reg_mut(dst.index()).num = self.sanitize(test.assume_same(w, true, &a.num), "true_reg1")?;
+            other.reg_mut(dst.index()).num =
+                self.sanitize(test.assume_same(w, true, &a.num, self.arithmetic), "true_reg1")?;
             self.cur.reg_mut(dst.index()).num =
-                self.sanitize(test.assume_same(w, false, &a.num), "false_reg1")?;
+                self.sanitize(test.assume_same(w, false, &a.num, self.arithmetic), "false_reg1")?;
             return Ok(());
         }
-        let (a1, b1) = test.assume(w, true, &a.num, &b.num);
-        let (a0, b0) = test.assume(w, false, &a.num, &b.num);
+        let (a1, b1) = test.assume(w, true, &a.num, &b.num, self.arithmetic);
+        let (a0, b0) = test.assume(w, false, &a.num, &b.num, self.arithmetic);
         other.reg_mut(dst.index()).num = self.sanitize(a1, "true_reg1")?;
         let b1 = self.sanitize(b1, "true_reg2")?;
         self.cur.reg_mut(dst.index()).num = self.sanitize(a0, "false_reg1")?;
@@ -222,8 +237,10 @@ impl Walker<'_> {
         if let Operand::Reg(src) = src {
             let plain = |r: &Reg| r.is_pointer() && r.kind != Kind::BtfId;
             if plain(&a) && plain(&b) && a.maybe_null() != b.maybe_null() {
-                let of = if b.maybe_null() { src } else { dst };
+                let (of, known) = if b.maybe_null() { (src, &a) } else { (dst, &b) };
+                let tells = self.rules.equal_to_unmarked || never_null(known, self.rules);
                 let equal = match cond {
+                    _ if !tells => None,
                     Cond::Eq => Some(&mut *other),
                     Cond::Ne => Some(&mut self.cur),
                     _ => None,
@@ -247,6 +264,9 @@ impl Walker<'_> {
     /// All copies of a pointer that may be null become null, or cease to be possibly so.
     fn settle_null(&mut self, of: &Reg, is_null: bool, other: Option<&mut State>) {
         let (id, ref_id) = (of.id, of.ref_id);
+        // What a callback does not own stays held, which no later release of it can satisfy.
+        let in_callback = !self.rules.callbacks_share_references
+            && self.cur.frames[1..].iter().any(|frame| frame.in_callback);
         let (maps, fields, objects) = (&self.program.maps, &self.map_fields, &self.objects);
         let state = match other {
             Some(other) => other,
@@ -254,7 +274,9 @@ impl Walker<'_> {
         };
         if is_null && ref_id != 0 && ref_id == id {
             // Nothing was acquired after all.
-            state.refs.retain(|r| !r.is_object() || r.id != id);
+            let frame = state.curframe();
+            let is_own = |r: &Reference| !in_callback || usize::from(r.callback) == frame;
+            state.refs.retain(|r| !r.is_object() || r.id != id || !is_own(r));
         }
         state.for_each_reg(
             |r| r.maybe_null() && r.id == id,
@@ -283,7 +305,10 @@ impl Walker<'_> {
         let id = id & !ADD_CONST;
         let matches = |r: &Reg| r.is_scalar() && r.id & !ADD_CONST == id;
         for n in (0..self.cur.frames.len()).rev() {
-            let live = self.graph.live[self.cur.frame_insn(n) as usize];
+            let live = match self.rules.links_live_only {
+                true => self.graph.live[self.cur.frame_insn(n) as usize],
+                false => u16::MAX,
+            };
             let mut fits = |index: usize, is_reg: bool| {
                 let fits = linked.len() < MAX_LINKED;
                 if fits {
@@ -335,7 +360,7 @@ fn not_null(maps: &[alloc::sync::Arc<oxbpf_isa::program::MapDef>], fields: &MapF
 }
 
 /// Carries what was learned about a register over to those that differ from it by a constant.
-fn sync_linked(state: &mut State, known: usize, linked: &[Linked]) {
+fn sync_linked(state: &mut State, known: usize, linked: &[Linked], rules: Rules) {
     let known_reg = *state.reg(known);
     for l in linked {
         let frame = l.frame as usize;
@@ -347,7 +372,7 @@ fn sync_linked(state: &mut State, known: usize, linked: &[Linked]) {
         if !reg.is_scalar() || is_known || (reg.id & !ADD_CONST) != (known_reg.id & !ADD_CONST) {
             continue;
         }
-        let Some(updated) = synced(&known_reg, &reg) else { continue };
+        let Some(updated) = synced(&known_reg, &reg, rules) else { continue };
         match l.is_reg {
             true => state.frame_mut(frame).regs[l.index as usize] = updated,
             false => state.frame_mut(frame).stack_mut()[l.index as usize].reg = updated.into(),
@@ -355,7 +380,7 @@ fn sync_linked(state: &mut State, known: usize, linked: &[Linked]) {
     }
 }
 
-fn synced(known: &Reg, reg: &Reg) -> Option<Reg> {
+fn synced(known: &Reg, reg: &Reg, rules: Rules) -> Option<Reg> {
     // A distance in 32 bits says nothing of one in 64.
     if (known.id ^ reg.id) & ADD_CONST == ADD_CONST {
         return None;
@@ -368,7 +393,11 @@ fn synced(known: &Reg, reg: &Reg) -> Option<Reg> {
     let delta = i64::from(reg_off) - i64::from(known_off);
     let narrow = (known.id | reg.id) & ADD_CONST32 != 0;
     let by = crate::domain::Scalar::constant(delta as u64);
-    let num = known.num.alu(Alu::Add, if narrow { Width::W32 } else { Width::W64 }, &by);
+    let width = if narrow { Width::W32 } else { Width::W64 };
+    let num = match rules.concludes_from_links {
+        true => known.num.alu(Alu::Add, width, &by, rules.arithmetic()),
+        false => known.num.sum(&by, rules.arithmetic()),
+    };
     Some(Reg { num, id: reg.id, off: reg.off, ..*known })
 }
 

@@ -93,7 +93,8 @@ impl<'p> Walker<'p> {
             _ => {}
         }
         self.sections(&kfunc)?;
-        if kfunc.has(KfuncFlags::RCU_PROTECTED) && !self.in_rcu_section() {
+        let protected = self.rules.rcu_protects_results && kfunc.has(KfuncFlags::RCU_PROTECTED);
+        if protected && !self.in_rcu_section() {
             return Err(Finding::KfuncRcu { name: name() }.into());
         }
         if let Some(r) = meta.release {
@@ -141,22 +142,21 @@ impl<'p> Walker<'p> {
     /// A lock that cannot be had leaves an error; that path is followed later.
     fn push_failed_lock(&mut self) -> Judged<()> {
         let at = self.at;
+        let how = self.arithmetic;
         let failed = self.push_path(at + 1, at)?;
         let frame = failed.cur_mut();
         for reg in &mut frame.regs[..6] {
             *reg = Reg::not_init();
         }
         let errors =
-            crate::domain::Scalar::UNKNOWN.with_signed_bounds_both((-MAX_ERRNO) as u32, (-1i32) as u32);
+            crate::domain::Scalar::UNKNOWN.with_signed_bounds_both((-MAX_ERRNO) as u32, (-1i32) as u32, how);
         frame.regs[0] = Reg::scalar(errors);
         Ok(())
     }
 
     fn release_reference(&mut self, r: usize, kfunc: &Kfunc<'_>) -> Judged<()> {
         let ref_id = self.cur.reg(r).ref_id;
-        let before = self.cur.refs.len();
-        self.cur.refs.retain(|held| !held.is_object() || held.id != ref_id);
-        if self.cur.refs.len() == before {
+        if !self.drop_reference(ref_id)? {
             return Err(Finding::KfuncNotAcquired { name: kfunc.name.to_string(), id: kfunc.id.0 }.into());
         }
         self.cur.for_each_reg(|reg| reg.ref_id == ref_id, |reg| *reg = Reg::unknown());
@@ -219,7 +219,8 @@ impl<'p> Walker<'p> {
         id: TypeId,
         to: &Type<'_>,
     ) -> Judged<Reg> {
-        let rcu = if kfunc.has(KfuncFlags::RCU_PROTECTED) { Mods::RCU } else { Mods::NONE };
+        let protected = self.rules.rcu_protects_results && kfunc.has(KfuncFlags::RCU_PROTECTED);
+        let rcu = if protected { Mods::RCU } else { Mods::NONE };
         match to {
             // Nothing can be read through it.
             Type::Void => Ok(Reg::unknown()),
@@ -261,9 +262,13 @@ impl<'p> Walker<'p> {
                 // The kernel looks the low half up and reports the whole.
                 let id = TypeId(wanted as u32);
                 match btf.ty(id) {
+                    None | Some(Type::Void) if !self.rules.reads_any_memory => {
+                        return Err(Finding::CastNotStruct.into());
+                    }
                     None => return Err(Finding::CastUnknownType { id: wanted as i64 }.into()),
                     Some(Type::Struct(_) | Type::Union(_)) => Reg::typed(kfunc.part, id, Mods::UNTRUSTED),
                     Some(Type::Void) => Reg::pointer(Kind::Mem, Mods::RDONLY.with(Mods::UNTRUSTED)),
+                    Some(_) if !self.rules.reads_any_memory => return Err(Finding::CastNotStruct.into()),
                     Some(_) => return Err(Finding::CastType.into()),
                 }
             }

@@ -12,8 +12,14 @@ use crate::report::Finding;
 use crate::state::{Held, Kind, LockKind, Mods, Reference, Reg};
 use crate::verdict::Feature;
 use alloc::string::String;
+use alloc::vec::Vec;
 use oxbpf_isa::insn::Callee;
 use oxbpf_isa::kernel::{FieldKind, ProgType};
+
+/// Where a program can end.
+pub(super) const EXIT: &str = "BPF_EXIT instruction in main prog";
+pub(super) const PACKET_LOAD: &str = "BPF_LD_[ABS|IND]";
+pub(super) const THROW: &str = "bpf_throw";
 
 /// Locks of objects, whose types the program brings, are all in one place.
 const OBJECTS: u64 = u64::MAX;
@@ -78,7 +84,7 @@ impl Walker<'_> {
         if kind != LockKind::Spin && self.cur.refs.iter().any(|r| r.id == id && same(r)) {
             return Err(Finding::LockAgain.into());
         }
-        self.hold(Reference { id, insn: self.at, held: Held::Lock(kind, place) })?;
+        self.hold(Reference { id, insn: self.at, held: Held::Lock(kind, place), callback: 0 })?;
         Ok(())
     }
 
@@ -117,7 +123,8 @@ impl Walker<'_> {
             Call::Forbidden { name, .. } => Special::named(name),
             Call::Absent | Call::Unknown(_) => None,
         };
-        special.is_some_and(|s| s.is_graph() || s.is_lock() || s == Special::IterNum)
+        let more = |s: Special| self.rules.lock_allows_iterators && (s.is_lock() || s == Special::IterNum);
+        special.is_some_and(|s| s.is_graph() || more(s))
     }
 
     /// Nothing may be held where the program can end. In functions of the program only sections
@@ -128,11 +135,14 @@ impl Walker<'_> {
 
     /// The same, and whether objects count that are held.
     pub(super) fn nothing_held(&mut self, what: &'static str, sections: bool, objects: bool) -> Judged<()> {
+        if !self.rules.ends_are_judged_as_one {
+            return self.nothing_held_apart(what, sections, objects);
+        }
         if sections && self.cur.active_lock().is_some() {
             return Err(Finding::LeftInSection { what, section: "bpf_spin_lock" }.into());
         }
         let given_back = match self.prog.prog_type {
-            ProgType::StructOps => self.cur.reg(0).ref_id,
+            ProgType::StructOps if self.rules.callbacks_return_references => self.cur.reg(0).ref_id,
             _ => 0,
         };
         // What is returned belongs to the kernel again, if the callback returns such a thing.
@@ -154,6 +164,54 @@ impl Walker<'_> {
             return Ok(());
         };
         Err(Finding::LeftInSection { what, section }.into())
+    }
+
+    /// The same, each of them in its own words, and callbacks answer for what they acquired.
+    fn nothing_held_apart(&mut self, what: &'static str, sections: bool, objects: bool) -> Judged<()> {
+        let at_exit = what == EXIT;
+        let is_load = what == PACKET_LOAD;
+        let section = |section, missing: Finding| match at_exit {
+            true => Stop::from(missing),
+            false => Finding::LeftInSection { what, section }.into(),
+        };
+        let lock = sections && self.cur.active_lock().is_some();
+        let left = match () {
+            () if lock => Some(section("bpf_spin_lock", Finding::SpinUnlockMissing)),
+            () if sections && self.cur.in_rcu => {
+                Some(section("bpf_rcu_read_lock", Finding::RcuUnlockMissing))
+            }
+            () if sections && self.cur.preempt_off != 0 => {
+                let count = self.cur.preempt_off;
+                let verb = if count == 1 { " is" } else { "(s) are" };
+                Some(section("bpf_preempt_disable", Finding::PreemptEnableMissing { count, verb }))
+            }
+            () => None,
+        };
+        // What is refused first decides the words only: calls and loads look for references early.
+        if let Some(left) = left.clone().filter(|_| at_exit || lock && !is_load || what == THROW) {
+            return Err(left);
+        }
+        let frame = self.cur.curframe();
+        let is_callback = !objects && frame > 0 && self.cur.cur().in_callback;
+        let held =
+            |r: &&Reference| r.is_object() && (objects || is_callback && usize::from(r.callback) == frame);
+        let held: Vec<Reference> = self.cur.refs.iter().filter(held).copied().collect();
+        if let Some((last, others)) = held.split_last() {
+            let finding = |r: &Reference| Finding::Unreleased { id: r.id, insn: r.insn };
+            for other in others {
+                self.log.line(format_args!("{}\n", finding(other)));
+            }
+            if at_exit || what == THROW {
+                return Err(finding(last).into());
+            }
+            self.log.line(format_args!("{}\n", finding(last)));
+            return Err(if is_load {
+                Finding::LoadWithReference.into()
+            } else {
+                Finding::LeakAt { what }.into()
+            });
+        }
+        left.map_or(Ok(()), Err)
     }
 
     /// Whether what RCU protects stays while the program is at this instruction.

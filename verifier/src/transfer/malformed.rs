@@ -121,6 +121,9 @@ impl Walker<'_> {
             return self.read_raw(raw.dst);
         }
         match raw.imm {
+            imm @ (pseudo::LOAD_ACQ | pseudo::STORE_REL) if !self.rules.acquire_and_release => {
+                Err(Finding::AtomicOpcode { imm }.into())
+            }
             pseudo::LOAD_ACQ => {
                 self.read_raw(raw.src)?;
                 self.write_raw(raw.dst)

@@ -246,7 +246,7 @@ impl Walker<'_> {
             }
             Kind::Ctx if reg.mods == Mods::NONE => self.ctx_access(r, off, size, way, into, signed)?,
             Kind::Stack => {
-                self.stack_bounds(r, off, i64::from(size), way)?;
+                self.stack_bounds(r, off, i64::from(size), super::stack::way_word(way))?;
                 match way {
                     Way::Read => self.stack_read(r, off, size, into)?,
                     Way::Write => {
@@ -297,10 +297,11 @@ impl Walker<'_> {
             && size < 8
             && self.cur.reg(dst).is_scalar()
         {
+            let how = self.arithmetic;
             let reg = self.cur.reg_mut(dst);
             reg.num = match signed {
-                false => reg.num.truncate(size * 8),
-                true => reg.num.sign_extend(crate::domain::Width::W64, size * 8),
+                false => reg.num.truncate(size * 8, how),
+                true => reg.num.sign_extend(crate::domain::Width::W64, size * 8, how),
             };
         }
         Ok(())

@@ -51,6 +51,7 @@ use crate::types::symbol;
 use crate::verdict::Feature;
 use alloc::vec::Vec;
 use oxbpf_isa::btf::Linkage;
+use oxbpf_isa::insn::opcode::pseudo;
 use oxbpf_isa::insn::{Callee, Imm64, Insn, PacketBase, Reg as R, Size};
 use oxbpf_isa::kernel::{AttachType, MapType, ProgFlags, ProgType, RetRule};
 
@@ -69,6 +70,12 @@ impl Walker<'_> {
             Insn::AddrSpaceCast { dst, src, to, from } => self.cast(dst, src, to, from),
             Insn::Endian { op, size, dst } => self.endian(op, size, dst),
             Insn::Load { size, signed, dst, base, off } => self.load(size, signed, dst, base, off, false),
+            Insn::LoadAcquire { .. } if !self.rules.acquire_and_release => {
+                Err(Finding::AtomicOpcode { imm: pseudo::LOAD_ACQ }.into())
+            }
+            Insn::StoreRelease { .. } if !self.rules.acquire_and_release => {
+                Err(Finding::AtomicOpcode { imm: pseudo::STORE_REL }.into())
+            }
             Insn::LoadAcquire { size, dst, base, off } => self.load_acquire(size, dst, base, off),
             Insn::Store { size, base, off, src } => self.store(size, base, off, src, false),
             Insn::StoreRelease { size, base, off, src } => self.store_release(size, base, off, src),
@@ -155,6 +162,9 @@ impl Walker<'_> {
                 if self.functions[subprog].linkage != Some(Linkage::Static) {
                     return Err(Finding::CallbackNotStatic.into());
                 }
+                if subprog == 0 && !self.rules.program_as_callback {
+                    return Err(Finding::CallbackIsProgram.into());
+                }
                 *self.cur.reg_mut(at) = Reg { a: subprog as u32, ..Reg::pointer(Kind::Func, Mods::NONE) };
             }
         }
@@ -177,8 +187,11 @@ impl Walker<'_> {
         if !self.prog.flags.contains(ProgFlags::LD_ABS) {
             return Err(Finding::LdAbsNotAllowed.into());
         }
+        if !self.rules.packet_loads_in_callbacks && self.cur.frames[1..].iter().any(|f| f.in_callback) {
+            return Err(Finding::LdAbsInCallback.into());
+        }
         self.readable(R::R6)?;
-        self.nothing_left("BPF_LD_[ABS|IND]", true)?;
+        self.nothing_left(locks::PACKET_LOAD, true)?;
         let ctx = *self.cur.reg(6);
         if ctx.kind != Kind::Ctx {
             return Err(Finding::LdAbsContext.into());
@@ -208,7 +221,7 @@ impl Walker<'_> {
     /// The program, or a function of it, ends.
     fn exit(&mut self) -> Judged<Next> {
         let is_program = self.cur.curframe() == 0;
-        self.nothing_left("BPF_EXIT instruction in main prog", is_program)?;
+        self.nothing_left(locks::EXIT, is_program)?;
         if self.cur.curframe() > 0 {
             let to = self.leave()?;
             return Ok(Next::Back(to));

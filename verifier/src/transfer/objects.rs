@@ -159,6 +159,7 @@ impl Walker<'_> {
         *self.cur.reg_mut(dst) = match found {
             // Pointers that a program stored are numbers to it.
             Found::Scalar | Found::Pointer { .. } => Reg::unknown(),
+            Found::Memory if !self.rules.reads_any_memory => Reg::unknown(),
             Found::Memory => Reg::pointer(Kind::Mem, Mods::RDONLY.with(Mods::UNTRUSTED)),
         };
         Ok(())

@@ -98,6 +98,9 @@ impl Walker<'_> {
         let mut params = Vec::with_capacity(count);
         for (n, param) in proto.params().enumerate() {
             let tags = tags_of(btf, func.type_id, n)?;
+            if tags.has(Tags::UNTRUSTED) && !self.rules.untrusted_parameters {
+                return Err(Finding::TagUnknown { n }.into());
+            }
             let (id, ty) = btf.resolved(param.ty).ok_or(unknown.clone())?;
             params.push(match ty {
                 Type::Ptr(to) => self.pointer_param(btf, n, to, tags)?,

@@ -139,7 +139,7 @@ impl Walker<'_> {
             return Err(Stop::Unknown(Feature::Internal));
         };
         let id = self.fresh_id();
-        self.hold(Reference { id, insn: self.at, held: Held::Irq })?;
+        self.hold(Reference { id, insn: self.at, held: Held::Irq, callback: 0 })?;
         self.cur.irq_id = id;
         let held = Reg { ref_id: id, b: u32::from(by_lock), ..Reg::pointer(Kind::Stack, Mods::NONE) };
         self.cur.frame_mut(frame).stack_mut()[spi] = Slot { bytes: [Byte::Irq; 8], reg: held.into() };

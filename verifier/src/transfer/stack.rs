@@ -15,9 +15,14 @@ use oxbpf_isa::insn::Operand;
 
 impl Walker<'_> {
     /// The lowest and highest byte the access can touch; grows the stack down to it.
-    pub(super) fn stack_bounds(&mut self, r: usize, off: i32, size: i64, way: Way) -> Judged<(i64, i64)> {
+    pub(super) fn stack_bounds(
+        &mut self,
+        r: usize,
+        off: i32,
+        size: i64,
+        word: &'static str,
+    ) -> Judged<(i64, i64)> {
         let reg = *self.cur.reg(r);
-        let word = if way == Way::Read { "read from" } else { "write to" };
         let number = r as u8;
         let (min, max) = match reg.num.const_value() {
             Some(var) => {
@@ -206,7 +211,7 @@ impl Walker<'_> {
                 }
                 .into());
             }
-            self.stack_range(r, off, i64::from(size), false, Way::Read, false)?;
+            self.stack_range(r, off, i64::from(size), false, Way::Read, false, false)?;
             let min = reg.num.smin() + i64::from(off);
             let max = reg.num.smax() + i64::from(off) + i64::from(size);
             self.set_from_bytes(frame, min, max, dst);
@@ -294,6 +299,7 @@ impl Walker<'_> {
 
     /// A helper, or a load at a variable offset, touches a range of the stack. With `raw`, the
     /// range need not be initialised, and its extent is given back to be written as a whole.
+    #[allow(clippy::too_many_arguments)]
     pub(super) fn stack_range(
         &mut self,
         r: usize,
@@ -302,11 +308,14 @@ impl Walker<'_> {
         zero_allowed: bool,
         way: Way,
         raw: bool,
+        by_helper: bool,
     ) -> Judged<bool> {
         if size == 0 && !zero_allowed {
             return Err(Finding::ZeroSizedRead.into());
         }
-        self.stack_bounds(r, off, size, way)?;
+        let indirect = by_helper && !self.rules.helpers_spare_what_they_read;
+        let word = if indirect { "indirect access to" } else { way_word(way) };
+        self.stack_bounds(r, off, size, word)?;
         let reg = *self.cur.reg(r);
         let frame = reg.frame as usize;
         let (min, max) = match reg.num.const_value() {
@@ -321,7 +330,7 @@ impl Walker<'_> {
             return Ok(true);
         }
         self.stack_live.ensure(&self.cur);
-        let clobber = way == Way::Write;
+        let clobber = way == Way::Write || indirect;
         for i in min..max + size {
             let byte = (-i - 1) as usize;
             let spi = byte / 8;
@@ -329,7 +338,7 @@ impl Walker<'_> {
                 return Err(crate::explore::Stop::Unknown(crate::verdict::Feature::Internal));
             };
             if matches!(slot.bytes[byte % 8], Byte::Dynptr | Byte::Iter | Byte::Irq) {
-                return Err(unreadable(&reg, r, min, i, size).into());
+                return Err(unreadable(&reg, r, min, i, size, indirect).into());
             }
             self.stack_live.read(frame, 1 << spi);
             match slot.bytes[byte % 8] {
@@ -351,6 +360,11 @@ impl Walker<'_> {
         }
         Ok(false)
     }
+}
+
+/// What an instruction does to the stack, in the kernel's words.
+pub(super) fn way_word(way: Way) -> &'static str {
+    if way == Way::Read { "read from" } else { "write to" }
 }
 
 /// A slot that held a register or an object does not any more.
@@ -381,11 +395,14 @@ fn readable_bytes(slot: &Slot, byte: usize, off: i32, size: u32) -> Judged<()> {
 }
 
 /// A byte in a range that is not to be read.
-fn unreadable(reg: &Reg, r: usize, min: i64, at: i64, size: i64) -> Finding {
+fn unreadable(reg: &Reg, r: usize, min: i64, at: i64, size: i64, indirect: bool) -> Finding {
     let (number, at) = (r as u8, at - min);
+    let way = if indirect { "indirect read from" } else { "read from" };
     match reg.num.is_const() {
-        true => Finding::StackRangeRead { reg: number, off: min, at, size },
-        false => Finding::StackRangeReadVar { reg: number, var_off: format!("{}", reg.num.tnum()), at, size },
+        true => Finding::StackRangeRead { way, reg: number, off: min, at, size },
+        false => {
+            Finding::StackRangeReadVar { way, reg: number, var_off: format!("{}", reg.num.tnum()), at, size }
+        }
     }
 }
 

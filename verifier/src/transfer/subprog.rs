@@ -89,8 +89,12 @@ impl Walker<'_> {
         if self.cur.active_lock().is_some() {
             return Err(Finding::GlobalUnderLock.into());
         }
+        if self.cur.preempt_off != 0 && !self.rules.global_functions_without_preemption {
+            return Err(Finding::GlobalUnderPreempt.into());
+        }
         // The kernel looks at the arguments first, but says this before what it found there.
-        let sleeps = self.functions[subprog].might_sleep && !self.may_sleep();
+        let sleeps =
+            self.rules.global_functions_may_sleep && self.functions[subprog].might_sleep && !self.may_sleep();
         let invalid = |errno| match sleeps {
             true => Stop::from(Finding::GlobalSleeps),
             false => Stop::from(Finding::GlobalArgs { subprog, name: name.clone(), errno }),

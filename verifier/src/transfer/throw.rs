@@ -17,7 +17,7 @@ impl Walker<'_> {
 
     /// The path ends here, in all frames at once.
     pub(super) fn leave_by_throw(&mut self) -> Judged<Next> {
-        self.nothing_held("bpf_throw", true, true)?;
+        self.nothing_held(super::locks::THROW, true, true)?;
         Ok(Next::End)
     }
 }

@@ -74,6 +74,7 @@ impl Walker<'_> {
         let Some(dst) = into else { return Ok(()) };
         let loaded = match found {
             Found::Scalar => Reg::unknown(),
+            Found::Memory if !self.rules.reads_any_memory => Reg::unknown(),
             Found::Memory => Reg::pointer(Kind::Mem, Mods::RDONLY.with(Mods::UNTRUSTED)),
             Found::Pointer { id: to, mods, field } => {
                 let mods = self.walked(&reg, mods, (field, to));
@@ -240,6 +241,7 @@ impl Walker<'_> {
         let Some(dst) = into else { return Ok(()) };
         *self.cur.reg_mut(dst) = match found {
             Found::Scalar => Reg::unknown(),
+            Found::Memory if !self.rules.reads_any_memory => Reg::unknown(),
             Found::Memory => Reg::pointer(Kind::Mem, Mods::RDONLY.with(Mods::UNTRUSTED)),
             Found::Pointer { id, mods, .. } => Reg::typed(Part::VMLINUX, id, mods),
         };
@@ -317,7 +319,11 @@ impl Walker<'_> {
         let lsm = self.prog.prog_type == ProgType::Lsm && self.kind.attach_type == AttachType::LsmMac;
         match self.model.return_rule(&self.kind) {
             oxbpf_isa::kernel::RetRule::Within(min, max) if is_result && lsm => {
-                Reg::scalar(crate::domain::Scalar::UNKNOWN.with_signed_bounds_both(min as u32, max as u32))
+                Reg::scalar(crate::domain::Scalar::UNKNOWN.with_signed_bounds_both(
+                    min as u32,
+                    max as u32,
+                    self.arithmetic,
+                ))
             }
             _ => Reg::unknown(),
         }

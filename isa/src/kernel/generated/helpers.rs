@@ -1783,10 +1783,12 @@ pub(crate) const HELPERS: &[HelperRecord] = &[
     HelperRecord {
         id: 181, name: "loop", span: Span::since(KernelVersion::new(5, 17)), known: Known::Measured,
         protos: &[
+            HelperProto::new(&[Arg::new(ArgKind::Scalar), Arg::new(ArgKind::Func), Arg::new(ArgKind::Stack).with(ArgFlags::from_bits(0x1)), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x80)),
             HelperProto::new(&[Arg::new(ArgKind::Anything), Arg::new(ArgKind::Func), Arg::new(ArgKind::Stack).with(ArgFlags::from_bits(0x1)), Arg::new(ArgKind::Anything)], Ret::new(RetKind::Integer), HelperFlags::from_bits(0x80)),
         ],
         uses: &[
-            HelperUse { who: Selector::new(0x1efeffffe, u64::MAX), need: Privilege::Bpf, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(5, 17)), proto: 0 },
+            HelperUse { who: Selector::new(0x1efeffffe, u64::MAX), need: Privilege::Bpf, config: Settings::NONE, unless: Settings::NONE, span: Span { since: KernelVersion::new(5, 17), until: Some(KernelVersion::new(6, 18)) }, proto: 0 },
+            HelperUse { who: Selector::new(0x1efeffffe, u64::MAX), need: Privilege::Bpf, config: Settings::NONE, unless: Settings::NONE, span: Span::since(KernelVersion::new(6, 18)), proto: 1 },
         ],
     },
     HelperRecord {
