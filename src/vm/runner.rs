@@ -60,6 +60,7 @@ impl<T: 'static> Runner<T> {
     /// # Errors
     /// As for [`Instance::run`].
     #[inline]
+    #[cfg_attr(not(feature = "jit"), expect(unused_mut))]
     pub fn run(&mut self, data: &mut T, mut input: Input<'_>) -> Result<Outcome, Trap> {
         #[cfg(feature = "jit")]
         if let Some(outcome) = self.direct.run(&mut input) {
@@ -126,6 +127,10 @@ mod direct {
 
     /// Whether a program is one.
     #[derive(Default)]
+    #[expect(
+        clippy::large_enum_variant,
+        reason = "there is one for a thread, and it is entered for each packet"
+    )]
     pub(super) enum State {
         /// It has no machine code that was looked at.
         #[default]
