@@ -23,7 +23,7 @@ use oxbpf_isa::cbpf::convert::{self, ConvertError};
 use oxbpf_isa::cbpf::{
     Ancillary, Dialect, Filter, Insn, LINK_OFFSET, NET_OFFSET, Packet, PacketContext, Size,
 };
-use oxbpf_isa::kernel::{KernelModel, ProgType};
+use oxbpf_isa::kernel::ProgType;
 use oxbpf_isa::program::Program;
 use oxbpf_jit::abi::{self, Context, Entry, Returned, Services};
 use oxbpf_jit::{Code, CompileError, PacketAt};
@@ -168,7 +168,7 @@ impl PacketFilter {
         program.prog_type = Some(ProgType::SocketFilter);
         // A filter has no loops, so nothing needs to be counted.
         let engine = Engine::new(Config::new().fuel(false));
-        let proof = oxbpf_verifier::prove(&program, &KernelModel::latest(), engine.cpus())
+        let proof = oxbpf_verifier::prove(&program, super::newest(), engine.cpus())
             .map_err(|_| FilterError::Unproven)?;
         let instance = Linker::<()>::new(&engine).instantiate_verified(&proof).map_err(FilterError::Link)?;
         let (asks, dialect) = (Asks::of(filter), filter.dialect());

@@ -85,6 +85,15 @@ pub use runner::Runner;
 pub use task::{Clock, ManualClock, Namespace, Random, Seeded, SystemClock, Task};
 pub use trap::{AccessKind, Near, Place, RegionKind, Trap, TrapKind};
 
+use oxbpf_isa::kernel::KernelModel;
+use std::sync::LazyLock;
+
+/// What the newest kernel knows, put together once for the process.
+pub(crate) fn newest() -> &'static KernelModel {
+    static NEWEST: LazyLock<KernelModel> = LazyLock::new(KernelModel::latest);
+    &NEWEST
+}
+
 /// The most frames at once (Linux `MAX_CALL_FRAMES`).
 pub const MAX_FRAMES: usize = 8;
 

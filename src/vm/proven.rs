@@ -16,7 +16,6 @@ use super::linker::Table;
 use super::lower::{LinkError, ProofGap};
 use super::maps::{Map, MapKind, MapShape, flag, same_shape};
 use oxbpf_isa::insn::{Callee, Insn};
-use oxbpf_isa::kernel::KernelModel;
 use oxbpf_isa::program::{MapDef, Program};
 use oxbpf_isa::proof::Region;
 use oxbpf_verifier::Verified;
@@ -59,7 +58,7 @@ pub(super) fn hold(
     if !facts.context.packet {
         return Ok(None);
     }
-    let context = program.prog_type.and_then(|t| KernelModel::latest().prog(t)).map(|p| p.context);
+    let context = program.prog_type.and_then(|t| super::newest().prog(t)).map(|p| p.context);
     let layout = match context {
         Some("xdp_md") => ContextLayout::xdp_md(),
         Some("__sk_buff") => ContextLayout::sk_buff(),

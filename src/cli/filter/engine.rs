@@ -10,7 +10,7 @@ use crate::vm::{
 #[cfg(feature = "jit")]
 use crate::vm::{FilterError, PacketFilter};
 use oxbpf_isa::cbpf::{Dialect, Filter, Insn, PacketContext, convert};
-use oxbpf_isa::kernel::{KernelModel, ProgType};
+use oxbpf_isa::kernel::ProgType;
 use oxbpf_isa::program::Program;
 use std::sync::Arc;
 
@@ -125,7 +125,7 @@ impl Machine {
         let mut instance = None;
         if on_wire {
             layout.len_field = None;
-        } else if let Ok(proof) = oxbpf_verifier::prove(&program, &KernelModel::latest(), engine.cpus()) {
+        } else if let Ok(proof) = oxbpf_verifier::prove(&program, crate::vm::newest(), engine.cpus()) {
             instance = linker.instantiate_verified(&proof).ok();
         }
         let instance = match instance {

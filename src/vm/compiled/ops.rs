@@ -5,7 +5,6 @@ use crate::vm::lower::atomic_of;
 use crate::vm::op::{self, Code, Form};
 use crate::vm::run::Linked;
 use oxbpf_isa::insn::{AtomicOp, PacketBase, Reg, Size, Width};
-use oxbpf_isa::kernel::KernelModel;
 use oxbpf_jit::{Meaning, Op, Src};
 
 /// The operations of a program.
@@ -134,7 +133,7 @@ fn arity(index: usize) -> u8 {
     /// `bpf_trace_printk` takes as many as its format asks for.
     const TRACE_PRINTK: i32 = 6;
     let own = Table::own(index).filter(|&id| id != TRACE_PRINTK);
-    let record = own.and_then(|id| KernelModel::latest().helper(u32::try_from(id).ok()?));
+    let record = own.and_then(|id| crate::vm::newest().helper(u32::try_from(id).ok()?));
     let of = |p: &oxbpf_isa::kernel::HelperProto| {
         p.args.iter().rposition(|a| *a != oxbpf_isa::kernel::Arg::UNUSED).map_or(0, |last| last as u8 + 1)
     };

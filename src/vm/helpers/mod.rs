@@ -160,7 +160,7 @@ pub(super) const KFUNCS: &[(&str, OwnFn)] = &[
 /// The name of the kernel's helper with this number, without `bpf_`, whether the machine has it or not.
 pub fn name_of(id: i32) -> Option<&'static str> {
     let id = u32::try_from(id).ok()?;
-    oxbpf_isa::kernel::KernelModel::latest().helper(id).map(|record| record.name)
+    super::newest().helper(id).map(|record| record.name)
 }
 
 #[cfg(test)]
