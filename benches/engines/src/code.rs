@@ -16,7 +16,7 @@ pub fn run(options: &Options) -> Result<(), String> {
             // SAFETY: the instance is not run.
             show(name, way, &unsafe { own::instance(&plain, way) }?)?;
             let (program, _) = verified::filled(name)?;
-            show(&format!("{name}, verified"), way, &verified::linked(&program, way)?)?;
+            show(&format!("{name}, verified"), way, &verified::linked(&program, way, 1)?)?;
         }
     }
     Ok(())

@@ -55,7 +55,7 @@ pub fn run(options: &Options) -> Result<(), String> {
         let program = program(&workloads().join(format!("{name}.bpf.o")))?;
         let mut times = [0.0; 4];
         for (index, time) in times.iter_mut().enumerate() {
-            let opt = if index % 2 == 0 { OptLevel::Full } else { OptLevel::Fast };
+            let opt = if index.is_multiple_of(2) { OptLevel::Full } else { OptLevel::Fast };
             let way = Way { name: "", compile: false, proven: index < 2, fuel: true };
             let engine = way.engine(opt);
             // The machine is described once for an engine.
@@ -115,8 +115,7 @@ fn first_result(options: &Options) -> Result<(), String> {
         let proved = shortest(rounds, || {
             let program = Program::from_insns("filter", insns_of(&proved));
             let program = Program { prog_type: Some(ProgType::Xdp), ..program };
-            let proof =
-                oxbpf_verifier::prove(&program, &model, 1).map_err(|e| e.to_string())?;
+            let proof = oxbpf_verifier::prove(&program, &model, 1).map_err(|e| e.to_string())?;
             let mut linker: Linker<()> = Linker::new(&engine);
             let instance = linker.instantiate_verified(&proof).map_err(|e| e.to_string())?;
             let (mut context, mut packet) = (Context::new(ContextLayout::xdp_md()), Packet::new(&bytes));

@@ -97,7 +97,7 @@ fn packet(n: u32, len: usize) -> Vec<u8> {
             bytes[ip] = 0x45;
             bytes[ip + 6..ip + 8].fill(0);
             bytes[ip + 9] = protocol;
-            let port: u16 = if n % 2 == 0 { 80 } else { 53 };
+            let port: u16 = if n.is_multiple_of(2) { 80 } else { 53 };
             bytes[ip + 22..ip + 24].copy_from_slice(&port.to_be_bytes());
         }
     }

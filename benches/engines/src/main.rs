@@ -5,7 +5,8 @@
 //! the shortest counts. Before anything is measured, every engine's result is held against native's.
 //!
 //! What is measured by which part: `compute` the eleven programs over a raw buffer, `verified` their
-//! forms that a verifier accepts, beside the running kernel, `compile` the compiler; `code` writes the machine code of the workloads and engines that are named.
+//! forms that a verifier accepts, beside the running kernel, `maps` programs whose work is in maps, `compile` the
+//! compiler; `code` writes the machine code of the workloads and engines that are named.
 
 mod code;
 mod compile;
@@ -13,6 +14,7 @@ mod compute;
 mod data;
 mod engines;
 mod kernel;
+mod maps;
 mod measure;
 mod native;
 mod table;
@@ -28,8 +30,7 @@ pub struct Options {
     pub engines: Vec<String>,
 }
 
-const USAGE: &str =
-    "usage: oxbpf-bench [compute|verified|compile|code]... [--rounds N] [--only NAME]... [--engine NAME]...";
+const USAGE: &str = "usage: oxbpf-bench [compute|verified|maps|compile|code]... [--rounds N] [--only NAME]... [--engine NAME]...";
 
 /// Where the workloads are.
 pub fn workloads() -> PathBuf {
@@ -67,5 +68,10 @@ fn main() -> Result<(), String> {
 
 type Part = fn(&Options) -> Result<(), String>;
 
-const PARTS: &[(&str, Part)] =
-    &[("compute", compute::run), ("verified", verified::run), ("compile", compile::run), ("code", code::run)];
+const PARTS: &[(&str, Part)] = &[
+    ("compute", compute::run),
+    ("verified", verified::run),
+    ("maps", maps::run),
+    ("compile", compile::run),
+    ("code", code::run),
+];

@@ -44,12 +44,12 @@ pub fn filled(name: &str) -> Result<(Program, Vec<u8>), String> {
 }
 
 /// The program linked this way.
-pub fn linked(program: &Program, way: Way) -> Result<Instance<()>, String> {
-    let mut linker: Linker<()> = Linker::new(&way.engine(OptLevel::Full));
+pub fn linked(program: &Program, way: Way, cpus: u32) -> Result<Instance<()>, String> {
+    let mut linker: Linker<()> = Linker::new(&way.engine_of(OptLevel::Full, cpus));
     if !way.proven {
         return linker.instantiate(program).map_err(|e| e.to_string());
     }
-    let verified = oxbpf_verifier::prove(program, &KernelModel::latest(), 1).map_err(|e| e.to_string())?;
+    let verified = oxbpf_verifier::prove(program, &KernelModel::latest(), cpus).map_err(|e| e.to_string())?;
     linker.instantiate_verified(&verified).map_err(|e| e.to_string())
 }
 
@@ -103,7 +103,7 @@ pub fn run(options: &Options) -> Result<(), String> {
             Err(_) => None,
         };
         for way in own::WAYS.into_iter().filter(|w| wanted(w.name)) {
-            subjects.push(Subject { engine: way.name, work: linked(&program, way).map(on_packet) });
+            subjects.push(Subject { engine: way.name, work: linked(&program, way, 1).map(on_packet) });
         }
         if wanted("kernel") {
             let bytes = packet();

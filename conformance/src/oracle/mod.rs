@@ -61,7 +61,7 @@ pub struct Answer {
 /// An accepted program, until it is dropped.
 pub struct LoadedProgram {
     fd: OwnedFd,
-    _maps: Vec<OwnedFd>,
+    maps: Vec<OwnedFd>,
 }
 
 /// What a run gave.
@@ -170,7 +170,7 @@ impl Oracle {
             peak_states: number("peak_states ").unwrap_or(0),
             log,
         };
-        Ok((answer, result.ok().map(|fd| LoadedProgram { fd, _maps: maps })))
+        Ok((answer, result.ok().map(|fd| LoadedProgram { fd, maps })))
     }
 
     /// The kernel's type that a program attaches to, for the kinds that this kernel loads.
@@ -230,6 +230,17 @@ fn with_descriptors(program: &Program, maps: &[OwnedFd]) -> Vec<RawInsn> {
 }
 
 impl LoadedProgram {
+    /// Puts the program into one of its own maps, an array of programs.
+    ///
+    /// # Errors
+    /// What the kernel returns, and when there is no such map.
+    pub fn insert_into(&self, map: usize, index: u32) -> io::Result<()> {
+        let map = self.maps.get(map).ok_or(io::ErrorKind::NotFound)?;
+        let (key, value) = (index.to_ne_bytes(), number(&self.fd).to_ne_bytes());
+        Attr::new().u32(0, number(map)).bytes(8, &key).bytes(16, &value).call(Cmd::MapUpdate)?;
+        Ok(())
+    }
+
     /// Runs the program so many times on a packet, and gives how long one run took on average.
     ///
     /// # Errors

@@ -28,8 +28,14 @@ pub const WAYS: [Way; 6] = [
 impl Way {
     /// The engine of this way.
     pub fn engine(self, opt: OptLevel) -> Engine {
+        self.engine_of(opt, 1)
+    }
+
+    /// The same with so many processors.
+    pub fn engine_of(self, opt: OptLevel, cpus: u32) -> Engine {
         let strategy = if self.compile { Strategy::Compile } else { Strategy::Interpret };
-        Engine::new(Config::new().strategy(strategy).fuel(self.fuel).opt_level(opt).budget(u64::MAX))
+        let config = Config::new().strategy(strategy).fuel(self.fuel).opt_level(opt).budget(u64::MAX);
+        Engine::new(config.cpus(cpus))
     }
 }
 
