@@ -130,7 +130,10 @@ impl Workshop {
             (true, _) => Fuel::Limit,
         };
         let mut ops = ops::ops(prog);
-        shortcuts::shorten(prog, engine, &mut ops);
+        // What filters ask the host is answered by their packets, on whichever processor those came.
+        if packet == PacketAt::Context {
+            shortcuts::shorten(prog, engine, &mut ops);
+        }
         let maps = shortcuts::maps(prog, engine, &ops);
         let key = Key::new(ops, maps, mode, fuel, config.opt_level, packet);
         if let Some(code) = self.cached(&key) {

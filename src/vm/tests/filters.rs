@@ -72,6 +72,23 @@ fn as_many_as_there_are_packets_and_places() {
 }
 
 #[test]
+fn the_processor_is_the_packets() {
+    for (text, expected) in
+        [("ld #cpu\nret a", [0, 5, 4095]), ("ld #cpu\njeq #5, y, n\ny: ret #1\nn: ret #2", [2, 1, 2])]
+    {
+        let filter = Filter::check(&parse_as(text, Form::Asm).unwrap(), Dialect::Socket).unwrap();
+        let mut compiled = PacketFilter::new(&filter).unwrap();
+        let found = [0, 5, 4095].map(|cpu| {
+            let mut packet = Described::new(&[0; 20]);
+            packet.cpu = cpu;
+            assert_eq!(compiled.run_packet(&packet), filter.run(&packet));
+            compiled.run_packet(&packet)
+        });
+        assert_eq!(found, expected, "{text}");
+    }
+}
+
+#[test]
 fn filters_that_ask_for_more_take_packets_one_by_one() {
     for text in ["ld #cpu\nret a", "ldb [-0x100000 + 9]\nret a", "ld #proto\nret a"] {
         let Ok(program) = parse_as(text, Form::Asm) else { continue };
