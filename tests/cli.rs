@@ -183,6 +183,24 @@ fn check_has_stable_keys_and_words() {
     assert!(csv.starts_with("file_name,prog_name,verdict,duration,total_insns,total_states"), "{csv}");
 }
 
+#[test]
+fn counts_of_a_kernel_that_prunes_otherwise_are_estimates() {
+    let args = ["check", "examples/xdp_proto.bpf.o", "--kernel", "6.12,6.18", "--format", "json"];
+    let document = json(&args);
+    let estimated: Vec<_> = document["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            (row["kernel"].as_str().unwrap(), row["verdict"].as_str().unwrap(), row["estimated"].as_bool())
+        })
+        .collect();
+    assert_eq!(estimated, [("6.12", "accept", Some(true)), ("6.18", "accept", None)]);
+    let human = oxbpf(&args[..4]);
+    let human = String::from_utf8(human.stdout).unwrap();
+    assert_eq!(human.matches("about ").count(), 1, "{human}");
+}
+
 /// What Linux 6.18 counts for each program of the examples.
 #[test]
 fn examples_are_accepted_with_the_kernels_count() {

@@ -381,6 +381,7 @@ fn finding(job: &Job<'_>, program: &str, section: &str, duration: Duration) -> F
         code: None,
         insn: None,
         source: None,
+        exact: oxbpf_verifier::counts_are_exact(job.pair.kernel.model.version()),
         insns: 0,
         total_states: 0,
         peak_states: 0,

@@ -33,7 +33,8 @@ pub fn write(findings: &[Finding], inks: &Inks<'_>, out: &mut dyn Write) -> io::
         )?;
         if f.verdict == VerdictKind::Accept {
             let share = f.insns as f64 * 100.0 / BUDGET as f64;
-            write!(out, "  {} of {BUDGET} processed ({share:.1} %)", f.insns)?;
+            let about = if f.exact { "" } else { "about " };
+            write!(out, "  {about}{} of {BUDGET} processed ({share:.1} %)", f.insns)?;
         }
         writeln!(out)?;
         if !f.message.is_empty() || f.verdict == VerdictKind::Reject {

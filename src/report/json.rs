@@ -29,6 +29,9 @@ struct Row<'a> {
     peak_states: u64,
     max_states_per_insn: u64,
     stack_depth: u32,
+    /// Only where the counts before are estimates.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    estimated: bool,
     duration_us: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     log: Option<&'a str>,
@@ -75,6 +78,7 @@ impl<'a> From<&'a Finding> for Row<'a> {
             insns: f.insns,
             total_states: f.total_states,
             peak_states: f.peak_states,
+            estimated: !f.exact,
             max_states_per_insn: f.max_states_per_insn,
             stack_depth: f.stack_depth,
             duration_us: f.duration.as_micros() as u64,

@@ -35,6 +35,8 @@ pub struct Finding {
     /// The slot the message is about.
     pub insn: Option<usize>,
     pub source: Option<Source>,
+    /// Whether the counts that follow are the kernel's own, and not estimates.
+    pub exact: bool,
     pub insns: u64,
     pub total_states: u64,
     pub peak_states: u64,

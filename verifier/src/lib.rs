@@ -23,7 +23,7 @@ mod verdict;
 mod witness;
 
 pub use proof::{NoProof, Outside, Verified, prove};
-pub use rules::WALKS;
+pub use rules::{WALKS, counts_are_exact};
 pub use types::Kernel;
 pub use verdict::{Detail, Feature, Judgement, Stats, Verdict, verify, verify_logged};
 pub use witness::{Machine, Outlier, Witness, witness};

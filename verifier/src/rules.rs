@@ -125,6 +125,11 @@ impl Rules {
     }
 }
 
+/// Whether the counts of instructions and states are a version's own, and not estimates.
+pub fn counts_are_exact(version: KernelVersion) -> bool {
+    Rules::of(version).prunes_by_static_liveness
+}
+
 /// The versions whose walk is known.
 pub const WALKS: [KernelVersion; 2] = [KernelVersion::new(6, 12), KernelVersion::new(6, 18)];
 
