@@ -113,7 +113,7 @@ impl<T> fmt::Debug for Runner<T> {
 /// Programs that are entered without a run around them.
 #[cfg(feature = "jit")]
 mod direct {
-    use crate::vm::compiled::context_of;
+    use crate::vm::compiled::{asks_host, context_of};
     use crate::vm::context::ContextLayout;
     use crate::vm::engine::Engine;
     use crate::vm::input::{Context, Input, Packet, Subject};
@@ -182,21 +182,9 @@ mod direct {
         }
     }
 
-    /// Whether an operation may need the host.
+    /// Whether an operation may trap, or ask the host.
     fn asks(op: &Op) -> bool {
-        matches!(
-            op.code,
-            OpCode::CallHelper
-                | OpCode::CallReg
-                | OpCode::TailCall
-                | OpCode::PktAbs
-                | OpCode::PktInd
-                | OpCode::Atomic
-                | OpCode::LdAcq
-                | OpCode::StRel
-                | OpCode::Trap
-                | OpCode::Observe
-        )
+        asks_host(op) || matches!(op.code, OpCode::Atomic | OpCode::LdAcq | OpCode::StRel)
     }
 
     impl Direct {

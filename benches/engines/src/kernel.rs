@@ -22,8 +22,7 @@ impl Kernel {
     /// # Errors
     /// What the kernel says.
     pub fn work(&self, program: &Program, packet: Vec<u8>) -> Result<Work<'static>, String> {
-        let (answer, loaded) = self.0.load(program, 0).map_err(|e| e.to_string())?;
-        let loaded = loaded.ok_or_else(|| format!("refused with errno {}", answer.errno))?;
+        let Loaded(loaded) = self.load(program)?;
         Ok(Box::new(move |count| {
             let result = loaded.test_run_repeat(&packet, &[], count).map_err(|e| e.to_string())?;
             Ok(u64::from(result.retval))

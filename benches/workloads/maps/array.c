@@ -1,8 +1,12 @@
 /* A counter for each value of a byte, in an array. */
 #include "maps.h"
 
+#ifndef KIND
+#define KIND ARRAY
+#endif
+
 struct {
-	__uint(type, ARRAY);
+	__uint(type, KIND);
 	__type(key, u32);
 	__type(value, u64);
 	__uint(max_entries, 256);

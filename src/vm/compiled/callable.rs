@@ -5,6 +5,7 @@
 //! code: a call costs little more than that of a function pointer. Accesses, fuel and traps are those of
 //! an ordinary run; what the code has to ask comes to the functions here.
 
+use super::asks_host;
 use super::services::{context, op_of, width};
 use crate::vm::engine::Engine;
 use crate::vm::input::{Cancel, Input};
@@ -73,19 +74,7 @@ impl<T: 'static> Instance<T> {
     /// When the compiler refuses.
     pub fn callable(&self) -> Result<Option<Callable>, oxbpf_jit::CompileError> {
         let linked = self.linked_arc();
-        let asks = |op: &crate::vm::op::Op| {
-            matches!(
-                op.code,
-                OpCode::CallHelper
-                    | OpCode::CallReg
-                    | OpCode::TailCall
-                    | OpCode::PktAbs
-                    | OpCode::PktInd
-                    | OpCode::Trap
-                    | OpCode::Observe
-            )
-        };
-        if linked.code.ops.iter().any(asks) || !linked.accepts(&Input::memory(&mut [])) {
+        if linked.code.ops.iter().any(asks_host) || !linked.accepts(&Input::memory(&mut [])) {
             return Ok(None);
         }
         let code = self.compile()?;

@@ -32,6 +32,21 @@ pub(crate) use services::context as context_of;
 /// The functions that compiled code calls.
 pub(crate) const SERVICES: Services = services::SERVICES;
 
+/// Whether an operation needs a run around it: what it does is the host's.
+pub(crate) fn asks_host(op: &super::op::Op) -> bool {
+    use super::op::Code;
+    matches!(
+        op.code,
+        Code::CallHelper
+            | Code::CallReg
+            | Code::TailCall
+            | Code::PktAbs
+            | Code::PktInd
+            | Code::Trap
+            | Code::Observe
+    )
+}
+
 /// What tells programs apart as far as their code goes.
 #[derive(PartialEq, Eq)]
 struct Key {
