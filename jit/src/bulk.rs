@@ -88,6 +88,9 @@ pub(crate) fn look(ops: &[Op], func: &Func, counted: &Counted) -> Option<Bulk> {
     }
     let block = func.blocks[block];
     let ops_of = || (block.start..block.end).map(|at| effect(&ops[at as usize]));
+    if ops_of().filter(|(_, writes)| writes & bit(counted.reg) != 0).count() != 1 {
+        return None;
+    }
     let written = ops_of().fold(0, |all, (_, writes)| all | writes);
     // The turns left to the loop set every register that one turn hands to the next only if none but
     // the counted one is read before the turn has written it.
@@ -169,7 +172,7 @@ mod tests {
         let unit = Unit::plain(&ops, &slots, Mode::Proven);
         let flow = Flow::of(&unit).unwrap();
         let back = retreats(&ops, &flow.funcs[0]);
-        let loops = counted(&ops, &flow.funcs[0], &back, &|_| false);
+        let loops = counted(&ops, &flow.funcs[0], &back, &|_| false, &[]);
         look(&ops, &flow.funcs[0], loops.first()?)
     }
 

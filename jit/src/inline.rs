@@ -5,6 +5,7 @@
 //! whole function instead. So what a stretch of operations costs is known beforehand, and paid for by
 //! jumps backwards and by leaving: at least what was executed.
 
+use crate::fixed::Fixed;
 use crate::flow::{Flow, Func};
 use crate::program::{Op, OptLevel, Unit};
 
@@ -83,7 +84,7 @@ impl Inline {
             }
         }
         before.push(total + i64::from(last - first));
-        Costs { first, before, calls }
+        Costs { first, before, calls, fixed: Vec::new() }
     }
 
     /// Whether a function may be put into its callers.
@@ -98,6 +99,8 @@ pub(crate) struct Costs {
     /// For each operation from the first on, and for the end, what those before it cost.
     before: Vec<i64>,
     calls: Vec<u32>,
+    /// Jumps back of loops whose turns are all paid for behind them.
+    fixed: Vec<u32>,
 }
 
 impl Costs {
@@ -108,6 +111,19 @@ impl Costs {
             self.before.get(inside).or(self.before.last()).copied().unwrap_or(0)
         };
         at(to) - at(from)
+    }
+
+    /// Lets the jump back of a loop cost all turns but one, so that turns themselves cost nothing.
+    pub fn repeat(&mut self, turns: &Fixed) {
+        let more = (turns.turns - 1) * self.between(turns.head, turns.latch + 1);
+        let behind = (turns.latch + 1).saturating_sub(self.first) as usize;
+        self.before.iter_mut().skip(behind).for_each(|cost| *cost += more);
+        self.fixed.push(turns.latch);
+    }
+
+    /// Whether a jump back is that of a loop whose turns are paid for behind it.
+    pub fn is_fixed(&self, latch: u32) -> bool {
+        self.fixed.contains(&latch)
     }
 
     /// Whether the function called here is put here.

@@ -9,12 +9,14 @@
 
 pub mod abi;
 mod bulk;
+mod carried;
 mod checks;
 mod code;
 mod compiler;
 #[cfg(feature = "disasm")]
 mod disasm;
 mod error;
+mod fixed;
 mod flow;
 mod inline;
 mod loops;

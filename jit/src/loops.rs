@@ -1,13 +1,15 @@
 //! Loops whose turns can be told from a register, so that fuel need not be counted turn by turn.
 //!
 //! Such a loop has one entry, one jump back and no loop or call of the host's inside, and a register that
-//! each turn changes once, by the same number. What was spent is then known from how far the register
+//! each turn changes by the same number. What was spent is then known from how far the register
 //! has come; the loop needs a comparison with the value at which the fuel is used up, and where the
 //! program itself compares the register to something that stays the same, not even that: the loop runs
 //! to whichever comes first, and only then is looked at which it was.
 
+use crate::carried::{self, Carried};
 use crate::flow::{Block, Func, effect, successors};
 use crate::program::{Op, Src};
+use crate::slots::Place;
 use oxbpf_isa::insn::{AluOp, Cond, Reg, Width};
 
 /// A loop that is counted by a register.
@@ -20,7 +22,7 @@ pub(crate) struct Counted {
     /// the loop before it.
     pub latch: u32,
     pub test: u32,
-    /// The register, what a turn adds to it, and the operation that does.
+    /// The register, and what a turn adds to it.
     pub reg: Reg,
     pub step: Step,
     /// At how many bits it is counted and compared.
@@ -30,6 +32,8 @@ pub(crate) struct Counted {
     pub bound: Option<(Bound, Src)>,
     /// Blocks in which the register has been changed in this turn when they end.
     after: Vec<usize>,
+    /// It is part of another loop.
+    pub nested: bool,
 }
 
 /// What a turn adds.
@@ -118,6 +122,7 @@ pub(crate) fn counted(
     func: &Func,
     retreats: &[Retreat],
     inlined: &dyn Fn(u32) -> bool,
+    places: &[Place],
 ) -> Vec<Counted> {
     let preds = predecessors(ops, func);
     let back = |block: usize| {
@@ -136,14 +141,19 @@ pub(crate) fn counted(
         if body.iter().any(|&b| b != latch && back(b).is_some()) {
             continue;
         }
-        if let Some(counted) = look(ops, func, &preds, (head, latch), body, inlined) {
+        if let Some(mut counted) = look(ops, func, &preds, (head, latch), body, inlined, places) {
+            counted.nested = retreats.iter().filter(|r| *r != retreat).any(|outer| {
+                let latch = func.blocks.partition_point(|b| b.end <= outer.from);
+                let outer = func.block_at(outer.to).and_then(|to| self::body(func, &preds, to, latch));
+                outer.is_some_and(|blocks| blocks.binary_search(&head).is_ok())
+            });
             found.push(counted);
         }
     }
     found
 }
 
-fn predecessors(ops: &[Op], func: &Func) -> Vec<Vec<usize>> {
+pub(crate) fn predecessors(ops: &[Op], func: &Func) -> Vec<Vec<usize>> {
     let mut preds = vec![Vec::new(); func.blocks.len()];
     for (index, block) in func.blocks.iter().enumerate() {
         let (falls, jumps) = successors(&ops[block.end as usize - 1]);
@@ -157,7 +167,7 @@ fn predecessors(ops: &[Op], func: &Func) -> Vec<Vec<usize>> {
 }
 
 /// What leads to the latch without passing the head; none when the function's entry does.
-fn body(func: &Func, preds: &[Vec<usize>], head: usize, latch: usize) -> Option<Vec<usize>> {
+pub(crate) fn body(func: &Func, preds: &[Vec<usize>], head: usize, latch: usize) -> Option<Vec<usize>> {
     let entry = func.block_at(func.entry)?;
     let mut body = vec![head];
     let mut todo = vec![latch];
@@ -182,6 +192,7 @@ fn look(
     (head, latch): (usize, usize),
     body: Vec<usize>,
     inlined: &dyn Fn(u32) -> bool,
+    places: &[Place],
 ) -> Option<Counted> {
     let mut writes = [0u32; 10];
     let mut updates = Vec::new();
@@ -246,11 +257,18 @@ fn look(
         }
         if best.as_ref().is_none_or(|b| b.bound.is_none() && bound.is_some()) {
             let test = if bound.is_some() { test } else { last };
-            best =
-                Some(Counted { head, body: body.clone(), latch: last, test, reg, step, width, bound, after });
+            let (body, latch, nested) = (body.clone(), last, false);
+            best = Some(Counted { head, body, latch, test, reg, step, width, bound, after, nested });
         }
     }
-    best
+    if best.is_some() {
+        return best;
+    }
+    let carried = carried::carried(ops, func, (head, latch), &body, places);
+    let Carried { reg, step, after } = carried.into_iter().find(|c| is_told(c.step))?;
+    let (step, width, latch) = (Step::By(step), Width::W64, last);
+    let (test, bound, nested) = (last, None, false);
+    Some(Counted { head, body, latch, test, reg, step, width, bound, after, nested })
 }
 
 /// The condition that holds when another does not.
@@ -273,13 +291,17 @@ fn step(op: &Op) -> Option<(Reg, Step, Width)> {
         _ => return None,
     };
     let step = if width == Width::W32 { i64::from(step as i32) } else { step };
-    let fits = step.unsigned_abs().is_power_of_two() && step.unsigned_abs() <= 1 << 20;
-    fits.then_some((reg, Step::By(step), width))
+    is_told(step).then_some((reg, Step::By(step), width))
+}
+
+/// Whether turns with such a step can be told by shifting.
+fn is_told(step: i64) -> bool {
+    step.unsigned_abs().is_power_of_two() && step.unsigned_abs() <= 1 << 20
 }
 
 /// The blocks at whose end an operation has been executed in each turn; none when it is not executed in
 /// every turn, or when some block may be reached with and without.
-fn after(
+pub(crate) fn after(
     ops: &[Op],
     func: &Func,
     body: &[usize],
@@ -330,7 +352,7 @@ mod tests {
         let unit = Unit::plain(ops, &slots, Mode::Proven);
         let flow = Flow::of(&unit).unwrap();
         let back = retreats(ops, &flow.funcs[0]);
-        let loops = counted(ops, &flow.funcs[0], &back, &|_| false);
+        let loops = counted(ops, &flow.funcs[0], &back, &|_| false, &[]);
         (back, loops)
     }
 
@@ -368,11 +390,11 @@ mod tests {
     fn loops_that_no_register_tells_the_turns_of() {
         let up = add(Width::W64, Reg::R3, Src::Imm(1));
         let less = jump(Cond::Lt, Reg::R3, R2, 1);
-        // Twice a turn, or not in every turn, or something that calls.
+        // By what cannot be told by shifting, or not in every turn, or something that calls.
         let maybe = jump(Cond::Eq, Reg::R5, Src::Imm(0), 3);
         let call = Op::CallHelper { index: 0, args: 0 };
         for ops in [
-            vec![Op::Nop, up, up, less, Op::Exit],
+            vec![Op::Nop, up, up, up, less, Op::Exit],
             vec![Op::Nop, maybe, up, less, Op::Exit],
             vec![Op::Nop, call, up, less, Op::Exit],
         ] {

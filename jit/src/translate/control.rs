@@ -6,7 +6,7 @@
 
 use super::Translator;
 use crate::program::Src;
-use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::condcodes::{CondCode, IntCC};
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, Opcode, Value, ValueDef};
 use oxbpf_isa::insn::{Cond, Reg, Width};
@@ -38,6 +38,27 @@ impl Translator<'_, '_> {
 
     /// Whether a condition holds, as a value that is not zero.
     pub(super) fn holds(&mut self, cond: Cond, width: Width, dst: Reg, src: Src) -> Value {
+        let (a, b) = self.compared(cond, width, dst, src);
+        match condition(cond) {
+            Some(cc) => self.b.ins().icmp(cc, a, b),
+            None => self.b.ins().band(a, b),
+        }
+    }
+
+    /// Whether a condition does not hold.
+    pub(super) fn fails(&mut self, cond: Cond, width: Width, dst: Reg, src: Src) -> Value {
+        let (a, b) = self.compared(cond, width, dst, src);
+        match condition(cond) {
+            Some(cc) => self.b.ins().icmp(cc.complement(), a, b),
+            None => {
+                let common = self.b.ins().band(a, b);
+                self.b.ins().icmp_imm_s(IntCC::Equal, common, 0)
+            }
+        }
+    }
+
+    /// Both sides of a comparison.
+    fn compared(&mut self, cond: Cond, width: Width, dst: Reg, src: Src) -> (Value, Value) {
         let (a, b) = match width {
             Width::W64 => (self.get(dst), self.src64(src)),
             Width::W32 => (self.low(dst), self.src32(src)),
@@ -47,34 +68,41 @@ impl Translator<'_, '_> {
             (Cond::Eq | Cond::Ne, Src::Imm(imm)) => self.beside_sum(a, imm).unwrap_or(b),
             _ => b,
         };
-        match condition(cond) {
-            Some(cc) => self.b.ins().icmp(cc, a, b),
-            None => self.b.ins().band(a, b),
-        }
+        (a, b)
     }
 
     /// Bytes that were swapped just now and are held against a constant need not be: the constant can
     /// be swapped instead. Gives both sides of the comparison in the bytes' own order.
     fn unswapped(&mut self, cond: Cond, a: Value, src: Src) -> Option<(Value, Value)> {
         let (Cond::Eq | Cond::Ne | Cond::Set, Src::Imm(imm)) = (cond, src) else { return None };
-        let argument = |of: Value, wanted: Opcode| {
+        let arguments = |of: Value, wanted: Opcode| {
             let dfg = &self.b.func.dfg;
             match dfg.value_def(dfg.resolve_aliases(of)) {
-                ValueDef::Result(inst, 0) if dfg.insts[inst].opcode() == wanted => {
-                    Some(dfg.inst_args(inst)[0])
-                }
+                ValueDef::Result(inst, 0) if dfg.insts[inst].opcode() == wanted => Some(dfg.inst_args(inst)),
                 _ => None,
             }
         };
-        // What was widened is as it was.
-        let narrow = argument(a, Opcode::Uextend).unwrap_or(a);
-        let bytes = argument(narrow, Opcode::Bswap)?;
+        // What was widened, perhaps twice, is as it was.
+        let mut narrow = a;
+        while let Some(before) = arguments(narrow, Opcode::Uextend) {
+            narrow = before[0];
+        }
+        let masked =
+            arguments(narrow, Opcode::Band).and_then(|args| Some((args[0], self.constant(args[1])?)));
+        let (whole, mask) = masked.map_or((narrow, None), |(whole, mask)| (whole, Some(mask)));
+        let bytes = arguments(whole, Opcode::Bswap)?[0];
         let ty = self.b.func.dfg.value_type(bytes);
         let bits = ty.bits();
-        let swapped = imm.swap_bytes() as u64 >> (64 - bits);
+        let swapped = |number: i64| (number.swap_bytes() as u64 >> (64 - bits)) as i64;
         // A constant with more bits never equals what has fewer.
-        let fits = bits == 64 || imm as u64 >> bits == 0;
-        fits.then(|| (bytes, self.b.ins().iconst(ty, swapped as i64)))
+        if bits != 64 && imm as u64 >> bits != 0 {
+            return None;
+        }
+        let kept = match mask {
+            Some(mask) => self.b.ins().band_imm_u(bytes, swapped(mask)),
+            None => bytes,
+        };
+        Some((kept, self.b.ins().iconst(ty, swapped(imm))))
     }
 
     pub(super) fn jump(&mut self, cond: Cond, width: Width, dst: Reg, src: Src, to: u32) {

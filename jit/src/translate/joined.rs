@@ -19,8 +19,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Byte {
     Zero,
-    /// That of memory at this distance from an address.
-    At(Value, i64),
+    /// These bits of that of memory at this distance from an address.
+    At(Value, i64, u8),
 }
 
 /// The bytes of a value, the lowest first.
@@ -98,7 +98,7 @@ impl Translator<'_, '_> {
         let (addr, off) = self.relative(addr, i64::from(off));
         let mut bytes = [Byte::Zero; 8];
         for (n, byte) in bytes.iter_mut().take(size.bytes() as usize).enumerate() {
-            *byte = Byte::At(addr, off.wrapping_add(n as i64));
+            *byte = Byte::At(addr, off.wrapping_add(n as i64), u8::MAX);
         }
         self.parts.bytes.insert(value, bytes);
     }
@@ -118,6 +118,8 @@ impl Translator<'_, '_> {
         let Some(bytes) = self.combine(op, a, b, wide) else { return result };
         let value = match op {
             AluOp::Or | AluOp::Xor | AluOp::Add => self.load_whole(&bytes, wide).unwrap_or(result),
+            // Nothing is masked out.
+            AluOp::And if self.parts.bytes.get(&a) == Some(&bytes) => a,
             _ => result,
         };
         self.parts.bytes.insert(value, bytes);
@@ -148,10 +150,11 @@ impl Translator<'_, '_> {
             AluOp::And => {
                 let mask = self.constant(b)?;
                 for (n, byte) in bytes.iter_mut().take(wide).enumerate() {
-                    *byte = match mask >> (8 * n) & 0xff {
-                        0xff => first[n],
-                        0 => Byte::Zero,
-                        _ => return None,
+                    *byte = match (first[n], (mask >> (8 * n)) as u8) {
+                        (Byte::At(addr, off, bits), mask) if bits & mask != 0 => {
+                            Byte::At(addr, off, bits & mask)
+                        }
+                        _ => Byte::Zero,
                     };
                 }
             }
@@ -166,16 +169,22 @@ impl Translator<'_, '_> {
         if !matches!(count, 2 | 4 | 8) || count > wide {
             return None;
         }
-        let (Byte::At(base, first), Byte::At(_, last)) = (bytes[0], bytes[count - 1]) else { return None };
+        let (Byte::At(base, first, _), Byte::At(_, last, _)) = (bytes[0], bytes[count - 1]) else {
+            return None;
+        };
         let span = count as i64 - 1;
         let up = last.wrapping_sub(first) == span;
         if !up && first.wrapping_sub(last) != span {
             return None;
         }
         let step = if up { 1 } else { -1 };
+        let mut mask = 0;
         for (n, byte) in bytes[..count].iter().enumerate() {
-            if *byte != Byte::At(base, first.wrapping_add(step * n as i64)) {
-                return None;
+            match *byte {
+                Byte::At(addr, off, bits) if (addr, off) == (base, first.wrapping_add(step * n as i64)) => {
+                    mask |= u64::from(bits) << (8 * n);
+                }
+                _ => return None,
             }
         }
         let off = i32::try_from(first.min(last)).ok()?;
@@ -183,6 +192,10 @@ impl Translator<'_, '_> {
         let ty = [I16, I32, I64][count.ilog2() as usize - 1];
         let value = self.b.ins().load(ty, flags(), base, off);
         let value = if up { value } else { self.b.ins().bswap(value) };
+        let value = match u64::MAX >> (64 - 8 * count) {
+            all if all == mask => value,
+            _ => self.b.ins().band_imm_u(value, mask as i64),
+        };
         let full = if wide == 8 { I64 } else { I32 };
         Some(if ty == full { value } else { self.b.ins().uextend(full, value) })
     }

@@ -22,7 +22,7 @@ use crate::checks::{Checks, Key};
 use crate::flow::{ARGS, Flow, Func, INHERITED, Regs, bit, successors};
 use crate::inline::{Costs, Inline};
 use crate::loops::Retreat;
-use crate::program::{Fuel, Meaning, Op, OptLevel, PacketAt, Src, Unit};
+use crate::program::{Fuel, Meaning, Op, PacketAt, Src, Unit};
 use crate::slots::Place;
 use crate::stubs::{STATUS, Stubs, VALUE, stub_signature};
 use cranelift_codegen::ir::types::{I32, I64};
@@ -261,11 +261,7 @@ impl Translator<'_, '_> {
             self.fuel = Some(var);
             self.fuel_in();
         }
-        if self.unit.opt == OptLevel::Full {
-            self.find_turns();
-        } else {
-            self.find_retreats();
-        }
+        self.find_turns();
         self.find_checks();
         if self.frame.func.ops(self.unit.ops).any(|(_, op)| matches!(op, Op::MayGoto { .. })) {
             let var = self.b.declare_var(I32);

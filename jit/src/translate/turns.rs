@@ -4,13 +4,16 @@
 //! the turns that come after jumps back are what it pays for; with several jumps back each pays on its
 //! edge. Loops that [`loops`](crate::loops) can count pay when they are
 //! left, for all turns at once; before they are entered it is worked out how far their register may come
-//! with the fuel there is.
+//! with the fuel there is. Turns whose number is [`fixed`](crate::fixed) are paid for like what stands
+//! behind them.
 
 use super::Translator;
 use crate::abi::{Context, Service};
 use crate::bulk::{self, Bulk};
+use crate::fixed;
 use crate::loops::{self, Bound, Counted, Retreat, Step};
-use crate::program::{Fuel, Op, Src};
+use crate::program::{Fuel, Op, OptLevel, Src};
+use crate::slots::Place;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{Block, InstBuilder, Value};
@@ -54,17 +57,35 @@ pub(super) enum Edge {
 impl Translator<'_, '_> {
     /// Finds the loops of the function that is made which can be counted.
     pub(super) fn find_turns(&mut self) {
-        let (ops, func) = (self.unit.ops, self.frame.func);
         self.find_retreats();
+        let (ops, func) = (self.unit.ops, self.frame.func);
         let retreats = std::mem::take(&mut self.retreats);
-        let counted = loops::counted(ops, func, &retreats, &|at| self.costs.is_inlined(at));
-        for counted in counted {
-            let bulk = bulk::look(ops, func, &counted);
+        let full = self.unit.opt == OptLevel::Full;
+        let mut counted: Vec<(Counted, Option<Bulk>)> = Vec::new();
+        if full {
+            let places: Vec<Place> = self.frame.slots.keys().copied().collect();
+            let found = loops::counted(ops, func, &retreats, &|at| self.costs.is_inlined(at), &places);
+            counted.extend(found.into_iter().map(|c| (bulk::look(ops, func, &c), c)).map(|(b, c)| (c, b)));
+        }
+        if self.fuel.is_some() {
+            let (inlined, cost) = (|at| self.costs.is_inlined(at), |from, to| self.costs.between(from, to));
+            let mut fixed = fixed::fixed(ops, func, &retreats, &inlined, &cost);
+            // What is done in chunks makes fewer turns.
+            fixed.retain(|f| !counted.iter().any(|(c, bulk)| c.latch == f.latch && bulk.is_some()));
+            counted.retain(|(c, _)| !fixed.iter().any(|f| c.latch == f.latch));
+            fixed.iter().for_each(|f| self.costs.repeat(f));
+        }
+        for (counted, bulk) in counted {
             if self.fuel.is_none() && bulk.is_none() {
                 continue;
             }
             // Where nothing looks at the register on the way, it must not come round before the end.
             if !self.limits() && bulk.is_none() && counted.comes_round() {
+                continue;
+            }
+            // A loop inside another is entered often and may be left soon; working out how far it may go
+            // pays only if nothing is to be looked at on the way.
+            if self.limits() && counted.nested && counted.bound.is_none() {
                 continue;
             }
             let entry = self.b.create_block();
@@ -74,8 +95,8 @@ impl Translator<'_, '_> {
         for &Retreat { from, to } in &retreats {
             let Some(head) = func.block_at(to) else { continue };
             let alone = retreats.iter().filter(|r| r.to == to).count() == 1;
-            if self.fuel.is_some() && alone && to <= from && self.turns.iter().all(|t| t.counted.head != head)
-            {
+            let elsewhere = self.costs.is_fixed(from) || self.turns.iter().any(|t| t.counted.head == head);
+            if full && self.fuel.is_some() && alone && to <= from && !elsewhere {
                 let cost = self.costs.between(to, from + 1).max(1);
                 self.paying.push(Paying { head, latch: from, cost });
             }
@@ -84,7 +105,7 @@ impl Translator<'_, '_> {
     }
 
     /// Finds the ways back of the function that is made.
-    pub(super) fn find_retreats(&mut self) {
+    fn find_retreats(&mut self) {
         self.retreats = loops::retreats(self.unit.ops, self.frame.func);
     }
 
@@ -98,9 +119,9 @@ impl Translator<'_, '_> {
         if !self.limits() {
             return;
         }
-        let enough = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, left, 0);
+        let spent = self.b.ins().icmp_imm_s(IntCC::SignedLessThanOrEqual, left, 0);
         let (go_on, empty) = (self.b.create_block(), self.cold_block());
-        self.b.ins().brif(enough, go_on, &[], empty, &[]);
+        self.b.ins().brif(spent, empty, &[], go_on, &[]);
         self.enter(empty);
         let at = std::mem::replace(&mut self.at, latch);
         self.refuel();
@@ -172,7 +193,9 @@ impl Translator<'_, '_> {
         let counted = self.turns.iter().any(|t| Some(t.counted.head) == head);
         let edge = match self.turning() {
             // What turns cost is paid elsewhere.
-            _ if retreats && (counted || self.paid_at(to).is_some()) => return self.block_of(to),
+            _ if retreats && (counted || self.paid_at(to).is_some() || self.costs.is_fixed(self.at)) => {
+                return self.block_of(to);
+            }
             _ if retreats || to <= self.at => Edge::Back(to),
             Some(turn) if !self.frame.func.block_at(to).is_some_and(|b| self.turns[turn].counted.has(b)) => {
                 Edge::Out(turn, to)
@@ -351,9 +374,11 @@ impl Translator<'_, '_> {
                 self.b.ins().brif(goes_on, slow, &[], next, &[]);
             }
             (None, Op::Jump { cond, width, dst, src, .. }) => {
-                let holds = self.holds(cond, width, dst, src);
+                // What is in the loop comes second: the code generator forgets the loop where it comes to
+                // its end, and leaves in it what could be done before.
+                let ends = self.fails(cond, width, dst, src);
                 let (next, back) = (self.way(at + 1), self.b.create_block());
-                self.b.ins().brif(holds, back, &[], next, &[]);
+                self.b.ins().brif(ends, next, &[], back, &[]);
                 self.enter(back);
                 self.turn_back(turn, head, slow);
             }
@@ -426,14 +451,15 @@ impl Translator<'_, '_> {
         let spare = self.b.ins().smax(spare, zero);
         let before = self.b.ins().udiv_imm_u(spare, each);
         // The register is looked at before it has come round: it would tell too few turns then.
-        let before = match (step, width) {
-            (Step::By(step), width) => {
+        let before = match step {
+            Step::By(step) => {
                 let numbers = if width == Width::W64 { u64::MAX } else { u32::MAX.into() };
                 let most = (numbers >> step.unsigned_abs().trailing_zeros()) - 1;
                 let most = self.b.ins().iconst(I64, most as i64);
-                self.b.ins().umin(before, most)
+                let far = self.b.ins().icmp(IntCC::UnsignedGreaterThan, before, most);
+                self.choose_here(far, most, before)
             }
-            (Step::Reg(_), _) => before,
+            Step::Reg(_) => before,
         };
         let limit = match step {
             Step::By(step) => {
@@ -470,7 +496,7 @@ impl Translator<'_, '_> {
                         self.b.ins().icmp_imm_u(IntCC::UnsignedGreaterThan, limit, most)
                     }
                 };
-                self.b.ins().select(wraps, zero, first)
+                self.choose_here(wraps, zero, first)
             }
             Some((Bound::Different, src)) => {
                 let end = self.end(turn, src);
@@ -483,9 +509,15 @@ impl Translator<'_, '_> {
                 let last = self.as_counter(turn, last);
                 let sooner = self.b.ins().icmp(IntCC::UnsignedLessThan, before, last);
                 let limit = self.as_counter(turn, limit);
-                self.b.ins().select(sooner, limit, end)
+                self.choose_here(sooner, limit, end)
             }
         }
+    }
+
+    /// One of two values, chosen where this stands: the code generator would do it where the choice is
+    /// looked at, in every turn.
+    fn choose_here(&mut self, cond: Value, yes: Value, no: Value) -> Value {
+        self.b.ins().select_spectre_guard(cond, yes, no)
     }
 
     /// Takes what is left of the fuel from the context.
