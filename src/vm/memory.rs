@@ -207,15 +207,15 @@ impl Memory {
     /// Tells compiled code where the packet's data is.
     #[cfg(feature = "jit")]
     pub fn show_packet(&mut self, data: u64, len: u64) {
-        self.change_context(|context| (context.packet, context.packet_len) = (data, len));
+        self.in_context(|context| (context.packet, context.packet_len) = (data, len));
     }
 
-    /// Changes what compiled code sees of the run, but for remembered regions.
+    /// Looks at what compiled code sees of the run, or changes it, but for remembered regions.
     #[cfg(feature = "jit")]
     #[inline(always)]
-    pub(super) fn change_context(&mut self, change: impl FnOnce(&mut oxbpf_jit::abi::Context)) {
+    pub(super) fn in_context<T>(&mut self, act: impl FnOnce(&mut oxbpf_jit::abi::Context) -> T) -> T {
         // SAFETY: the context is part of the block, and no reference to it is held anywhere.
-        change(unsafe { &mut *self.stack.as_ptr().cast::<oxbpf_jit::abi::Context>() });
+        act(unsafe { &mut *self.stack.as_ptr().cast::<oxbpf_jit::abi::Context>() })
     }
 
     /// Drops what is remembered of recent accesses.

@@ -143,8 +143,8 @@ impl Deref for MapRef {
     type Target = dyn Map;
 
     fn deref(&self) -> &(dyn Map + 'static) {
-        // SAFETY: made only by `Run::map`, from a map that the run keeps to its end; helpers do not
-        // store it.
+        // SAFETY: made only by `Run::map`, from a map that the run keeps to its end; helpers store it in the
+        // run alone.
         unsafe { self.0.as_ref() }
     }
 }
@@ -160,11 +160,11 @@ pub(crate) struct Kept {
 }
 
 /// A reserved ring buffer record.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct Reservation {
     pub start: u64,
-    /// The map's handle.
-    pub map: u64,
+    /// The map; its handle means another in a program that was gone to.
+    pub map: MapRef,
 }
 
 /// One run.
@@ -597,7 +597,7 @@ impl<'a> Run<'a> {
     #[cold]
     fn release_all(&mut self) {
         for record in std::mem::take(&mut self.reservations) {
-            super::helpers::ringbuf::abandon(self, record);
+            super::helpers::ringbuf::abandon(record);
         }
         for lock in std::mem::take(&mut self.locks) {
             super::helpers::lock::force_unlock(lock);
