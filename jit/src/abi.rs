@@ -34,11 +34,8 @@ pub const MAY_GOTO: u32 = 8 << 20;
 /// Classes of pointers that have a remembered region each, for reading and for writing.
 pub const CLASSES: usize = 8;
 
-/// How many targets of tail calls a context has room for.
-pub const TARGETS: usize = 64;
-
-/// How many tail calls a run may make (Linux `MAX_TAIL_CALL_CNT`).
-pub const MAX_TAIL_CALLS: usize = 33;
+/// How many stamps of tail calls a context has room for.
+pub const STAMPS: usize = 64;
 
 /// What no stamp of a slot is.
 pub const NO_STAMP: u64 = u64::MAX;
@@ -82,9 +79,9 @@ impl Returned {
     /// The function has nothing to say: a tail call without target, a packet load outside the packet.
     pub const NOTHING: Returned = Returned { value: 0, status: 2 };
 
-    /// The status of a main function that ends with a tail call: the host goes on with the program in this
-    /// place of [`Context::targets`]. Only programs with arrays among their [maps](crate::MapKind::Programs)
-    /// end so.
+    /// The status of a main function that ends with a tail call: the host goes on with the program whose stamp
+    /// is in this place of [`Context::stamps`]. Only programs with arrays among their
+    /// [maps](crate::MapKind::Programs) end so.
     pub const GONE: u64 = 3;
 }
 
@@ -148,22 +145,6 @@ services! {
     lookup_8(map, key);
 }
 
-/// A program that tail calls may go to with [`Context::first`] in R1.
-#[derive(Clone, Copy, Debug)]
-#[repr(C, align(32))]
-pub struct Target {
-    /// The stamp of the slot that it was found in.
-    pub stamp: u64,
-    /// The host's name for it.
-    pub program: *const c_void,
-    /// Where it is entered from the outermost frame, when the host need not be told before.
-    pub entry: Option<Entry>,
-}
-
-impl Target {
-    pub const NONE: Target = Target { stamp: NO_STAMP, program: std::ptr::null(), entry: None };
-}
-
 /// A packet of a batch.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
@@ -191,12 +172,11 @@ pub struct Context {
     pub cpu: u64,
     /// What the first program of the run was given in R1.
     pub first: u64,
-    /// How many tail calls the run may still make; less than nothing where the host has to be asked.
-    pub tail_calls: i64,
-    /// The programs that code went to by itself, by the number of tail calls that were left then.
-    pub gone: [*const c_void; MAX_TAIL_CALLS],
-    /// Each in the place that the lowest bits of its stamp say.
-    pub targets: [Target; TARGETS],
+    /// How many tail calls the run may still make.
+    pub tail_calls: u64,
+    /// Stamps of slots whose programs the host knows, and may be gone to with [`Context::first`] in R1; each
+    /// in the place that its lowest bits say.
+    pub stamps: [u64; STAMPS],
     /// What a rare call gave.
     pub returned: Returned,
     /// The host's own.
@@ -218,8 +198,7 @@ impl Context {
             cpu: 0,
             first: 0,
             tail_calls: 0,
-            gone: [std::ptr::null(); MAX_TAIL_CALLS],
-            targets: [Target::NONE; TARGETS],
+            stamps: [NO_STAMP; STAMPS],
             returned: Returned::value(0),
             run: std::ptr::null_mut(),
             services,

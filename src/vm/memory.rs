@@ -184,6 +184,16 @@ impl Memory {
         self.stack_base + self.live + STACK_SIZE as u64
     }
 
+    /// Counts frames from the outermost as used, whoever enters them.
+    #[cfg(feature = "jit")]
+    #[inline]
+    pub fn use_frames(&mut self, frames: usize) {
+        debug_assert!(frames <= MAX_FRAMES);
+        if self.used < frames {
+            self.used = frames;
+        }
+    }
+
     /// Adds a region.
     pub fn add(&mut self, region: Region) {
         self.regions.push(region);
@@ -207,15 +217,15 @@ impl Memory {
     /// Tells compiled code where the packet's data is.
     #[cfg(feature = "jit")]
     pub fn show_packet(&mut self, data: u64, len: u64) {
-        self.in_context(|context| (context.packet, context.packet_len) = (data, len));
+        self.change_context(|context| (context.packet, context.packet_len) = (data, len));
     }
 
-    /// Looks at what compiled code sees of the run, or changes it, but for remembered regions.
+    /// Changes what compiled code sees of the run, but for remembered regions.
     #[cfg(feature = "jit")]
     #[inline(always)]
-    pub(super) fn in_context<T>(&mut self, act: impl FnOnce(&mut oxbpf_jit::abi::Context) -> T) -> T {
+    pub(super) fn change_context(&mut self, change: impl FnOnce(&mut oxbpf_jit::abi::Context)) {
         // SAFETY: the context is part of the block, and no reference to it is held anywhere.
-        act(unsafe { &mut *self.stack.as_ptr().cast::<oxbpf_jit::abi::Context>() })
+        change(unsafe { &mut *self.stack.as_ptr().cast::<oxbpf_jit::abi::Context>() });
     }
 
     /// Drops what is remembered of recent accesses.

@@ -6,10 +6,8 @@
 //! began with are remembered. The instance that is running keeps them all, so while it does, bare pointers to
 //! them are good; a run of another group, or of another context, begins by forgetting.
 //!
-//! Compiled code knows the stamps too. Where it finds one it ends, and the host goes on with the program
-//! ([`Run::follow`]); once the host has found that it need not look at anything then, the code goes there by
-//! itself, from the outermost frame, and the host catches up when it is next asked for something
-//! ([`Run::catch_up`]).
+//! Compiled code knows the stamps too. Where it finds one its main function ends, and the host goes on with the
+//! program ([`Run::follow`]): calls and returns stay balanced, which processors count on in long chains.
 
 use super::context::ContextLayout;
 use super::helpers::tail::program_at;
@@ -25,13 +23,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[cfg(feature = "jit")]
 use super::compiled::Gate;
 #[cfg(feature = "jit")]
-use oxbpf_jit::abi::{Entry, MAX_TAIL_CALLS, NO_STAMP, TARGETS, Target};
+use oxbpf_jit::abi::{Entry, NO_STAMP, STAMPS};
 
 /// How many tail calls a run may make (Linux `MAX_TAIL_CALL_CNT`).
+pub(crate) const MAX_TAIL_CALLS: usize = 33;
+
 #[cfg(not(feature = "jit"))]
-const MAX_TAIL_CALLS: usize = 33;
-#[cfg(not(feature = "jit"))]
-const TARGETS: usize = 64;
+const STAMPS: usize = 64;
 #[cfg(not(feature = "jit"))]
 const NO_STAMP: u64 = u64::MAX;
 
@@ -61,12 +59,6 @@ pub(crate) struct Tails {
     /// The group that they belong to, and the context they were held against.
     group: u64,
     layout: Option<Arc<ContextLayout>>,
-    /// How many frames the programs need that compiled code goes to by itself, and on how many instructions
-    /// they rest.
-    #[cfg(feature = "jit")]
-    frames: usize,
-    #[cfg(feature = "jit")]
-    bound: u64,
     /// By the lowest bits of their stamps; none until there is one.
     lines: Box<[Line]>,
     /// What the run's first program was given in R1.
@@ -77,17 +69,8 @@ pub(crate) struct Tails {
 
 impl Default for Tails {
     fn default() -> Tails {
-        Tails {
-            group: 0,
-            layout: None,
-            #[cfg(feature = "jit")]
-            frames: 0,
-            #[cfg(feature = "jit")]
-            bound: 0,
-            lines: Box::default(),
-            first: 0,
-            gone: [ptr::null(); MAX_TAIL_CALLS],
-        }
+        let (group, layout, lines) = (0, None, Box::default());
+        Tails { group, layout, lines, first: 0, gone: [ptr::null(); MAX_TAIL_CALLS] }
     }
 }
 
@@ -102,25 +85,20 @@ pub(crate) enum Aim {
 
 impl Memory {
     fn remember_program(&mut self, stamp: u64, prog: *const Linked) {
-        let place = stamp as usize % TARGETS;
+        let place = stamp as usize % STAMPS;
         if self.tails.lines.is_empty() {
-            self.tails.lines = vec![Line::new(NO_STAMP, ptr::null()); TARGETS].into();
+            self.tails.lines = vec![Line::new(NO_STAMP, ptr::null()); STAMPS].into();
         }
         self.tails.lines[place] = Line::new(stamp, prog);
         #[cfg(feature = "jit")]
-        self.in_context(|context| {
-            context.targets[place] = Target { stamp, program: prog.cast(), entry: None };
-        });
+        self.change_context(|context| context.stamps[place] = stamp);
     }
 
     #[cold]
     fn forget_programs(&mut self) {
         self.tails.lines.fill(Line::new(NO_STAMP, ptr::null()));
         #[cfg(feature = "jit")]
-        {
-            (self.tails.frames, self.tails.bound) = (0, 0);
-            self.in_context(|context| context.targets.fill(Target::NONE));
-        }
+        self.change_context(|context| context.stamps.fill(NO_STAMP));
     }
 }
 
@@ -139,18 +117,14 @@ impl Run<'_> {
         tails.first = first;
         if !tails.lines.is_empty() {
             let same = tails.group == self.began.group && tails.layout.as_ref() == layout(&self.input);
-            #[cfg(feature = "jit")]
-            let same = same && tails.bound <= self.limit;
             if !same {
                 self.memory.forget_programs();
             }
         }
         #[cfg(feature = "jit")]
-        {
-            self.memory.enter(self.memory.tails.frames.max(1) - 1);
-            self.memory.enter(0);
-            self.memory.in_context(|context| (context.first, context.tail_calls) = (first, -1));
-        }
+        self.memory.change_context(|context| {
+            (context.first, context.tail_calls) = (first, MAX_TAIL_CALLS as u64);
+        });
     }
 
     /// Where a tail call leads with these in R1 to R3, if that is known.
@@ -167,7 +141,7 @@ impl Run<'_> {
         // stands for was learned when the slot was locked.
         let stamp = unsafe { &*at.add(index as usize) }.load(Ordering::Relaxed);
         let tails = &self.memory.tails;
-        match tails.lines.get(stamp as usize % TARGETS) {
+        match tails.lines.get(stamp as usize % STAMPS) {
             _ if stamp == 0 => Aim::Nowhere,
             Some(line) if line.stamp == stamp && r1 == tails.first => Aim::To(line.prog),
             _ => Aim::Unknown,
@@ -209,7 +183,10 @@ impl Run<'_> {
         }
         self.tail_calls += 1;
         #[cfg(feature = "jit")]
-        self.show_tail_calls();
+        {
+            let left = MAX_TAIL_CALLS.saturating_sub(self.tail_calls) as u64;
+            self.memory.change_context(|context| context.tail_calls = left);
+        }
         self.set_prog(prog);
     }
 
@@ -224,7 +201,7 @@ impl Run<'_> {
     /// Goes to the program whose stamp compiled code has found in a place, in a frame. Gives how its code
     /// is entered, unless it has to be run otherwise.
     #[cfg(feature = "jit")]
-    #[inline]
+    #[inline(always)]
     pub(super) fn follow(&mut self, place: u64, depth: usize) -> Option<Entry> {
         let line = &mut self.memory.tails.lines[place as usize];
         if line.gate.is_none() {
@@ -234,47 +211,8 @@ impl Run<'_> {
         let Line { prog, gate, .. } = *line;
         self.go_to(prog);
         let gate = gate.filter(|gate| gate.fits(self.limit, depth))?;
-        self.memory.enter(depth + gate.frames - 1);
-        self.memory.enter(depth);
-        if depth == 0 {
-            let tails = &mut self.memory.tails;
-            (tails.frames, tails.bound) = (tails.frames.max(gate.frames), tails.bound.max(gate.bound));
-            self.memory.in_context(|context| context.targets[place as usize].entry = Some(gate.entry));
-        }
+        self.memory.use_frames(depth + gate.frames);
         Some(gate.entry)
-    }
-
-    /// How many tail calls are left.
-    #[cfg(feature = "jit")]
-    pub(super) fn tail_calls_left(&self) -> i64 {
-        MAX_TAIL_CALLS.saturating_sub(self.tail_calls) as i64
-    }
-
-    /// Tells compiled code how many tail calls are left, if it may make some by itself.
-    #[cfg(feature = "jit")]
-    fn show_tail_calls(&mut self) {
-        let left = self.tail_calls_left();
-        self.memory.in_context(|context| {
-            if context.tail_calls >= 0 {
-                context.tail_calls = left;
-            }
-        });
-    }
-
-    /// Takes over where compiled code has gone by itself.
-    #[cfg(feature = "jit")]
-    #[inline]
-    pub(super) fn catch_up(&mut self) {
-        let (left, before) = (self.memory.in_context(|context| context.tail_calls), self.tail_calls_left());
-        // It is less than nothing where compiled code makes none.
-        if left.cast_unsigned() < before.cast_unsigned() {
-            for at in (left as usize..before as usize).rev() {
-                let prog = self.memory.in_context(|context| context.gone[at]).cast();
-                self.memory.tails.gone[MAX_TAIL_CALLS - 1 - at] = prog;
-                self.tail_calls += 1;
-                self.set_prog(prog);
-            }
-        }
     }
 
     /// What the run's first program was given in R1.

@@ -4,18 +4,18 @@
 //! handed on; one that a function of the host leaves gets its place here.
 
 use super::turns::FUEL;
-use super::{Frame, INHERITED, Translator, params, regs, signature};
-use crate::abi::{Context, FRAME_STRIDE, FRAMES_AT, Returned, Service, TARGETS, Target};
+use super::{Frame, INHERITED, Translator, params, regs};
+use crate::abi::{Context, FRAME_STRIDE, FRAMES_AT, Returned, STAMPS, Service};
 use crate::flow::bit;
 use crate::program::{MapKind, Op, PacketAt};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
-use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, MemFlagsData, SourceLoc, Value};
+use cranelift_codegen::ir::{Block, InstBuilder, MemFlagsData, SourceLoc, Value};
 use oxbpf_isa::insn::Reg;
 use std::mem::offset_of;
 
 const CALLEE: usize = offset_of!(Context, callee);
-const TAIL_CALLS: usize = offset_of!(Context, tail_calls);
+const TAIL_CALLS: i32 = offset_of!(Context, tail_calls) as i32;
 
 const ARGUMENTS: [Reg; 5] = [Reg::R1, Reg::R2, Reg::R3, Reg::R4, Reg::R5];
 
@@ -184,80 +184,61 @@ impl Translator<'_, '_> {
         main && !self.unit.ops.iter().any(|op| matches!(op, Op::CallSub { to: 0 }))
     }
 
-    /// Goes to a program that is known by the stamp of its slot; goes on at `stayed` when there is none, and
-    /// here when the host must be asked.
+    /// Leaves for a program that the host knows by the stamp of its slot, goes on at `stayed` when there is
+    /// none, and here when the host must be asked.
     fn go_quickly(&mut self, stamps: u64, count: u32, left: Option<Value>, stayed: Block) {
-        let (ask, sort) = (self.cold_block(), self.cold_block());
+        let sort = self.cold_block();
         let given = self.get(Reg::R3);
         let index = self.low(Reg::R3);
         let index = self.b.ins().uextend(I64, index);
-        let none = self.b.ins().iconst(I64, 0);
         if self.constant(given).is_none_or(|number| number as u32 >= count) {
-            let inside = self.b.ins().icmp_imm_u(IntCC::UnsignedLessThan, index, i64::from(count));
-            self.go_on_if(inside, sort, &[none.into()]);
+            let (inside, none) = (self.b.create_block(), self.b.ins().iconst(I64, 0));
+            let is_inside = self.b.ins().icmp_imm_u(IntCC::UnsignedLessThan, index, i64::from(count));
+            self.b.ins().brif(is_inside, inside, &[], sort, &[none.into()]);
+            self.enter(inside);
         }
         let (base, offset) = (self.b.ins().iconst(I64, stamps as i64), self.b.ins().ishl_imm_u(index, 3));
         let slot = self.b.ins().iadd(base, offset);
         let stamp = self.b.ins().load(I64, MemFlagsData::trusted(), slot, 0);
-        let place = self.b.ins().band_imm_s(stamp, TARGETS as i64 - 1);
-        let offset = self.b.ins().imul_imm_s(place, size_of::<Target>() as i64);
-        let target = self.b.ins().iadd(self.ctx, offset);
-        let of_target = |this: &mut Self, offset: usize| {
-            let flags = this.context_flags();
-            this.b.ins().load(I64, flags, target, (offset_of!(Context, targets) + offset) as i32)
-        };
-        let known = of_target(self, offset_of!(Target, stamp));
+        let place = self.b.ins().band_imm_s(stamp, STAMPS as i64 - 1);
+        let offset = self.b.ins().ishl_imm_u(place, 3);
+        let known = self.b.ins().iadd(self.ctx, offset);
+        let flags = self.context_flags();
+        let known = self.b.ins().load(I64, flags, known, offset_of!(Context, stamps) as i32);
         let (r1, first) = (self.get(Reg::R1), self.load_context(offset_of!(Context, first) as i32));
+        let calls = self.load_context(TAIL_CALLS);
+        // One jump for all that must hold: the stamps are the same, R1 is what it was, and of calls and fuel
+        // one each is left.
         let (stamps, firsts) = (self.b.ins().bxor(stamp, known), self.b.ins().bxor(r1, first));
-        let differs = self.b.ins().bor(stamps, firsts);
-        let same = self.b.ins().icmp_imm_s(IntCC::Equal, differs, 0);
-        self.go_on_if(same, sort, &[stamp.into()]);
-        let calls = self.load_context(TAIL_CALLS as i32);
-        let after = self.b.ins().iadd_imm_s(calls, -1);
-        let least = match left {
-            Some(left) => {
-                let before = self.b.ins().iadd_imm_s(left, -1);
-                self.b.ins().bor(after, before)
-            }
-            None => after,
-        };
-        let enough = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThanOrEqual, least, 0);
-        self.go_on_if(enough, sort, &[stamp.into()]);
+        let mut least = self.b.ins().iadd_imm_s(calls, -1);
+        if let Some(left) = left {
+            let fuel = self.b.ins().iadd_imm_s(left, -1);
+            least = self.b.ins().bor(least, fuel);
+        }
+        let spent = self.b.ins().sshr_imm_u(least, 63);
+        let differ = self.b.ins().bor(stamps, firsts);
+        let fails = self.b.ins().bor(differ, spent);
+        let go = self.b.create_block();
+        self.b.ins().brif(fails, sort, &[stamp.into()], go, &[]);
+        self.enter(go);
         if let Some(left) = left {
             self.store_context(FUEL, left);
         }
-        let entry = of_target(self, offset_of!(Target, entry));
-        let tell = self.cold_block();
-        self.go_on_if(entry, tell, &[]);
-        self.store_context(TAIL_CALLS, after);
-        let program = of_target(self, offset_of!(Target, program));
-        let offset = self.b.ins().ishl_imm_u(after, 3);
-        let (flags, gone) = (self.context_flags(), self.b.ins().iadd(self.ctx, offset));
-        self.b.ins().store(flags, program, gone, offset_of!(Context, gone) as i32);
-        let signature = self.b.import_signature(signature(6));
-        let args = [self.frame.fp, r1, none, none, none, none];
-        let inst = self.b.ins().call_indirect(signature, entry, &args);
-        let results = self.b.inst_results(inst).to_vec();
-        self.b.ins().return_(&results);
-        self.enter(tell);
         self.leave_with(place, Returned::GONE);
         self.enter(sort);
         let stamp = self.b.append_block_param(sort, I64);
+        let ask = self.cold_block();
         if let Some(left) = left {
-            let enough = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, left, 0);
-            self.go_on_if(enough, ask, &[]);
+            let (enough, some) =
+                (self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, left, 0), self.cold_block());
+            self.b.ins().brif(enough, some, &[], ask, &[]);
+            self.enter(some);
         }
-        let calls = self.load_context(TAIL_CALLS as i32);
-        self.go_on_if(calls, stayed, &[]);
+        let (calls, some) = (self.load_context(TAIL_CALLS), self.cold_block());
+        self.b.ins().brif(calls, some, &[], stayed, &[]);
+        self.enter(some);
         self.b.ins().brif(stamp, ask, &[], stayed, &[]);
         self.enter(ask);
-    }
-
-    /// Goes on in a new block, or elsewhere.
-    fn go_on_if(&mut self, condition: Value, otherwise: Block, args: &[BlockArg]) {
-        let next = self.b.create_block();
-        self.b.ins().brif(condition, next, &[], otherwise, args);
-        self.enter(next);
     }
 
     /// Returns when all is paid for.

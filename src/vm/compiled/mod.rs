@@ -248,7 +248,7 @@ pub(crate) struct Gate {
     /// Frames that it needs.
     pub frames: usize,
     /// Instructions that it may rest on having.
-    pub bound: u64,
+    bound: u64,
 }
 
 impl Gate {
@@ -288,11 +288,8 @@ impl Run<'_> {
         let cpu = self.cpu() as u64;
         let run: *mut Run<'_> = self;
         let fuel = self.fuel;
-        let tail_calls = if depth == 0 { self.tail_calls_left() } else { -1 };
         let context: *mut Context = self.memory.context();
         // SAFETY: the context is the run's own, and nobody else holds a reference to it.
-        let outer = unsafe { std::mem::replace(&mut (*context).tail_calls, tail_calls) };
-        // SAFETY: as above.
         unsafe {
             (*context).run = run.cast();
             (*context).fuel = fuel;
@@ -302,27 +299,31 @@ impl Run<'_> {
         // SAFETY: the frame pointer is that of a frame in a block with a context in it, there are frames
         // enough, the run keeps the code, and a proven program was vouched for or verified.
         let mut returned = unsafe { function(fp, args[0], args[1], args[2], args[3], args[4]) };
-        let result = loop {
-            self.catch_up();
-            // SAFETY: as above.
-            self.fuel = unsafe { (*context).fuel };
-            self.depth = depth;
-            match returned.status {
-                0 => break Ok(returned.value),
-                Returned::GONE => {}
-                _ => break Err(self.pending_trap()),
-            }
+        while returned.status == Returned::GONE {
             let Some(entry) = self.follow(returned.value, depth) else {
-                break self.exec(0, [self.first_argument(), 0, 0, 0, 0]);
+                return Some(self.exec_gone(depth));
             };
             // SAFETY: as above; the program was held against the run, and gets what it was held with.
             returned = unsafe { entry(fp, self.first_argument(), 0, 0, 0, 0) };
-        };
-        self.depth = depth;
-        let left = if outer < 0 { -1 } else { self.tail_calls_left() };
+        }
         // SAFETY: as above.
-        unsafe { (*context).tail_calls = left };
-        Some(result)
+        self.fuel = unsafe { (*context).fuel };
+        self.depth = depth;
+        Some(match returned.status {
+            0 => Ok(returned.value),
+            _ => Err(self.pending_trap()),
+        })
+    }
+
+    /// Runs a program that was gone to in a frame, where its code cannot be entered without more ado.
+    #[cold]
+    fn exec_gone(&mut self, depth: usize) -> Result<u64, Trap> {
+        // SAFETY: the context is the run's own, and nobody else holds a reference to it.
+        self.fuel = unsafe { (*self.memory.context()).fuel };
+        self.depth = depth;
+        let result = self.exec(0, [self.first_argument(), 0, 0, 0, 0]);
+        self.depth = depth;
+        result
     }
 
     /// The trap that compiled code left, or the panic of a host function that it passed.

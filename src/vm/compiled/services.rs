@@ -44,7 +44,6 @@ unsafe fn within(fp: u64, act: impl FnOnce(&mut Run<'_>) -> Result<Returned, Tra
     let context = context(fp);
     // SAFETY: the context says whose run entered the code; while the code runs, nobody else uses either.
     let run = unsafe { &mut *(*context).run.cast::<Run<'_>>() };
-    run.catch_up();
     run.depth = depth_of(fp);
     run.memory.enter(run.depth);
     // SAFETY: as above.
