@@ -34,6 +34,12 @@ pub const MAY_GOTO: u32 = 8 << 20;
 /// Classes of pointers that have a remembered region each, for reading and for writing.
 pub const CLASSES: usize = 8;
 
+/// How many stamps of tail calls a context has room for.
+pub const STAMPS: usize = 64;
+
+/// What no stamp of a slot is.
+pub const NO_STAMP: u64 = u64::MAX;
+
 /// A region that accesses of one class were last found in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[repr(C)]
@@ -72,6 +78,11 @@ impl Returned {
 
     /// The function has nothing to say: a tail call without target, a packet load outside the packet.
     pub const NOTHING: Returned = Returned { value: 0, status: 2 };
+
+    /// The status of a main function that ends with a tail call: the host goes on with the program whose stamp
+    /// is in this place of [`Context::stamps`]. Only programs with arrays among their
+    /// [maps](crate::MapKind::Programs) end so.
+    pub const GONE: u64 = 3;
 }
 
 macro_rules! services {
@@ -159,6 +170,13 @@ pub struct Context {
     pub inherited: [u64; 5],
     /// The number of the CPU that the run counts as running on.
     pub cpu: u64,
+    /// What the first program of the run was given in R1.
+    pub first: u64,
+    /// How many tail calls the run may still make.
+    pub tail_calls: u64,
+    /// Stamps of slots whose programs the host knows, and may be gone to with [`Context::first`] in R1; each
+    /// in the place that its lowest bits say.
+    pub stamps: [u64; STAMPS],
     /// What a rare call gave.
     pub returned: Returned,
     /// The host's own.
@@ -178,6 +196,9 @@ impl Context {
             packet_len: 0,
             inherited: [0; 5],
             cpu: 0,
+            first: 0,
+            tail_calls: 0,
+            stamps: [NO_STAMP; STAMPS],
             returned: Returned::value(0),
             run: std::ptr::null_mut(),
             services,

@@ -68,7 +68,7 @@ impl Checks {
         let mut checks = Checks::default();
         let leaves = |at: u32, op: &Op| match op {
             Op::CallSub { .. } => calls(at),
-            _ => matches!(op, Op::CallHelper { .. } | Op::CallReg { .. } | Op::TailCall),
+            _ => matches!(op, Op::CallHelper { .. } | Op::CallReg { .. } | Op::TailCall { .. }),
         };
         let keeps = !func.ops(ops).any(|(at, op)| leaves(at, op));
         for block in &func.blocks {
@@ -118,7 +118,7 @@ impl Checks {
             for next in here + 1..end {
                 let op = &ops[next as usize];
                 // What is called may end regions.
-                let leaves = matches!(op, Op::CallHelper { .. } | Op::CallReg { .. } | Op::TailCall);
+                let leaves = matches!(op, Op::CallHelper { .. } | Op::CallReg { .. } | Op::TailCall { .. });
                 if leaves || written & bit(base) != 0 {
                     break;
                 }

@@ -119,7 +119,7 @@ pub(crate) fn effect(op: &Op) -> (Regs, Regs) {
         // What is called may inherit anything.
         Op::CallReg { .. } => (0x3ff, bit(Reg::R0)),
         // Where there is no target, R0 stays as it is.
-        Op::TailCall => (0b1110, 0),
+        Op::TailCall { .. } => (0b1110, 0),
         Op::Exit => (bit(Reg::R0), 0),
         Op::Goto { .. } | Op::MayGoto { .. } | Op::Nop | Op::Trap => (0, 0),
     }

@@ -53,7 +53,7 @@ impl Inline {
             weight += 1;
             match op {
                 Op::CallSub { to } => weight += self.weights[*flow.by_entry.get(to)?]?,
-                Op::CallHelper { .. } | Op::CallReg { .. } | Op::TailCall | Op::MayGoto { .. } => {
+                Op::CallHelper { .. } | Op::CallReg { .. } | Op::TailCall { .. } | Op::MayGoto { .. } => {
                     return None;
                 }
                 _ => {}

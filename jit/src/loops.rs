@@ -205,7 +205,7 @@ fn look(
                 Op::CallSub { .. }
                 | Op::CallHelper { .. }
                 | Op::CallReg { .. }
-                | Op::TailCall
+                | Op::TailCall { .. }
                 | Op::Trap
                 | Op::Packet { .. }
                 | Op::MayGoto { .. } => return None,

@@ -47,6 +47,8 @@ pub enum MapKind {
     Array { base: u64, stride: u32, count: u32, apart: u64, cpus: u32 },
     /// The host finds the value by a key of four or eight bytes, given this address.
     Hash { address: u64, key: Size },
+    /// Programs by index: where the stamps of the slots lie, and how many there are.
+    Programs { stamps: u64, count: u32 },
     /// Not by machine code.
     Other,
 }
@@ -59,7 +61,7 @@ impl MapAt {
         match self.kind {
             MapKind::Array { .. } => Some(Size::W),
             MapKind::Hash { key, .. } => Some(key),
-            MapKind::Other => None,
+            MapKind::Programs { .. } | MapKind::Other => None,
         }
     }
 }
@@ -194,7 +196,10 @@ pub enum Op {
     },
     /// The number of the CPU.
     Cpu,
-    TailCall,
+    /// Goes to another program, in the array of [`Unit::maps`] with this index where that is known.
+    TailCall {
+        array: Option<u32>,
+    },
     /// The host makes the trap.
     Trap,
     Exit,

@@ -130,9 +130,8 @@ impl Context {
         Arc::ptr_eq(&self.layout, layout)
     }
 
-    #[cfg(feature = "jit")]
-    pub(crate) fn shared_layout(&self) -> Arc<ContextLayout> {
-        self.layout.clone()
+    pub(crate) fn shared_layout(&self) -> &Arc<ContextLayout> {
+        &self.layout
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) fn known(code: &Lowered, facts: &Facts) -> Box<[(u32, Known)]> {
         let fact = facts.insn(slot as usize);
         let known = match (op.code, op::form(op.code)) {
             _ if !fact.reached => Known::Unreached,
-            (Code::CallHelper, _) => Known::Uses(fact.map?),
+            (Code::CallHelper | Code::TailCall, _) => Known::Uses(fact.map?),
             (_, Form::Jump(..)) if fact.taken != fact.falls_through => Known::Taken(fact.taken),
             _ => Known::Gives(fact.loaded?),
         };

@@ -20,6 +20,7 @@ use std::any::TypeId;
 use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// The form of the machine's own helpers.
@@ -167,7 +168,7 @@ impl<'a> Trust<'a> {
     }
 }
 
-/// Programs that keep each other alive, since arrays of programs do not.
+/// Programs that keep each other alive, since arrays of programs do not. None is ever taken out.
 pub(crate) type Group = Arc<Mutex<Vec<Arc<Linked>>>>;
 
 /// Makes instances whose host state is a `T`.
@@ -181,6 +182,7 @@ pub struct Linker<T> {
     next_id: u32,
     /// Every program made, kept by every instance.
     group: Group,
+    group_number: u64,
     state: PhantomData<fn(T)>,
 }
 
@@ -194,6 +196,7 @@ impl<T: 'static> Linker<T> {
 
     /// A linker without any function.
     pub fn bare(engine: &Engine) -> Linker<T> {
+        static GROUPS: AtomicU64 = AtomicU64::new(0);
         Linker {
             engine: engine.clone(),
             table: Arc::default(),
@@ -202,6 +205,7 @@ impl<T: 'static> Linker<T> {
             slots: Vec::new(),
             next_id: 1,
             group: Group::default(),
+            group_number: GROUPS.fetch_add(1, Ordering::Relaxed) + 1,
             state: PhantomData,
         }
     }
@@ -372,6 +376,7 @@ impl<T: 'static> Linker<T> {
             prog_type: program.prog_type,
             xdp_frags: program.flags.has(ProgFlags::XDP_HAS_FRAGS),
             id: self.next_id,
+            group: self.group_number,
             state: TypeId::of::<T>(),
             exception_callback,
             steps: OnceLock::new(),

@@ -13,6 +13,7 @@
 use super::MAX_FRAMES;
 use super::lower::STACK_SIZE;
 use super::run::{Kept, Run};
+use super::tails::Tails;
 use super::trap::{AccessKind, Near, RegionKind, Trap, TrapKind};
 use std::alloc::Layout;
 use std::ptr;
@@ -86,6 +87,7 @@ impl Region {
 /// Stack and regions of a run, and room that is worth keeping for the next.
 pub(crate) struct Memory {
     pub kept: Kept,
+    pub(super) tails: Tails,
     stack: ptr::NonNull<StackBytes>,
     /// Where the frames begin.
     stack_base: u64,
@@ -101,7 +103,8 @@ pub(crate) struct Memory {
     shown: bool,
 }
 
-// SAFETY: `stack` is owned like a box; the addresses in regions are given anew for each run.
+// SAFETY: `stack` is owned like a box; the addresses in regions are given anew for each run. Programs are used
+// only in runs that keep them.
 unsafe impl Send for Memory {}
 
 impl Drop for Memory {
@@ -126,6 +129,7 @@ impl Memory {
         let frames = std::mem::offset_of!(StackBytes, frames);
         Memory {
             kept: Kept::default(),
+            tails: Tails::default(),
             stack,
             stack_base: (stack.as_ptr().expose_provenance() + frames) as u64,
             live: 0,
@@ -180,6 +184,16 @@ impl Memory {
         self.stack_base + self.live + STACK_SIZE as u64
     }
 
+    /// Counts frames from the outermost as used, whoever enters them.
+    #[cfg(feature = "jit")]
+    #[inline]
+    pub fn use_frames(&mut self, frames: usize) {
+        debug_assert!(frames <= MAX_FRAMES);
+        if self.used < frames {
+            self.used = frames;
+        }
+    }
+
     /// Adds a region.
     pub fn add(&mut self, region: Region) {
         self.regions.push(region);
@@ -203,11 +217,15 @@ impl Memory {
     /// Tells compiled code where the packet's data is.
     #[cfg(feature = "jit")]
     pub fn show_packet(&mut self, data: u64, len: u64) {
+        self.change_context(|context| (context.packet, context.packet_len) = (data, len));
+    }
+
+    /// Changes what compiled code sees of the run, but for remembered regions.
+    #[cfg(feature = "jit")]
+    #[inline(always)]
+    pub(super) fn change_context(&mut self, change: impl FnOnce(&mut oxbpf_jit::abi::Context)) {
         // SAFETY: the context is part of the block, and no reference to it is held anywhere.
-        unsafe {
-            let context = self.stack.as_ptr().cast::<oxbpf_jit::abi::Context>();
-            ((*context).packet, (*context).packet_len) = (data, len);
-        }
+        change(unsafe { &mut *self.stack.as_ptr().cast::<oxbpf_jit::abi::Context>() });
     }
 
     /// Drops what is remembered of recent accesses.

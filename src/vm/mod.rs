@@ -61,6 +61,7 @@ mod run;
 mod runner;
 mod special;
 mod steps;
+mod tails;
 mod task;
 #[cfg(test)]
 mod tests;

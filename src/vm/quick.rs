@@ -1,7 +1,8 @@
 //! Lookups in the maps that programs look up most, without going through [`Map`](super::maps::Map).
 //!
 //! What is looked up, and what is given, is what the maps themselves would do; here it is only known
-//! beforehand where arrays lie, and which size the keys of hashes have.
+//! beforehand where arrays lie, and which size the keys of hashes have. Arrays of programs are asked by
+//! [`tails`](super::tails).
 
 use super::maps::{HashMap, Map, MapKind};
 use super::memory::{Memory, Recent, read};
@@ -19,6 +20,8 @@ pub(crate) enum Quick {
     Hash4(NonNull<HashMap>),
     /// A hash with keys of eight bytes.
     Hash8(NonNull<HashMap>),
+    /// An array of programs: where the stamps of its slots lie, and how many there are.
+    Programs { stamps: u64, count: u32 },
     /// Any other.
     Other,
 }
@@ -52,6 +55,11 @@ impl Quick {
                 8 => Quick::Hash8(NonNull::from(hash)),
                 _ => Quick::Other,
             },
+            MapKind::ProgArray(array) => {
+                let stamps = array.stamps();
+                let count = stamps.len() as u32;
+                Quick::Programs { stamps: stamps.as_ptr().expose_provenance() as u64, count }
+            }
             _ => Quick::Other,
         }
     }
@@ -62,7 +70,7 @@ impl Quick {
         match self {
             Quick::Array { .. } | Quick::Hash4(_) => Some(4),
             Quick::Hash8(_) => Some(8),
-            Quick::Other => None,
+            Quick::Programs { .. } | Quick::Other => None,
         }
     }
 
@@ -87,7 +95,7 @@ impl Quick {
                     found(map.as_ref().lookup_word((read::<u32>(key) as u32).to_ne_bytes(), cpu))
                 }
                 Quick::Hash8(map) => found(map.as_ref().lookup_word(read::<u64>(key).to_ne_bytes(), cpu)),
-                Quick::Other => 0,
+                Quick::Programs { .. } | Quick::Other => 0,
             }
         }
     }

@@ -30,9 +30,6 @@ const MAP_TAG: u64 = 0xba00_0000 << 32;
 /// Set in handles of inner maps, which the run has numbered.
 const INNER: u32 = 1 << 31;
 
-/// How many tail calls a run may make (Linux `MAX_TAIL_CALL_CNT`).
-pub(crate) const MAX_TAIL_CALLS: u32 = 33;
-
 /// Instructions after which the host's wish to cancel is looked at.
 pub(crate) const SLICE: u64 = 1 << 16;
 
@@ -61,6 +58,8 @@ pub(crate) struct Linked {
     /// What is known of its operations, where a verifier proved it.
     #[cfg(feature = "jit")]
     pub known: Box<[(u32, super::known::Known)]>,
+    /// The number of its group, which no other has: programs of one linker, which keep each other.
+    pub group: u64,
     /// The type of the host's state that its functions expect.
     pub state: TypeId,
     /// Where the kernel's exception callback of this program begins, if it names one.
@@ -144,8 +143,8 @@ impl Deref for MapRef {
     type Target = dyn Map;
 
     fn deref(&self) -> &(dyn Map + 'static) {
-        // SAFETY: made only by `Run::map`, from a map that the run keeps to its end; helpers do not
-        // store it.
+        // SAFETY: made only by `Run::map`, from a map that the run keeps to its end; helpers store it in the
+        // run alone.
         unsafe { self.0.as_ref() }
     }
 }
@@ -153,7 +152,7 @@ impl Deref for MapRef {
 /// What a run keeps, in room that the next may use.
 #[derive(Default)]
 pub(crate) struct Kept {
-    /// Programs it has come across, besides the first.
+    /// Programs of other groups that it has gone to.
     progs: Vec<Arc<Linked>>,
     /// Maps it has found in others.
     inner: Vec<Arc<dyn Map>>,
@@ -161,19 +160,19 @@ pub(crate) struct Kept {
 }
 
 /// A reserved ring buffer record.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct Reservation {
     pub start: u64,
-    /// The map's handle.
-    pub map: u64,
+    /// The map; its handle means another in a program that was gone to.
+    pub map: MapRef,
 }
 
 /// One run.
 pub(crate) struct Run<'a> {
     pub engine: &'a Engine,
     prog: *const Linked,
-    /// The program it began with.
-    began: &'a Linked,
+    /// The program it began with. Whoever began the run keeps its group.
+    pub(super) began: &'a Linked,
     pub memory: Box<Memory>,
     /// The innermost frame.
     pub depth: usize,
@@ -188,7 +187,7 @@ pub(crate) struct Run<'a> {
     granted: u64,
     left: u64,
     pub limit: u64,
-    pub tail_calls: u32,
+    pub tail_calls: usize,
     pub data: &'a mut dyn Any,
     pub input: Input<'a>,
     /// The CPU it counts as running on, below the engine's number.
@@ -261,6 +260,7 @@ impl<'a> Run<'a> {
     fn start(&mut self) -> Result<u64, Trap> {
         self.fuel = self.refuel(0)?;
         let args = self.lay_out();
+        self.begin_tail_calls(args[0]);
         let result = self.exec(0, args);
         match result {
             Err(trap) => match *trap.kind() {
@@ -342,9 +342,7 @@ impl<'a> Run<'a> {
     /// Makes a program that the run keeps the running one.
     #[inline]
     pub fn set_prog(&mut self, prog: *const Linked) {
-        debug_assert!(
-            ptr::eq(prog, self.began) || self.memory.kept.progs.iter().any(|k| Arc::as_ptr(k) == prog)
-        );
+        debug_assert!(ptr::eq(prog, self.began) || self.gone_to().any(|gone| ptr::eq(gone, prog)));
         self.prog = prog;
     }
 
@@ -416,7 +414,7 @@ impl<'a> Run<'a> {
     fn value_at(&self, addr: u64) -> Option<(&Arc<dyn Map>, ValueSpan)> {
         let at = usize::try_from(addr).ok()?;
         let kept = &self.memory.kept;
-        let others = kept.progs.iter().flat_map(|p| p.maps.iter());
+        let others = self.gone_to().flat_map(|p| p.maps.iter());
         let known = self.began.maps.iter().chain(others).chain(&kept.inner);
         known.filter_map(|m| Some((m, m.value_span(at)?))).next()
     }
@@ -449,24 +447,6 @@ impl<'a> Run<'a> {
             map.head().spin_lock().is_some_and(|lock| span.start as u64 + lock as u64 == addr)
         });
         if good { Ok(()) } else { Err(self.missed(addr, 4, kind)) }
-    }
-
-    /// The program that a tail call goes to, with what is in R1.
-    #[cold]
-    #[inline(never)]
-    pub fn tail_target(&mut self, r1: u64, handle: u64, index: u32) -> Result<Option<Arc<Linked>>, Trap> {
-        let map = self.map(handle)?;
-        let Some(found) =
-            super::helpers::tail::program_at(&*map, index).ok_or(TrapKind::NotAMap { handle })?
-        else {
-            return Ok(None);
-        };
-        // A program whose functions expect another state of the host, or whose proof speaks of another
-        // context, cannot be gone to.
-        let fits = |p: &Arc<Linked>| {
-            p.state == self.prog().state && p.accepts(&self.input) && p.accepts_pointer(&self.input, r1)
-        };
-        Ok(Some(found).filter(fits))
     }
 
     /// The current task and CPU.
@@ -617,7 +597,7 @@ impl<'a> Run<'a> {
     #[cold]
     fn release_all(&mut self) {
         for record in std::mem::take(&mut self.reservations) {
-            super::helpers::ringbuf::abandon(self, record);
+            super::helpers::ringbuf::abandon(record);
         }
         for lock in std::mem::take(&mut self.locks) {
             super::helpers::lock::force_unlock(lock);

@@ -247,7 +247,7 @@ mod direct {
         /// Whether the proof speaks of contexts like this.
         #[cold]
         fn learn(&mut self, context: &mut Context) -> bool {
-            let layout = context.shared_layout();
+            let layout = context.shared_layout().clone();
             let fits = self.linked.accepts(&Input::context(context));
             if fits {
                 self.layout = Some(layout);

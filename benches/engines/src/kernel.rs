@@ -36,7 +36,7 @@ pub struct Loaded(oxbpf_conformance::oracle::LoadedProgram);
 
 #[cfg(all(feature = "kernel", target_os = "linux"))]
 impl Kernel {
-    /// Loads a program; where it has an array of programs, it is the first of them.
+    /// Loads a program; where it has an array of programs, it is all of them.
     ///
     /// # Errors
     /// What the kernel says.
@@ -44,8 +44,8 @@ impl Kernel {
         let (answer, loaded) = self.0.load(program, 0).map_err(|e| e.to_string())?;
         let loaded = loaded.ok_or_else(|| format!("refused with errno {}", answer.errno))?;
         let arrays = program.maps.iter().enumerate().filter(|(_, m)| m.kind() == Some(MapType::ProgArray));
-        for (map, _) in arrays {
-            loaded.insert_into(map, 0).map_err(|e| e.to_string())?;
+        for (map, index) in arrays.flat_map(|(map, def)| (0..def.max_entries).map(move |index| (map, index))) {
+            loaded.insert_into(map, index).map_err(|e| e.to_string())?;
         }
         Ok(Loaded(loaded))
     }

@@ -17,8 +17,15 @@ use std::sync::Barrier;
 use std::time::Instant;
 
 /// Workloads, and the operations of a run.
-const WORKLOADS: [(&str, u32); 6] =
-    [("array", 48), ("percpu", 48), ("hash", 48), ("lpm", 48), ("ringbuf", 48), ("tail", 33)];
+const WORKLOADS: [(&str, u32); 7] = [
+    ("array", 48),
+    ("percpu", 48),
+    ("hash", 48),
+    ("lpm", 48),
+    ("ringbuf", 48),
+    ("tail", 33),
+    ("chain", 33),
+];
 
 /// Runs in a round.
 const RUNS: u32 = 200;
@@ -51,7 +58,9 @@ fn instance(program: &Program, way: Way) -> Result<Instance<()>, String> {
     let instance = verified::linked(program, way, CPUS)?;
     for map in instance.maps() {
         if matches!(map.kind(), MapKind::ProgArray(_)) {
-            instance.insert_into(&**map, 0).map_err(|e| e.to_string())?;
+            for index in 0..map.head().shape().max_entries {
+                instance.insert_into(&**map, index).map_err(|e| e.to_string())?;
+            }
         }
     }
     Ok(instance)

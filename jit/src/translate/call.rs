@@ -3,14 +3,19 @@
 //! A call changes R0 and nothing else, as in the interpreter. A trap that a callee leaves pending is
 //! handed on; one that a function of the host leaves gets its place here.
 
+use super::turns::FUEL;
 use super::{Frame, INHERITED, Translator, params, regs};
-use crate::abi::{Context, FRAME_STRIDE, FRAMES_AT, Service};
+use crate::abi::{Context, FRAME_STRIDE, FRAMES_AT, Returned, STAMPS, Service};
 use crate::flow::bit;
+use crate::program::{MapKind, Op, PacketAt};
+use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
-use cranelift_codegen::ir::{InstBuilder, SourceLoc, Value};
+use cranelift_codegen::ir::{Block, InstBuilder, MemFlagsData, SourceLoc, Value};
 use oxbpf_isa::insn::Reg;
+use std::mem::offset_of;
 
-const CALLEE: usize = std::mem::offset_of!(Context, callee);
+const CALLEE: usize = offset_of!(Context, callee);
+const TAIL_CALLS: i32 = offset_of!(Context, tail_calls) as i32;
 
 const ARGUMENTS: [Reg; 5] = [Reg::R1, Reg::R2, Reg::R3, Reg::R4, Reg::R5];
 
@@ -20,7 +25,7 @@ impl Translator<'_, '_> {
         for (index, reg) in INHERITED.into_iter().enumerate() {
             if set & bit(reg) != 0 {
                 let value = self.get(reg);
-                self.store_context(std::mem::offset_of!(Context, inherited) + 8 * index, value);
+                self.store_context(offset_of!(Context, inherited) + 8 * index, value);
             }
         }
     }
@@ -134,22 +139,111 @@ impl Translator<'_, '_> {
         self.call_host(Service::call_reg);
     }
 
-    pub(super) fn tail_call(&mut self) {
+    /// Goes to another program, or on when there is none. Everything is paid for before.
+    pub(super) fn tail_call(&mut self, array: Option<u32>) {
+        self.parts.forget();
+        let left = self.fuel_after_leaving();
+        let stayed = self.b.create_block();
+        let programs = array.and_then(|array| self.unit.maps.get(array as usize)).map(|map| map.kind);
+        let known = match programs {
+            Some(MapKind::Programs { stamps, count }) if self.is_entered_by_host() => {
+                self.go_quickly(stamps, count, left, stayed);
+                true
+            }
+            _ => false,
+        };
+        if let Some(left) = left {
+            self.store_context(FUEL, left);
+        }
         let args = [self.get(Reg::R1), self.get(Reg::R2), self.get(Reg::R3)];
-        self.fuel_out();
-        let (value, status) = self.call(Service::tail_call, &args);
-        let (gone, stayed) = (self.b.create_block(), self.b.create_block());
-        let nothing = self.b.ins().icmp_imm_s(
-            cranelift_codegen::ir::condcodes::IntCC::Equal,
-            status,
-            crate::abi::Returned::NOTHING.status as i64,
-        );
-        self.b.ins().brif(nothing, stayed, &[], gone, &[]);
+        let (value, status) = match known {
+            true => self.call_rarely(Service::tail_call, &args),
+            false => self.call(Service::tail_call, &args),
+        };
+        let (gone, none) = match known {
+            true => (self.cold_block(), self.cold_block()),
+            false => (self.b.create_block(), self.b.create_block()),
+        };
+        let nothing = self.b.ins().icmp_imm_s(IntCC::Equal, status, Returned::NOTHING.status as i64);
+        self.b.ins().brif(nothing, none, &[], gone, &[]);
         self.enter(gone);
-        self.trap_if(status);
-        self.fuel_in();
-        self.return_value(value);
+        match known {
+            true => self.trap_if_cold(status),
+            false => self.trap_if(status),
+        }
+        self.leave_with(value, 0);
+        self.enter(none);
+        self.fuel_of_staying();
+        self.b.ins().jump(stayed, &[]);
         self.enter(stayed);
-        self.fuel_in();
+    }
+
+    /// Whether only the host calls the function that is made, so that it may end as the host alone understands.
+    fn is_entered_by_host(&self) -> bool {
+        let main = self.frame.func.entry == 0 && self.unit.packet == PacketAt::Context;
+        main && !self.unit.ops.iter().any(|op| matches!(op, Op::CallSub { to: 0 }))
+    }
+
+    /// Leaves for a program that the host knows by the stamp of its slot, goes on at `stayed` when there is
+    /// none, and here when the host must be asked.
+    fn go_quickly(&mut self, stamps: u64, count: u32, left: Option<Value>, stayed: Block) {
+        let sort = self.cold_block();
+        let given = self.get(Reg::R3);
+        let index = self.low(Reg::R3);
+        let index = self.b.ins().uextend(I64, index);
+        if self.constant(given).is_none_or(|number| number as u32 >= count) {
+            let (inside, none) = (self.b.create_block(), self.b.ins().iconst(I64, 0));
+            let is_inside = self.b.ins().icmp_imm_u(IntCC::UnsignedLessThan, index, i64::from(count));
+            self.b.ins().brif(is_inside, inside, &[], sort, &[none.into()]);
+            self.enter(inside);
+        }
+        let (base, offset) = (self.b.ins().iconst(I64, stamps as i64), self.b.ins().ishl_imm_u(index, 3));
+        let slot = self.b.ins().iadd(base, offset);
+        let stamp = self.b.ins().load(I64, MemFlagsData::trusted(), slot, 0);
+        let place = self.b.ins().band_imm_s(stamp, STAMPS as i64 - 1);
+        let offset = self.b.ins().ishl_imm_u(place, 3);
+        let known = self.b.ins().iadd(self.ctx, offset);
+        let flags = self.context_flags();
+        let known = self.b.ins().load(I64, flags, known, offset_of!(Context, stamps) as i32);
+        let (r1, first) = (self.get(Reg::R1), self.load_context(offset_of!(Context, first) as i32));
+        let calls = self.load_context(TAIL_CALLS);
+        // One jump for all that must hold: the stamps are the same, R1 is what it was, and of calls and fuel
+        // one each is left.
+        let (stamps, firsts) = (self.b.ins().bxor(stamp, known), self.b.ins().bxor(r1, first));
+        let mut least = self.b.ins().iadd_imm_s(calls, -1);
+        if let Some(left) = left {
+            let fuel = self.b.ins().iadd_imm_s(left, -1);
+            least = self.b.ins().bor(least, fuel);
+        }
+        let spent = self.b.ins().sshr_imm_u(least, 63);
+        let differ = self.b.ins().bor(stamps, firsts);
+        let fails = self.b.ins().bor(differ, spent);
+        let go = self.b.create_block();
+        self.b.ins().brif(fails, sort, &[stamp.into()], go, &[]);
+        self.enter(go);
+        if let Some(left) = left {
+            self.store_context(FUEL, left);
+        }
+        self.leave_with(place, Returned::GONE);
+        self.enter(sort);
+        let stamp = self.b.append_block_param(sort, I64);
+        let ask = self.cold_block();
+        if let Some(left) = left {
+            let (enough, some) =
+                (self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, left, 0), self.cold_block());
+            self.b.ins().brif(enough, some, &[], ask, &[]);
+            self.enter(some);
+        }
+        let (calls, some) = (self.load_context(TAIL_CALLS), self.cold_block());
+        self.b.ins().brif(calls, some, &[], stayed, &[]);
+        self.enter(some);
+        self.b.ins().brif(stamp, ask, &[], stayed, &[]);
+        self.enter(ask);
+    }
+
+    /// Returns when all is paid for.
+    fn leave_with(&mut self, value: Value, status: u64) {
+        let status = self.b.ins().iconst(I64, status as i64);
+        self.b.ins().return_(&[value, status]);
     }
 }

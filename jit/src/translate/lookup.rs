@@ -33,7 +33,7 @@ impl Translator<'_, '_> {
                 self.call(service, &[map, key]).0
             }
             // `Flow` refuses programs that look such maps up.
-            MapKind::Other => self.b.ins().iconst(I64, 0),
+            MapKind::Programs { .. } | MapKind::Other => self.b.ins().iconst(I64, 0),
         };
         self.set(Reg::R0, value);
         if let Some(extent) = values.filter(|_| self.unit.mode == Mode::Checked) {

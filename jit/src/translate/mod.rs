@@ -108,7 +108,7 @@ pub(crate) fn function(
         outside: None,
         packet: None,
         known: 0,
-        signatures: [None; Service::ALL.len()],
+        signatures: [[None; Service::ALL.len()]; 2],
         callees: vec![None; plan.flow.funcs.len()],
         context_region,
         import,
@@ -217,7 +217,8 @@ struct Translator<'a, 'f> {
     packet: Option<(Value, Value)>,
     /// Bytes that the packet is known to have.
     known: u32,
-    signatures: [Option<SigRef>; Service::ALL.len()],
+    /// How functions of the host are called, and how those that hardly ever run.
+    signatures: [[Option<SigRef>; Service::ALL.len()]; 2],
     callees: Vec<Option<FuncRef>>,
     context_region: AliasRegion,
     import: &'a mut Import<'a>,
@@ -401,7 +402,7 @@ impl Translator<'_, '_> {
                 let cpu = self.cpu();
                 self.set(Reg::R0, cpu);
             }
-            Op::TailCall => self.tail_call(),
+            Op::TailCall { array } => self.tail_call(array),
             Op::Trap => {
                 let zero = self.b.ins().iconst(I64, 0);
                 self.fault(zero);
@@ -483,11 +484,11 @@ impl Translator<'_, '_> {
     fn call_rarely(&mut self, service: Service, args: &[Value]) -> (Value, Value) {
         let Some(address) = self.plan.stubs.address(service) else { return self.call(service, args) };
         let index = service as usize;
-        let signature = match self.signatures[index] {
+        let signature = match self.signatures[1][index] {
             Some(signature) => signature,
             None => {
                 let signature = self.b.import_signature(stub_signature(service.arity()));
-                *self.signatures[index].insert(signature)
+                *self.signatures[1][index].insert(signature)
             }
         };
         let callee = self.b.ins().iconst(I64, address as i64);
@@ -501,11 +502,11 @@ impl Translator<'_, '_> {
     fn call(&mut self, service: Service, args: &[Value]) -> (Value, Value) {
         self.parts.forget();
         let index = service as usize;
-        let signature = match self.signatures[index] {
+        let signature = match self.signatures[0][index] {
             Some(signature) => signature,
             None => {
                 let signature = self.b.import_signature(signature(service.arity()));
-                *self.signatures[index].insert(signature)
+                *self.signatures[0][index].insert(signature)
             }
         };
         let flags = self.context_flags().with_readonly();

@@ -20,7 +20,7 @@ use cranelift_codegen::ir::{Block, InstBuilder, Value};
 use cranelift_frontend::Variable;
 use oxbpf_isa::insn::Width;
 
-const FUEL: usize = std::mem::offset_of!(Context, fuel);
+pub(super) const FUEL: usize = std::mem::offset_of!(Context, fuel);
 
 /// A counted loop being translated.
 pub(super) struct Turning {
@@ -538,16 +538,37 @@ impl Translator<'_, '_> {
 
     /// Pays for everything from the function's beginning to here.
     pub(super) fn pay_for_leaving(&mut self) {
+        if let Some(left) = self.fuel_after_leaving() {
+            self.store_context(FUEL, left);
+        }
+    }
+
+    /// What is left of the fuel once everything from the function's beginning to here is paid for, where it
+    /// is counted.
+    pub(super) fn fuel_after_leaving(&mut self) -> Option<Value> {
         if self.unit.fuel == Fuel::Off {
-            return;
+            return None;
         }
         let cost = self.costs.between(self.frame.func.entry, self.at + 1);
         let fuel = match self.fuel {
             Some(var) => self.b.use_var(var),
             None => self.load_context(FUEL as i32),
         };
-        let left = self.b.ins().iadd_imm_s(fuel, -cost);
-        self.store_context(FUEL, left);
+        Some(self.b.ins().iadd_imm_s(fuel, -cost))
+    }
+
+    /// Takes back what was paid for leaving, when the function is not left.
+    pub(super) fn fuel_of_staying(&mut self) {
+        if self.unit.fuel == Fuel::Off {
+            return;
+        }
+        let cost = self.costs.between(self.frame.func.entry, self.at + 1);
+        let left = self.load_context(FUEL as i32);
+        let fuel = self.b.ins().iadd_imm_s(left, cost);
+        match self.fuel {
+            Some(var) => self.b.def_var(var, fuel),
+            None => self.store_context(FUEL, fuel),
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use super::engine::{Engine, Strategy};
 use super::lower::LinkError;
 use super::run::{Linked, Run};
 use super::trap::Trap;
-use oxbpf_jit::abi::{Context, Services};
+use oxbpf_jit::abi::{Context, Entry, Returned, Services};
 use oxbpf_jit::{Code, CompileError, Compiler, Fuel, MapAt, Mode, Op, OptLevel, PacketAt, Unit};
 #[cfg(unix)]
 pub(crate) use sources::Sources;
@@ -241,6 +241,31 @@ pub(crate) fn compile_filter(
     engine.workshop().compile(prog, engine, packet)
 }
 
+/// How a program is entered that is gone to.
+#[derive(Clone, Copy)]
+pub(crate) struct Gate {
+    pub entry: Entry,
+    /// Frames that it needs.
+    pub frames: usize,
+    /// Instructions that it may rest on having.
+    bound: u64,
+}
+
+impl Gate {
+    /// How, if it has machine code that reads no registers but arguments and says how many frames it needs.
+    pub fn of(prog: &Linked) -> Option<Gate> {
+        let code = prog.compiled.get().filter(|code| !code.inherits())?;
+        let (entry, function) = code.entry(0)?;
+        Some(Gate { entry, frames: function.depth?, bound: prog.bound.unwrap_or(0) })
+    }
+
+    /// Whether a run with this limit may enter it in this frame.
+    #[inline]
+    pub fn fits(&self, limit: u64, depth: usize) -> bool {
+        self.bound <= limit && depth + self.frames <= MAX_FRAMES
+    }
+}
+
 impl Run<'_> {
     /// Runs a function of the current program in the innermost frame as machine code, if there is code
     /// for it and there are frames enough for what it calls.
@@ -273,7 +298,14 @@ impl Run<'_> {
         }
         // SAFETY: the frame pointer is that of a frame in a block with a context in it, there are frames
         // enough, the run keeps the code, and a proven program was vouched for or verified.
-        let returned = unsafe { function(fp, args[0], args[1], args[2], args[3], args[4]) };
+        let mut returned = unsafe { function(fp, args[0], args[1], args[2], args[3], args[4]) };
+        while returned.status == Returned::GONE {
+            let Some(entry) = self.follow(returned.value, depth) else {
+                return Some(self.exec_gone(depth));
+            };
+            // SAFETY: as above; the program was held against the run, and gets what it was held with.
+            returned = unsafe { entry(fp, self.first_argument(), 0, 0, 0, 0) };
+        }
         // SAFETY: as above.
         self.fuel = unsafe { (*context).fuel };
         self.depth = depth;
@@ -281,6 +313,17 @@ impl Run<'_> {
             0 => Ok(returned.value),
             _ => Err(self.pending_trap()),
         })
+    }
+
+    /// Runs a program that was gone to in a frame, where its code cannot be entered without more ado.
+    #[cold]
+    fn exec_gone(&mut self, depth: usize) -> Result<u64, Trap> {
+        // SAFETY: the context is the run's own, and nobody else holds a reference to it.
+        self.fuel = unsafe { (*self.memory.context()).fuel };
+        self.depth = depth;
+        let result = self.exec(0, [self.first_argument(), 0, 0, 0, 0]);
+        self.depth = depth;
+        result
     }
 
     /// The trap that compiled code left, or the panic of a host function that it passed.

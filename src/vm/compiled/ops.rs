@@ -88,7 +88,7 @@ fn one(prog: &Linked, at: usize, op: &op::Op) -> Op {
         Code::CallSub => Op::CallSub { to },
         Code::CallHelper => Op::CallHelper { index: op.imm as u32, args: arity(op.imm as usize) },
         Code::CallReg => Op::CallReg { src },
-        Code::TailCall => Op::TailCall,
+        Code::TailCall => Op::TailCall { array: None },
         Code::Trap => Op::Trap,
         Code::Exit => Op::Exit,
         other => match op::form(other) {

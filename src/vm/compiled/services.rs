@@ -9,7 +9,7 @@ use crate::vm::lower::{STACK_SIZE, atomic_of};
 use crate::vm::maps::HashMap;
 use crate::vm::memory::{AccessWidth, Region, read, write};
 use crate::vm::op::{Code, Op};
-use crate::vm::run::{Linked, MAX_TAIL_CALLS, Run};
+use crate::vm::run::{Linked, Run};
 use crate::vm::trap::{AccessKind, Trap, TrapKind};
 use oxbpf_jit::abi::{ARENA, Context, Returned, Services, Span, depth_of};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -92,14 +92,11 @@ unsafe extern "C" fn tail_call(fp: u64, r1: u64, r2: u64, r3: u64) -> Returned {
             if run.fuel <= 0 {
                 run.fuel = run.refuel(run.fuel)?;
             }
-            let target = run.tail_target(r1, r2, r3 as u32)?;
-            let Some(target) = target.filter(|_| run.tail_calls < MAX_TAIL_CALLS) else {
+            let Some(target) = run.tail_target(r1, r2, r3 as u32)? else {
                 return Ok(Returned::NOTHING);
             };
-            run.tail_calls += 1;
             let here = run.prog_ptr();
-            let target: *const Linked = run.keep(target);
-            run.set_prog(target);
+            run.go_to(target);
             let value = run.exec(0, [r1, 0, 0, 0, 0])?;
             run.set_prog(here);
             Ok(Returned::value(value))

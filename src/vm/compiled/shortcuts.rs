@@ -1,5 +1,5 @@
-//! What a program does that is done in a shorter way: lookups without helpers, and in proven programs loads
-//! that always give the same and jumps with one outcome.
+//! What a program does that is done in a shorter way: lookups without helpers, tail calls through arrays that
+//! are known, and in proven programs loads that always give the same and jumps with one outcome.
 //!
 //! Operations keep their places, so that traps, profiles and what instructions cost stay what they are.
 //! Which map is looked up is known from a proof, or from the operations that lead straight to the call; the
@@ -23,7 +23,7 @@ const LOOKUP_PERCPU: i32 = 195;
 pub(super) fn maps(prog: &Linked, engine: &Engine, ops: &[Op]) -> Box<[MapAt]> {
     let mut maps = vec![MapAt::OTHER; prog.maps.len()];
     for op in ops {
-        if let Op::Lookup { map, .. } = *op {
+        if let Op::Lookup { map, .. } | Op::TailCall { array: Some(map) } = *op {
             maps[map as usize] = map_at(prog, engine, map);
         }
     }
@@ -36,6 +36,9 @@ fn map_at(prog: &Linked, engine: &Engine, index: u32) -> MapAt {
     let (Some(map), Some(quick)) = (prog.maps.get(index as usize), prog.quick.get(index as usize)) else {
         return MapAt::OTHER;
     };
+    if let Quick::Programs { stamps, count } = quick.how {
+        return MapAt { kind: oxbpf_jit::MapKind::Programs { stamps, count }, values: None };
+    }
     // A map that was made elsewhere may have fewer CPUs than runs may be on.
     if map.head().cpus() < engine.cpus() {
         return MapAt::OTHER;
@@ -46,7 +49,7 @@ fn map_at(prog: &Linked, engine: &Engine, index: u32) -> MapAt {
         }
         Quick::Hash4(map) => hash(map, Size::W),
         Quick::Hash8(map) => hash(map, Size::Dw),
-        Quick::Other => return MapAt::OTHER,
+        Quick::Programs { .. } | Quick::Other => return MapAt::OTHER,
     };
     MapAt { kind, values: values(&**map, quick) }
 }
@@ -76,7 +79,14 @@ pub(super) fn shorten(prog: &Linked, engine: &Engine, ops: &mut [Op]) {
     }
     let targets = targets(prog, ops);
     for at in 0..ops.len() {
-        let Op::CallHelper { index, .. } = ops[at] else { continue };
+        let index = match ops[at] {
+            Op::CallHelper { index, .. } => index,
+            Op::TailCall { .. } => {
+                ops[at] = Op::TailCall { array: array_of(prog, ops, &targets, at) };
+                continue;
+            }
+            _ => continue,
+        };
         match Table::own(index as usize) {
             Some(PROCESSOR) => ops[at] = Op::Cpu,
             Some(LOOKUP) => look_up(prog, engine, ops, &targets, at, CpuOf::Run),
@@ -104,12 +114,8 @@ fn targets(prog: &Linked, ops: &[Op]) -> Vec<bool> {
 
 fn look_up(prog: &Linked, engine: &Engine, ops: &mut [Op], targets: &[bool], at: usize, of: CpuOf) {
     let proved = used(prog, at);
-    let own = proved.and_then(|used| used.map.filter(|_| !used.inner));
-    let passed = || match before(ops, targets, at, Reg::R1)?.value {
-        Given::Map(map) => Some(map),
-        _ => None,
-    };
-    let Some(map) = own.or_else(passed) else { return };
+    let own = proved.and_then(own_map);
+    let Some(map) = own.or_else(|| passed(ops, targets, at, Reg::R1)) else { return };
     let found = map_at(prog, engine, map);
     let Some(size) = found.key_size() else { return };
     if of == CpuOf::R3
@@ -140,6 +146,26 @@ fn look_up(prog: &Linked, engine: &Engine, ops: &mut [Op], targets: &[bool], at:
         for by in set.by {
             ops[by] = Op::Nop;
         }
+    }
+}
+
+/// The array of programs that a tail call asks, where it is known.
+fn array_of(prog: &Linked, ops: &[Op], targets: &[bool], at: usize) -> Option<u32> {
+    let own = used(prog, at).and_then(own_map);
+    let map = own.or_else(|| passed(ops, targets, at, Reg::R2))?;
+    prog.quick.get(map as usize).filter(|quick| matches!(quick.how, Quick::Programs { .. })).map(|_| map)
+}
+
+/// The map that is used, if it is one of the program's.
+fn own_map(used: MapUse) -> Option<u32> {
+    used.map.filter(|_| !used.inner)
+}
+
+/// The map whose handle the operations that lead straight here leave in a register.
+fn passed(ops: &[Op], targets: &[bool], at: usize, reg: Reg) -> Option<u32> {
+    match before(ops, targets, at, reg)?.value {
+        Given::Map(map) => Some(map),
+        Given::Frame(_) => None,
     }
 }
 

@@ -33,7 +33,7 @@ fn take(run: &mut Run<'_>, handle: u64, size: u64, flags: u64) -> Result<Option<
     let Some(record) = ring.reserve(size, flags) else { return Ok(None) };
     let start = record.as_ptr().expose_provenance() as u64;
     run.memory.add(Region { start, len: size, kind: RegionKind::Record, writable: true });
-    run.reservations.push(Reservation { start, map: handle });
+    run.reservations.push(Reservation { start, map });
     Ok(Some(start))
 }
 
@@ -50,24 +50,20 @@ fn give(run: &mut Run<'_>, record: u64, flags: u64, discard: bool) -> Result<(),
     };
     let reservation = run.reservations.swap_remove(at);
     run.memory.remove(RegionKind::Record, record);
-    finish(run, reservation, flags, discard)
-}
-
-fn finish(run: &mut Run<'_>, record: Reservation, flags: u64, discard: bool) -> Result<(), Trap> {
-    let map = run.map(record.map)?;
-    let MapKind::Ringbuf(ring) = map.kind() else { return Ok(()) };
-    let Some(address) = NonNull::new(ptr::with_exposed_provenance_mut(record.start as usize)) else {
-        return Ok(());
-    };
-    // Neither can fail for a record that is reserved.
-    let _ = if discard { ring.discard(address, flags) } else { ring.submit(address, flags) };
+    finish(reservation, flags, discard);
     Ok(())
 }
 
+fn finish(record: Reservation, flags: u64, discard: bool) {
+    let MapKind::Ringbuf(ring) = record.map.kind() else { return };
+    let Some(address) = NonNull::new(ptr::with_exposed_provenance_mut(record.start as usize)) else { return };
+    // Neither can fail for a record that is reserved.
+    let _ = if discard { ring.discard(address, flags) } else { ring.submit(address, flags) };
+}
+
 /// Discards a record that its run left behind.
-pub(crate) fn abandon(run: &mut Run<'_>, record: Reservation) {
-    // The handle was good when the record was reserved, and maps are kept.
-    let _ = finish(run, record, 0, true);
+pub(crate) fn abandon(record: Reservation) {
+    finish(record, 0, true);
 }
 
 /// `bpf_ringbuf_submit(record, flags)`.

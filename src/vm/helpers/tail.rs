@@ -9,10 +9,12 @@ use crate::vm::run::{Linked, Run};
 use crate::vm::trap::TrapKind;
 use std::sync::{Arc, Weak};
 
-/// The program at an index; the outer `None` when the map is no array of programs.
-pub(crate) fn program_at(map: &dyn Map, index: u32) -> Option<Option<Arc<Linked>>> {
+/// The program at an index, with the stamp of the slot; the outer `None` when the map is no array of programs.
+pub(crate) fn program_at(map: &dyn Map, index: u32) -> Option<Option<(u64, Arc<Linked>)>> {
     let MapKind::ProgArray(array) = map.kind() else { return None };
-    let found = array.target(index).and_then(|t| t.program.downcast_ref::<Weak<Linked>>()?.upgrade());
+    let found = array
+        .stamped(index)
+        .and_then(|(stamp, target)| Some((stamp, target.program.downcast_ref::<Weak<Linked>>()?.upgrade()?)));
     Some(found)
 }
 

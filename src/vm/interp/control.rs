@@ -5,8 +5,9 @@ use crate::vm::MAX_FRAMES;
 use crate::vm::helpers;
 use crate::vm::memory::Access;
 use crate::vm::quick::Quick;
-use crate::vm::run::{Linked, MAX_TAIL_CALLS, Run};
+use crate::vm::run::{Linked, Run};
 use crate::vm::steps::{After, Head, Limit, Pc, Target};
+use crate::vm::tails::Aim;
 use crate::vm::trap::{Trap, TrapKind};
 use oxbpf_isa::insn::Cond;
 use std::ptr;
@@ -191,25 +192,27 @@ steps! {
         if fuel <= 0 {
             return spent(run, pc, c, pc, AGAIN);
         }
-        let target = match run.tail_target(get(r, 1), get(r, 2), get(r, 3) as u32) {
-            Ok(target) => target.filter(|_| run.tail_calls < MAX_TAIL_CALLS),
-            Err(trap) => return trapped(run, pc, c, trap),
+        let (r1, handle, index) = (get(r, 1), get(r, 2), get(r, 3) as u32);
+        let target = match run.aim(r1, handle, index) {
+            Aim::Nowhere => return next::<A>(pc.add(2), r, run, c),
+            Aim::To(target) => target,
+            Aim::Unknown => match run.tail_target(r1, handle, index) {
+                Ok(Some(target)) => target,
+                Ok(None) => return next::<A>(pc.add(2), r, run, c),
+                Err(trap) => return trapped(run, pc, c, trap),
+            },
         };
-        let Some(target) = target else { return next::<A>(pc.add(2), r, run, c) };
-        run.tail_calls += 1;
-        let target: *const Linked = run.keep(target);
+        let here = run.prog_ptr();
+        run.go_to(target);
         if (*target).proven == A::PROVEN && !(*target).is_compiled() {
-            run.set_prog(target);
-            let (r1, fp) = (get(r, 1), get(r, 10));
+            let fp = get(r, 10);
             (*r).regs = [0, r1, 0, 0, 0, 0, 0, 0, 0, 0, fp];
             (*r).may_goto = MAY_GOTO;
             return next::<A>((*target).steps().place(0), r, run, fuel);
         }
         // The frame is that of the other program from here on, and returns what that gives.
-        let here = run.prog_ptr();
-        run.set_prog(target);
         run.fuel = run.bank + fuel;
-        let result = run.exec(0, [get(r, 1), 0, 0, 0, 0]);
+        let result = run.exec(0, [r1, 0, 0, 0, 0]);
         run.set_prog(here);
         match result {
             Ok(value) => {

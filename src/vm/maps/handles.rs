@@ -14,6 +14,7 @@ use core::fmt::Debug;
 use oxbpf_isa::kernel::MapType;
 use oxbpf_isa::kernel::ProgType;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// What the handles mean that the user side writes into maps: the host's table of descriptors.
@@ -56,10 +57,15 @@ pub struct Target {
 }
 
 /// `BPF_MAP_TYPE_PROG_ARRAY`.
+///
+/// Each slot has a *stamp*: 0 while it is empty, or else a number that no slot of any array had before it was
+/// set. Who has once seen which program a stamp stands for need not ask the array again.
 #[derive(Debug)]
 pub struct ProgArrayMap {
     head: MapHead,
     slots: Slots<Target>,
+    /// Changed only while the slot is locked.
+    stamps: Box<[AtomicU64]>,
     owner: Mutex<Option<Compat>>,
     handles: Option<Arc<dyn Handles>>,
 }
@@ -68,14 +74,23 @@ pub struct ProgArrayMap {
 type Slots<T> = Box<[RwLock<Option<T>>]>;
 
 fn slots<T>(shape: &MapShape, settings: &Settings) -> Result<Slots<T>, CreateError> {
-    let each = size_of::<RwLock<Option<T>>>() as u64;
-    let bytes = budget(shape, each.checked_mul(u64::from(shape.max_entries)), settings)?;
-    let mut slots = Vec::new();
-    slots
-        .try_reserve_exact(shape.max_entries as usize)
+    row(shape, settings, || RwLock::new(None))
+}
+
+/// So many of something as the map has entries.
+fn row<T>(shape: &MapShape, settings: &Settings, make: impl Fn() -> T) -> Result<Box<[T]>, CreateError> {
+    let bytes = budget(shape, (size_of::<T>() as u64).checked_mul(u64::from(shape.max_entries)), settings)?;
+    let mut row = Vec::new();
+    row.try_reserve_exact(shape.max_entries as usize)
         .map_err(|_| super::create::no_memory(shape, bytes as u64, settings))?;
-    slots.extend((0..shape.max_entries).map(|_| RwLock::new(None)));
-    Ok(slots.into_boxed_slice())
+    row.extend((0..shape.max_entries).map(|_| make()));
+    Ok(row.into_boxed_slice())
+}
+
+/// A stamp that nothing had before.
+fn fresh_stamp() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
 }
 
 fn index(key: &[u8]) -> Result<u32, Errno> {
@@ -99,8 +114,11 @@ impl ProgArrayMap {
         handles: Option<Arc<dyn Handles>>,
         settings: &Settings,
     ) -> Result<ProgArrayMap, CreateError> {
+        let each = (size_of::<RwLock<Option<Target>>>() + size_of::<AtomicU64>()) as u64;
+        budget(head.shape(), each.checked_mul(u64::from(head.shape().max_entries)), settings)?;
         let slots = slots(head.shape(), settings)?;
-        Ok(ProgArrayMap { head, slots, owner: Mutex::new(None), handles })
+        let stamps = row(head.shape(), settings, || AtomicU64::new(0))?;
+        Ok(ProgArrayMap { head, slots, stamps, owner: Mutex::new(None), handles })
     }
 
     /// Ties the array to programs like this one, the first to use it; `EINVAL` for others.
@@ -111,18 +129,41 @@ impl ProgArrayMap {
 
     /// Puts a program into a slot.
     pub fn set(&self, index: u32, target: Target) -> Result<(), Errno> {
-        let slot = self.slots.get(index as usize).ok_or(Errno::TooBig)?;
+        if index as usize >= self.slots.len() {
+            return Err(Errno::TooBig);
+        }
         if target.compat.prog_type == Some(ProgType::Ext) {
             return Err(Errno::Inval);
         }
         self.bind(target.compat)?;
-        *slot.write().unwrap_or_else(PoisonError::into_inner) = Some(target);
-        Ok(())
+        self.replace(index, Some(target)).map(drop)
+    }
+
+    /// Changes a slot; gives what was in it.
+    fn replace(&self, index: u32, target: Option<Target>) -> Result<Option<Target>, Errno> {
+        let at = index as usize;
+        let (Some(slot), Some(stamp)) = (self.slots.get(at), self.stamps.get(at)) else {
+            return Err(Errno::TooBig);
+        };
+        let mut slot = slot.write().unwrap_or_else(PoisonError::into_inner);
+        stamp.store(if target.is_some() { fresh_stamp() } else { 0 }, Ordering::Release);
+        Ok(std::mem::replace(&mut *slot, target))
     }
 
     /// The program in a slot: what `bpf_tail_call` jumps to.
     pub fn target(&self, index: u32) -> Option<Target> {
         get(&self.slots, index)
+    }
+
+    /// The same with the slot's stamp.
+    pub(crate) fn stamped(&self, index: u32) -> Option<(u64, Target)> {
+        let slot = self.slots.get(index as usize)?.read().unwrap_or_else(PoisonError::into_inner);
+        Some((self.stamps.get(index as usize)?.load(Ordering::Relaxed), slot.clone()?))
+    }
+
+    /// The stamps of all slots. They stay where they are as long as the map lives.
+    pub(crate) fn stamps(&self) -> &[AtomicU64] {
+        &self.stamps
     }
 }
 
@@ -136,7 +177,7 @@ impl Map for ProgArrayMap {
     }
 
     fn delete(&self, key: &[u8], _cpu: u32) -> Result<(), Errno> {
-        clear(&self.slots, index(key)?)
+        self.replace(index(key)?, None)?.map(drop).ok_or(Errno::NoEnt)
     }
 
     fn user_lookup(&self, key: &[u8], _flags: u64, out: &mut [u8]) -> Result<(), Errno> {
@@ -162,7 +203,7 @@ impl Map for ProgArrayMap {
     }
 
     fn memory(&self) -> u64 {
-        size_of_val(&*self.slots) as u64
+        (size_of_val(&*self.slots) + size_of_val(&*self.stamps)) as u64
     }
 }
 

@@ -58,6 +58,8 @@ mod runner;
 mod same;
 #[cfg(all(feature = "jit", feature = "verifier"))]
 mod shortcuts;
+#[cfg(all(feature = "jit", feature = "verifier"))]
+mod tails;
 
 use super::*;
 use oxbpf_isa::asm::{Syntax, assemble};
