@@ -88,7 +88,9 @@ fn turns(
             match op {
                 Op::CallSub { .. } if inlined(at) => {}
                 Op::CallSub { .. } | Op::CallHelper { .. } | Op::CallReg { .. } => return None,
-                Op::TailCall | Op::Trap | Op::Packet { .. } | Op::MayGoto { .. } | Op::Exit => return None,
+                Op::TailCall { .. } | Op::Trap | Op::Packet { .. } | Op::MayGoto { .. } | Op::Exit => {
+                    return None;
+                }
                 _ => {}
             }
             if effect(op).1 >> reg.number() & 1 == 0 {

@@ -96,6 +96,8 @@ impl Memory {
 
     #[cold]
     fn forget_programs(&mut self) {
+        // Whoever remembers the next says of which group and context.
+        self.tails.group = 0;
         self.tails.lines.fill(Line::new(NO_STAMP, ptr::null()));
         #[cfg(feature = "jit")]
         self.change_context(|context| context.stamps.fill(NO_STAMP));

@@ -286,6 +286,26 @@ fn a_proven_program_is_gone_to_with_its_context_alone() {
 }
 
 #[test]
+fn what_was_learned_with_one_context_is_not_used_with_another() {
+    for way in [Way::Interpreted, Way::Compiled] {
+        let mut linker = Linker::<()>::new(&way.engine());
+        let call = |index: u32| format!("r2 = map[fd:0]\nr3 = {index}\ncall 12\nr0 = 5\nexit");
+        let caller = linker.instantiate(&xdp("first", &call(0), &[array()])).unwrap();
+        let other = linker.instantiate(&xdp("other", &call(1), &[array()])).unwrap();
+        let needs = xdp("needs", "r0 = *(u32 *)(r1 + 12)\nr0 += 100\nexit", &[]);
+        Way::CompiledProven.link(&mut linker, &needs, 0).insert_into(&*caller.maps()[0], 0).unwrap();
+        let plain = linker.instantiate(&xdp("plain", "r0 = 7\nexit", &[])).unwrap();
+        plain.insert_into(&*other.maps()[0], 1).unwrap();
+        let mut small = Context::new(ContextLayout::plain(4));
+        for _ in 0..2 {
+            assert_eq!(other.run(&mut (), Input::context(&mut small)).unwrap().ret, 7);
+            assert_eq!(caller.run(&mut (), Input::context(&mut context())).unwrap().ret, 100);
+            assert_eq!(caller.run(&mut (), Input::context(&mut small)).unwrap().ret, 5, "{way:?}");
+        }
+    }
+}
+
+#[test]
 fn programs_of_others_are_gone_to_as_long_as_they_live_and_nothing_is_kept() {
     for way in [Way::Interpreted, Way::Compiled, Way::CompiledProven] {
         let engine = way.engine();
