@@ -368,8 +368,11 @@ impl Translator<'_, '_> {
             self.enter(place);
             let op = self.b.append_block_param(place, I32);
             let op = self.b.ins().uextend(I64, op);
-            let (zero, status) = self.call(Service::place, &[op]);
-            self.b.ins().return_(&[zero, status]);
+            self.call(Service::place, &[op]);
+            // One way out for all: one that only a loop leads to would keep what stays the same in the loop
+            // from being moved out of it.
+            let leave = self.leave_block();
+            self.b.ins().jump(leave, &[]);
         }
         if let Some(leave) = self.leave {
             self.enter(leave);
