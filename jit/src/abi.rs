@@ -126,12 +126,13 @@ services! {
     tail_call(r1, r2, r3);
     /// Loads from the packet in the order of the network; nothing outside it.
     packet(offset, size);
-    /// Does a load that is not known to be good, and remembers its region for the class.
-    load(op, addr, class);
+    /// Does a load that is not known to be good, and remembers its region for the class of its base register.
+    /// A trap says where it happened.
+    load(op, addr);
     /// Does a store likewise.
-    store(op, addr, class, value);
+    store(op, addr, value);
     /// Holds the access of an atomic operation likewise.
-    hold(op, addr, class);
+    hold(op, addr);
     /// Remembers for the class the region that an address lies in, if there is one.
     recall(addr, class, write);
     /// Gives more fuel, or does not.

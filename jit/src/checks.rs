@@ -2,7 +2,7 @@
 //!
 //! Accesses of one block relative to one value of a register lie in one region whenever the lowest and
 //! the highest byte do, so they are held once, before the first; where that fails, a copy of the rest of
-//! the block holds each by itself, and traps where the interpreter does. Inside loops the remembered
+//! the block asks the host for each, and traps where the interpreter does. Inside loops the remembered
 //! regions are kept in registers, in functions that call nothing which could end a region.
 
 use crate::flow::{Func, Regs, bit, effect};

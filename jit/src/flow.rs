@@ -48,6 +48,8 @@ pub(crate) struct Func {
     pub blocks: Vec<Block>,
     /// Registers read before they are written.
     pub live_in: Regs,
+    /// The same for each block: what is read from its beginning on before it is written.
+    live: Vec<Regs>,
     /// Whether some jump goes backwards.
     pub loops: bool,
     /// Frames that this function and what it calls need at most; none where calls go round, here or on
@@ -66,6 +68,14 @@ impl Func {
     /// The block that begins at an operation.
     pub fn block_at(&self, op: u32) -> Option<usize> {
         self.blocks.binary_search_by_key(&op, |b| b.start).ok()
+    }
+
+    /// Registers whose values are read after a block.
+    pub fn live_out(&self, ops: &[Op], block: usize) -> Regs {
+        let end = self.blocks[block].end;
+        let (falls, jumps) = successors(&ops[end as usize - 1]);
+        let next = falls.then_some(end).into_iter().chain(jumps);
+        next.filter_map(|op| self.block_at(op)).fold(0, |all, b| all | self.live[b])
     }
 
     pub fn ops<'a>(&'a self, ops: &'a [Op]) -> impl Iterator<Item = (u32, &'a Op)> {
@@ -173,17 +183,18 @@ impl Flow {
             changed = false;
             for (index, calls) in calls.iter_mut().enumerate().filter(|c| *c.1) {
                 let live;
-                (live, *calls) = self.live_in(ops, &self.funcs[index]);
-                if live != self.funcs[index].live_in {
-                    self.funcs[index].live_in = live;
-                    changed = true;
-                }
+                (live, *calls) = self.live(ops, &self.funcs[index]);
+                let func = &mut self.funcs[index];
+                let live_in = func.block_at(func.entry).map_or(0, |b| live[b]);
+                changed |= live_in != func.live_in;
+                (func.live_in, func.live) = (live_in, live);
             }
         }
     }
 
-    /// What a function reads before it writes it, and whether that rests on what others read.
-    fn live_in(&self, ops: &[Op], func: &Func) -> (Regs, bool) {
+    /// What a function reads from each block on before it writes it, and whether that rests on what others
+    /// read.
+    fn live(&self, ops: &[Op], func: &Func) -> (Vec<Regs>, bool) {
         let mut calls = false;
         // What each block reads of what comes into it, and what it writes.
         let mut effects = Vec::with_capacity(func.blocks.len());
@@ -216,7 +227,7 @@ impl Flow {
                 live[index] = now;
             }
         }
-        (func.block_at(func.entry).map_or(0, |b| live[b]), calls)
+        (live, calls)
     }
 
     /// How many frames each function needs.
@@ -307,7 +318,7 @@ fn discover(ops: &[Op], entry: u32, by_address: bool) -> Result<Func, CompileErr
         let last = (start..ops.len()).find(ends).unwrap_or(start);
         blocks.push(Block { start: start as u32, end: last as u32 + 1 });
     }
-    Ok(Func { entry, blocks, live_in: 0, loops, depth: None, by_address })
+    Ok(Func { entry, blocks, live_in: 0, live: Vec::new(), loops, depth: None, by_address })
 }
 
 #[cfg(test)]
@@ -341,6 +352,16 @@ mod tests {
         assert_eq!(flow.funcs[0].live_in, flow.funcs[1].live_in);
         assert_eq!((flow.funcs[0].depth, flow.funcs[1].depth), (Some(2), Some(1)));
         assert!(!flow.funcs[0].loops);
+    }
+
+    #[test]
+    fn what_is_read_after_a_block() {
+        // 0: r3 = r1; 1: if r2 != 0 goto 3; 2: r1 = r4; 3: r0 = r3; 4: exit
+        let jump = Op::Jump { cond: Cond::Ne, width: Width::W64, dst: Reg::R2, src: Src::Imm(0), to: 3 };
+        let ops = [mov(Reg::R3, Reg::R1), jump, mov(Reg::R1, Reg::R4), mov(Reg::R0, Reg::R3), Op::Exit];
+        let flow = flow(&ops).unwrap();
+        let live = |block| flow.funcs[0].live_out(&ops, block);
+        assert_eq!([0, 1, 2].map(live), [bit(Reg::R3) | bit(Reg::R4), bit(Reg::R3), 0]);
     }
 
     #[test]

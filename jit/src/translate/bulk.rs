@@ -6,7 +6,6 @@
 //! the loop itself sees to it that the right ones are.
 
 use super::Translator;
-use crate::abi::Service;
 use crate::bulk::{Bulk, From, Moving};
 use crate::checks::{Key, class};
 use crate::program::{Mode, Src};
@@ -100,10 +99,7 @@ impl Translator<'_, '_> {
         let (known, unknown) = (self.b.create_block(), self.cold_block());
         self.b.ins().brif(inside, known, &[], unknown, &[]);
         self.enter(unknown);
-        let class = self.b.ins().iconst(I64, key.class as i64);
-        let writes = self.b.ins().iconst(I64, i64::from(write));
-        self.call_rarely(Service::recall, &[addr, class, writes]);
-        self.remembered(base, write);
+        self.recall(base, write, addr);
         self.b.ins().jump(known, &[]);
         self.enter(known);
         let (start, len) = (self.region_start(key), self.region_bound(key));

@@ -12,6 +12,7 @@ use crate::checks::{Checks, Group, Key, class};
 use crate::loops;
 use crate::program::{Fuel, Mode, OptLevel, Src};
 use crate::slots::in_frame;
+use crate::stubs::VALUE;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{Block, InstBuilder, MemFlagsData, Value};
@@ -83,25 +84,51 @@ impl Translator<'_, '_> {
         self.b.ins().smax(bound, zero)
     }
 
-    /// Branches away unless so many bytes from an address on are in the region that the class remembers;
-    /// gives the block to go to otherwise, which is still empty.
-    fn check(&mut self, addr: Value, key: Key) -> Block {
+    /// Whether so many bytes from an address on are in the region that the class remembers.
+    fn is_held(&mut self, addr: Value, key: Key) -> Value {
         let (start, bound) = match self.kept.get(&key).copied().filter(|_| self.frame.caller.is_none()) {
             Some((start, bound)) => (self.b.use_var(start), self.b.use_var(bound)),
             None => (self.region_start(key), self.region_bound(key)),
         };
         let offset = self.b.ins().isub(addr, start);
-        let good = self.b.ins().icmp(IntCC::UnsignedLessThan, offset, bound);
+        self.b.ins().icmp(IntCC::UnsignedLessThan, offset, bound)
+    }
+
+    /// Branches away unless an access is in the region that its class remembers; gives the block to go to
+    /// otherwise, which is still empty.
+    fn check(&mut self, addr: Value, key: Key) -> Block {
+        let good = self.is_held(addr, key);
         let (fast, slow) = (self.b.create_block(), self.cold_block());
         self.b.ins().brif(good, fast, &[], slow, &[]);
         self.enter(fast);
         slow
     }
 
-    /// Holds the accesses of a group at once; gives the block to go to when that fails.
+    /// Holds the accesses of a group at once, against the region that they begin in if it is another than
+    /// the one remembered; gives the block to go to when that fails.
     pub(super) fn hold_group(&mut self, group: &Group) -> Block {
         let addr = self.address(group.base, group.low);
-        self.check(addr, Key { class: class(group.base), write: group.write, width: group.width })
+        let key = Key { class: class(group.base), write: group.write, width: group.width };
+        let good = self.is_held(addr, key);
+        let (fast, other, apart) = (self.b.create_block(), self.cold_block(), self.cold_block());
+        self.b.ins().brif(good, fast, &[], other, &[]);
+        self.enter(other);
+        self.recall(group.base, group.write, addr);
+        let good = self.is_held(addr, key);
+        let again = self.cold_block();
+        self.b.ins().brif(good, again, &[], apart, &[]);
+        self.enter(again);
+        self.b.ins().jump(fast, &[]);
+        self.enter(fast);
+        apart
+    }
+
+    /// Has the host remember the region that an address lies in.
+    pub(super) fn recall(&mut self, base: Reg, write: bool, addr: Value) {
+        let class = self.b.ins().iconst(I64, class(base) as i64);
+        let writes = self.b.ins().iconst(I64, i64::from(write));
+        self.call_rarely(Service::recall, &[addr, class, writes]);
+        self.remembered(base, write);
     }
 
     /// What the host remembers after it was asked is taken into registers.
@@ -191,20 +218,22 @@ impl Translator<'_, '_> {
             return self.set(dst, value);
         }
         let addr = self.address(base, off);
+        if self.frame.careful {
+            let status = self.ask(Service::load, addr, None);
+            let value = self.answer(size, signed);
+            self.go_on_unless(status);
+            return self.set(dst, value);
+        }
         let slow = self.check(addr, key(base, size, false));
         let value = self.load_at(size, signed, addr, 0);
         let done = self.b.create_block();
         let result = self.b.append_block_param(done, I64);
         self.b.ins().jump(done, &[value.into()]);
         self.enter(slow);
-        let (here, class) = (self.here_value(), self.b.ins().iconst(I64, class(base) as i64));
-        let (mut value, status) = self.call_rarely(Service::load, &[here, addr, class]);
-        self.trap_if_cold(status);
+        let status = self.ask(Service::load, addr, None);
         self.remembered(base, false);
-        if signed && size != Size::Dw {
-            let narrow = self.b.ins().ireduce(int(size), value);
-            value = self.b.ins().sextend(I64, narrow);
-        }
+        let value = self.answer(size, signed);
+        self.go_on_unless(status);
         self.b.ins().jump(done, &[value.into()]);
         self.enter(done);
         // The host reads some words otherwise than by a load.
@@ -227,17 +256,39 @@ impl Translator<'_, '_> {
             return self.store_at(size, value, addr, off);
         }
         let addr = self.address(base, off);
+        if self.frame.careful {
+            let status = self.ask(Service::store, addr, Some(value));
+            return self.go_on_unless(status);
+        }
         let slow = self.check(addr, key(base, size, true));
         self.store_at(size, value, addr, 0);
         let done = self.b.create_block();
         self.b.ins().jump(done, &[]);
         self.enter(slow);
-        let (here, class) = (self.here_value(), self.b.ins().iconst(I64, class(base) as i64));
-        let (_, status) = self.call_rarely(Service::store, &[here, addr, class, value]);
-        self.trap_if_cold(status);
+        let status = self.ask(Service::store, addr, Some(value));
         self.remembered(base, true);
+        self.go_on_unless(status);
         self.b.ins().jump(done, &[]);
         self.enter(done);
+    }
+
+    /// Asks the host for the access that is translated; gives the status.
+    fn ask(&mut self, service: Service, addr: Value, value: Option<Value>) -> Value {
+        let here = self.here_value();
+        match value {
+            Some(value) => self.call_rarely(service, &[here, addr, value]),
+            None => self.call_rarely(service, &[here, addr]),
+        }
+    }
+
+    /// What the host loaded.
+    fn answer(&mut self, size: Size, signed: bool) -> Value {
+        let value = self.load_context(VALUE as i32);
+        if !signed || size == Size::Dw {
+            return value;
+        }
+        let narrow = self.narrow(value, size);
+        self.b.ins().sextend(I64, narrow)
     }
 
     /// Holds the access of an atomic operation: aligned first, then inside a region.
@@ -253,14 +304,18 @@ impl Translator<'_, '_> {
             self.enter(good);
         }
         if self.needs_check(base, off, size) {
+            if self.frame.careful {
+                let status = self.ask(Service::hold, addr, None);
+                self.go_on_unless(status);
+                return addr;
+            }
             let slow = self.check(addr, key(base, size, write));
             let done = self.b.create_block();
             self.b.ins().jump(done, &[]);
             self.enter(slow);
-            let (here, class) = (self.here_value(), self.b.ins().iconst(I64, class(base) as i64));
-            let (_, status) = self.call_rarely(Service::hold, &[here, addr, class]);
-            self.trap_if_cold(status);
+            let status = self.ask(Service::hold, addr, None);
             self.remembered(base, write);
+            self.go_on_unless(status);
             self.b.ins().jump(done, &[]);
             self.enter(done);
         }

@@ -15,6 +15,7 @@ mod joined;
 mod lookup;
 mod memory;
 mod pool;
+mod regs;
 mod turns;
 
 use crate::abi::{ARENA, Context, MAY_GOTO, Service};
@@ -24,17 +25,18 @@ use crate::inline::{Costs, Inline};
 use crate::loops::Retreat;
 use crate::program::{Fuel, Meaning, Op, PacketAt, Src, Unit};
 use crate::slots::Place;
-use crate::stubs::{STATUS, Stubs, VALUE, stub_signature};
+use crate::stubs::{STATUS, Stubs, stub_signature};
 use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{
     AbiParam, AliasRegion, AliasRegionData, Block, FuncRef, InstBuilder, MemFlagsData, SigRef, Signature,
-    SourceLoc, Value, ValueDef,
+    SourceLoc, Value,
 };
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, Variable};
 use joined::Parts;
 use oxbpf_isa::insn::Reg;
 pub(crate) use pool::{Pool, Words};
+use regs::Held;
 use std::collections::BTreeMap;
 use turns::{Edge, Paying, Turning};
 
@@ -141,6 +143,7 @@ struct Frame<'a> {
     func: &'a Func,
     /// R0 to R9.
     vars: [Variable; 10],
+    held: Held,
     /// R10.
     fp: Value,
     may_goto: Option<Variable>,
@@ -152,7 +155,7 @@ struct Frame<'a> {
     caller: Option<Block>,
     /// How accesses are held, unless they are proven.
     checks: Checks,
-    /// Whether each is held by itself now.
+    /// Whether the host is asked for each now.
     careful: bool,
 }
 
@@ -185,6 +188,7 @@ impl<'a> Frame<'a> {
         Frame {
             func,
             vars,
+            held: Held::default(),
             fp,
             may_goto: None,
             slots,
@@ -298,7 +302,7 @@ impl Translator<'_, '_> {
     fn block(&mut self, index: usize) {
         let mut copies = Vec::new();
         self.rest_of_block(index, self.frame.func.blocks[index].start, &mut copies);
-        // What is held one by one where a group could not be held at once.
+        // What the host is asked for one by one where a group could not be held at once.
         for (copy, at) in copies {
             let first = self.b.func.dfg.num_blocks();
             self.enter(copy);
@@ -323,18 +327,24 @@ impl Translator<'_, '_> {
             self.begin_turn(index);
         }
         self.parts.forget();
+        self.hold_registers();
         for at in from..block.end {
             self.at = at;
             if !self.frame.careful
                 && let Some(group) = self.frame.checks.groups.get(&at).cloned()
             {
+                self.keep_registers(Regs::MAX);
                 copies.push((self.hold_group(&group), at));
             }
             self.b.set_srcloc(SourceLoc::new(at));
             let op = &self.unit.ops[at as usize];
+            if matches!(op, Op::Goto { .. } | Op::Jump { .. } | Op::MayGoto { .. }) {
+                self.end_registers(index);
+            }
             self.op(op);
         }
         if !self.b.is_unreachable() && !self.is_filled() {
+            self.end_registers(index);
             let next = self.way(block.end);
             self.b.ins().jump(next, &[]);
             self.fill_ways();
@@ -349,13 +359,17 @@ impl Translator<'_, '_> {
 
     /// The blocks that traps leave through.
     fn epilogue(&mut self) {
+        self.frame.held = Held::default();
         self.fill_turns();
         if let Some(place) = self.place {
             self.enter(place);
             let op = self.b.append_block_param(place, I32);
             let op = self.b.ins().uextend(I64, op);
-            let (zero, status) = self.call(Service::place, &[op]);
-            self.b.ins().return_(&[zero, status]);
+            self.call(Service::place, &[op]);
+            // One way out for all: one that only a loop leads to would keep what stays the same in the loop
+            // from being moved out of it.
+            let leave = self.leave_block();
+            self.b.ins().jump(leave, &[]);
         }
         if let Some(leave) = self.leave {
             self.enter(leave);
@@ -411,20 +425,6 @@ impl Translator<'_, '_> {
         }
     }
 
-    fn get(&mut self, reg: Reg) -> Value {
-        match self.frame.vars.get(reg.index()) {
-            Some(&var) => self.b.use_var(var),
-            None => self.frame.fp,
-        }
-    }
-
-    fn set(&mut self, reg: Reg, value: Value) {
-        // Nothing writes R10; lowering has seen to it.
-        if let Some(&var) = self.frame.vars.get(reg.index()) {
-            self.b.def_var(var, value);
-        }
-    }
-
     /// An operand at 64 bits.
     fn src64(&mut self, src: Src) -> Value {
         match src {
@@ -441,31 +441,6 @@ impl Translator<'_, '_> {
         }
     }
 
-    /// The low half of a register.
-    fn low(&mut self, reg: Reg) -> Value {
-        let value = self.get(reg);
-        let dfg = &self.b.func.dfg;
-        // What was just widened has its half at hand.
-        if let ValueDef::Result(inst, 0) = dfg.value_def(dfg.resolve_aliases(value))
-            && dfg.insts[inst].opcode() == cranelift_codegen::ir::Opcode::Uextend
-        {
-            let narrow = dfg.inst_args(inst)[0];
-            if dfg.value_type(narrow) == I32 {
-                return narrow;
-            }
-        }
-        let low = self.b.ins().ireduce(I32, value);
-        self.same_bytes(value, low, 4);
-        low
-    }
-
-    /// Sets a register from its low half.
-    fn set_low(&mut self, reg: Reg, value: Value) {
-        let wide = self.b.ins().uextend(I64, value);
-        self.same_bytes(value, wide, 4);
-        self.set(reg, wide);
-    }
-
     fn context_flags(&self) -> MemFlagsData {
         MemFlagsData::trusted().with_alias_region(Some(self.context_region))
     }
@@ -480,9 +455,10 @@ impl Translator<'_, '_> {
         self.b.ins().store(flags, value, self.ctx, offset as i32);
     }
 
-    /// Calls a function of the host that hardly ever runs, from a cold block, keeping all registers.
-    fn call_rarely(&mut self, service: Service, args: &[Value]) -> (Value, Value) {
-        let Some(address) = self.plan.stubs.address(service) else { return self.call(service, args) };
+    /// Calls a function of the host that hardly ever runs, from a cold block, keeping all registers; gives
+    /// the status. What it gives besides stands in the context.
+    fn call_rarely(&mut self, service: Service, args: &[Value]) -> Value {
+        let address = self.plan.stubs.address(service).expect("rare services have stubs");
         let index = service as usize;
         let signature = match self.signatures[1][index] {
             Some(signature) => signature,
@@ -495,7 +471,7 @@ impl Translator<'_, '_> {
         let mut all = vec![self.frame.fp];
         all.extend_from_slice(args);
         self.b.ins().call_indirect(signature, callee, &all);
-        (self.load_context(VALUE as i32), self.load_context(STATUS as i32))
+        self.load_context(STATUS as i32)
     }
 
     /// Calls a function of the host.
@@ -537,6 +513,14 @@ impl Translator<'_, '_> {
         let go_on = self.b.create_block();
         let at = self.b.ins().iconst(I32, self.at as i64);
         self.b.ins().brif(status, place, &[at.into()], go_on, &[]);
+        self.enter(go_on);
+    }
+
+    /// Leaves the function when a trap is pending that has its place; goes on in a cold block. What comes back
+    /// from there must jump: an edge from a branch to where hot code goes on would be put among that.
+    fn go_on_unless(&mut self, status: Value) {
+        let (leave, go_on) = (self.leave_block(), self.cold_block());
+        self.b.ins().brif(status, leave, &[], go_on, &[]);
         self.enter(go_on);
     }
 

@@ -246,7 +246,7 @@ impl Translator<'_, '_> {
     /// Asks the host for more fuel, in a cold block.
     fn refuel(&mut self) {
         self.fuel_out();
-        let (_, status) = self.call_rarely(Service::refuel, &[]);
+        let status = self.call_rarely(Service::refuel, &[]);
         self.trap_if_cold(status);
         self.fuel_in();
     }

@@ -6,7 +6,7 @@
 //! an ordinary run; what the code has to ask comes to the functions here.
 
 use super::asks_host;
-use super::services::{context, op_of, width};
+use super::services::{class, context, op_of, width};
 use crate::vm::engine::Engine;
 use crate::vm::input::{Cancel, Input};
 use crate::vm::instance::Instance;
@@ -233,14 +233,15 @@ unsafe fn host<'a>(fp: u64) -> &'a mut Host {
 ///
 /// # Safety
 /// As for [`host`].
-unsafe fn held(fp: u64, op: u64, addr: u64, size: u64, kind: AccessKind, class: u64) -> Result<(), Returned> {
+unsafe fn held(fp: u64, op: u64, addr: u64, size: u64, kind: AccessKind) -> Result<(), Returned> {
     // SAFETY: by the contract.
     let host = unsafe { host(fp) };
+    let class = class(&op_of(&host.linked, op));
     match host.find(addr, size, kind) {
         Ok(span) => {
             if span != Span::default() {
                 // SAFETY: by the contract.
-                unsafe { (*context(fp)).spans[class as usize % CLASSES][kind.writes() as usize] = span };
+                unsafe { (*context(fp)).spans[class][kind.writes() as usize] = span };
             }
             Ok(())
         }
@@ -248,11 +249,11 @@ unsafe fn held(fp: u64, op: u64, addr: u64, size: u64, kind: AccessKind, class: 
     }
 }
 
-unsafe extern "C" fn load(fp: u64, op: u64, addr: u64, class: u64) -> Returned {
+unsafe extern "C" fn load(fp: u64, op: u64, addr: u64) -> Returned {
     // SAFETY: called from code that was entered above; what is read was found in a region.
     unsafe {
         let size = width(&op_of(&host(fp).linked, op));
-        match held(fp, op, addr, size.bytes(), AccessKind::Load, class) {
+        match held(fp, op, addr, size.bytes(), AccessKind::Load) {
             Err(trap) => trap,
             Ok(()) => Returned::value(match size {
                 AccessWidth::W8 => read::<u8>(addr),
@@ -264,11 +265,11 @@ unsafe extern "C" fn load(fp: u64, op: u64, addr: u64, class: u64) -> Returned {
     }
 }
 
-unsafe extern "C" fn store(fp: u64, op: u64, addr: u64, class: u64, value: u64) -> Returned {
+unsafe extern "C" fn store(fp: u64, op: u64, addr: u64, value: u64) -> Returned {
     // SAFETY: as for `load`.
     unsafe {
         let size = width(&op_of(&host(fp).linked, op));
-        if let Err(trap) = held(fp, op, addr, size.bytes(), AccessKind::Store, class) {
+        if let Err(trap) = held(fp, op, addr, size.bytes(), AccessKind::Store) {
             return trap;
         }
         match size {
@@ -281,12 +282,12 @@ unsafe extern "C" fn store(fp: u64, op: u64, addr: u64, class: u64, value: u64) 
     Returned::value(0)
 }
 
-unsafe extern "C" fn hold(fp: u64, op: u64, addr: u64, class: u64) -> Returned {
+unsafe extern "C" fn hold(fp: u64, op: u64, addr: u64) -> Returned {
     // SAFETY: as for `load`.
     unsafe {
         let what = op_of(&host(fp).linked, op);
         let kind = if what.code == OpCode::LdAcq { AccessKind::Load } else { AccessKind::Atomic };
-        match held(fp, op, addr, width(&what).bytes(), kind, class) {
+        match held(fp, op, addr, width(&what).bytes(), kind) {
             Err(trap) => trap,
             Ok(()) => Returned::value(0),
         }

@@ -11,7 +11,7 @@ use crate::vm::memory::{AccessWidth, Region, read, write};
 use crate::vm::op::{Code, Op};
 use crate::vm::run::{Linked, Run};
 use crate::vm::trap::{AccessKind, Trap, TrapKind};
-use oxbpf_jit::abi::{ARENA, Context, Returned, Services, Span, depth_of};
+use oxbpf_jit::abi::{ARENA, CLASSES, Context, Returned, Services, Span, depth_of};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub(super) const SERVICES: Services = Services {
@@ -114,7 +114,7 @@ unsafe extern "C" fn packet(fp: u64, offset: u64, size: u64) -> Returned {
     }
 }
 
-/// Holds an access, and remembers the region it was found in.
+/// Holds an access, and remembers for a class of pointers the region it was found in.
 ///
 /// # Safety
 /// As for [`within`].
@@ -124,7 +124,7 @@ unsafe fn held(
     addr: u64,
     size: u64,
     kind: AccessKind,
-    class: u64,
+    class: usize,
 ) -> Result<(), Trap> {
     let span = match run.find(addr, size, kind)? {
         Some(Region { start, len, .. }) => Some(Span::new(start, len)),
@@ -132,22 +132,23 @@ unsafe fn held(
         None => run.memory.outermost(addr, size).map(|start| Span::new(start, STACK_SIZE as u64)),
     };
     if let Some(span) = span {
-        let class = class as usize % oxbpf_jit::abi::CLASSES;
         // SAFETY: by the contract.
-        unsafe { (*context(fp)).spans[class][kind.writes() as usize] = span };
+        unsafe { (*context(fp)).spans[class % CLASSES][kind.writes() as usize] = span };
     }
     Ok(())
 }
 
-unsafe extern "C" fn load(fp: u64, op: u64, addr: u64, class: u64) -> Returned {
+unsafe extern "C" fn load(fp: u64, op: u64, addr: u64) -> Returned {
     // SAFETY: called from compiled code.
     unsafe {
         within(fp, |run| {
-            let size = width(&op_of(run.prog(), op));
+            let what = op_of(run.prog(), op);
+            let size = width(&what);
             if let Some(value) = run.wide_field(addr, size.bytes()) {
                 return Ok(Returned::value(value));
             }
-            held(run, fp, addr, size.bytes(), AccessKind::Load, class)?;
+            held(run, fp, addr, size.bytes(), AccessKind::Load, class(&what))
+                .map_err(|trap| placed(run, op, trap))?;
             // The access was just found inside a region.
             Ok(Returned::value(match size {
                 AccessWidth::W8 => read::<u8>(addr),
@@ -159,12 +160,14 @@ unsafe extern "C" fn load(fp: u64, op: u64, addr: u64, class: u64) -> Returned {
     }
 }
 
-unsafe extern "C" fn store(fp: u64, op: u64, addr: u64, class: u64, value: u64) -> Returned {
+unsafe extern "C" fn store(fp: u64, op: u64, addr: u64, value: u64) -> Returned {
     // SAFETY: called from compiled code.
     unsafe {
         within(fp, |run| {
-            let size = width(&op_of(run.prog(), op));
-            held(run, fp, addr, size.bytes(), AccessKind::Store, class)?;
+            let what = op_of(run.prog(), op);
+            let size = width(&what);
+            held(run, fp, addr, size.bytes(), AccessKind::Store, class(&what))
+                .map_err(|trap| placed(run, op, trap))?;
             // The access was just found inside a region that may be written.
             match size {
                 AccessWidth::W8 => write::<u8>(addr, value),
@@ -177,14 +180,14 @@ unsafe extern "C" fn store(fp: u64, op: u64, addr: u64, class: u64, value: u64) 
     }
 }
 
-unsafe extern "C" fn hold(fp: u64, op: u64, addr: u64, class: u64) -> Returned {
+unsafe extern "C" fn hold(fp: u64, op: u64, addr: u64) -> Returned {
     // SAFETY: called from compiled code.
     unsafe {
         within(fp, |run| {
-            let op = op_of(run.prog(), op);
-            let kind = if op.code == Code::LdAcq { AccessKind::Load } else { AccessKind::Atomic };
-            let kind = if op.code == Code::StRel { AccessKind::Atomic } else { kind };
-            held(run, fp, addr, width(&op).bytes(), kind, class)?;
+            let what = op_of(run.prog(), op);
+            let kind = if what.code == Code::LdAcq { AccessKind::Load } else { AccessKind::Atomic };
+            held(run, fp, addr, width(&what).bytes(), kind, class(&what))
+                .map_err(|trap| placed(run, op, trap))?;
             Ok(Returned::value(0))
         })
     }
@@ -195,7 +198,7 @@ unsafe extern "C" fn recall(fp: u64, addr: u64, class: u64, write: u64) -> Retur
     unsafe {
         within(fp, |run| {
             let kind = if write != 0 { AccessKind::Store } else { AccessKind::Load };
-            held(run, fp, addr, 1, kind, class).ok();
+            held(run, fp, addr, 1, kind, class as usize).ok();
             Ok(Returned::value(0))
         })
     }
@@ -264,6 +267,22 @@ unsafe extern "C" fn lookup_8(fp: u64, map: u64, key: u64) -> Returned {
 fn placed(run: &Run<'_>, op: u64, trap: Trap) -> Trap {
     let prog = run.prog();
     trap.at(&prog.name, prog.code.slot_of(op as usize).unwrap_or(0))
+}
+
+/// The class of pointers that the base register of an access stands for.
+pub(super) fn class(op: &Op) -> usize {
+    let loads = matches!(
+        op.code,
+        Code::Ld8
+            | Code::Ld16
+            | Code::Ld32
+            | Code::Ld64
+            | Code::LdS8
+            | Code::LdS16
+            | Code::LdS32
+            | Code::LdAcq
+    );
+    usize::from(if loads { op.src } else { op.dst }) % CLASSES
 }
 
 /// How wide the access of an operation is.

@@ -78,6 +78,22 @@ fn a_copy_that_does_more_than_copy_keeps_every_register() {
 }
 
 #[test]
+fn accesses_held_together_go_from_region_to_region_and_trap_one_by_one() {
+    let text = "r6 = 0\nr9 = 0\n*(u64 *)(r10 - 16) = r9\n*(u64 *)(r10 - 8) = r9\nloop:\nr5 = r1\nr7 = r6\nr7 &= 1\n\
+                if r7 == 0 goto access\nr5 = r10\nr5 += -16\naccess:\nr0 = *(s8 *)(r5 + 0)\nr3 = *(u32 *)(r5 + 4)\n\
+                *(u16 *)(r5 + 2) = r6\n*(u64 *)(r5 + 8) = r0\nr9 += r0\nr9 ^= r3\nr6 += 1\nif r6 != 9 goto loop\n\
+                r0 = r9\nexit\n";
+    for len in 0..=17 {
+        let mut memory: Vec<u8> = (200..200 + len).collect();
+        let before = memory.clone();
+        let (result, after) = agreed(text, &mut memory, 10_000).unwrap();
+        assert_eq!(result.is_ok(), len >= 16, "{len}");
+        // Where the last access traps, the one before has been done.
+        assert_eq!(before != after, len >= 8, "{len}");
+    }
+}
+
+#[test]
 fn a_loop_whose_register_comes_round_again_is_paid_for() {
     for step in ["0x10000", "0x20000", "0x100000", "-0x20000"] {
         for nops in 0..3 {
