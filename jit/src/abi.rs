@@ -132,6 +132,11 @@ services! {
     /// Gives the address of the value of a key, of four or eight bytes, in the map at an address, or zero.
     lookup_4(map, key);
     lookup_8(map, key);
+    /// The same for a key of four bytes of length and four of data, in a trie.
+    lookup_prefix(map, key);
+    /// The same by the address of a key: in a hash, and in a trie.
+    lookup_at(map, key);
+    lookup_prefix_at(map, key);
 }
 
 /// A packet of a batch.

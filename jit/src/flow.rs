@@ -8,8 +8,8 @@
 
 use crate::abi::MAX_FRAMES;
 use crate::error::CompileError;
-use crate::program::{CpuOf, KeyAt, Meaning, Mode, Op, Src, Unit};
-use crate::slots::in_frame;
+use crate::program::{CpuOf, KeyAt, KeyForm, Meaning, Mode, Op, Src, Unit};
+use crate::slots::{are_in_frame, in_frame};
 use oxbpf_isa::insn::{AtomicOp, PacketBase, Reg};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -111,7 +111,11 @@ pub(crate) fn effect(op: &Op) -> (Regs, Regs) {
         Op::CallSub { .. } => (ARGS, bit(Reg::R0)),
         Op::CallHelper { args, .. } => (ARGS & ((2 << args) - 1), bit(Reg::R0)),
         Op::Lookup { key, of, .. } => {
-            let key = if key == KeyAt::Pointed { bit(Reg::R2) } else { 0 };
+            let key = match key {
+                KeyAt::Pointed => bit(Reg::R2),
+                KeyAt::FrameBytes(_) => bit(Reg::FP),
+                KeyAt::Frame(_) | KeyAt::Number(_) => 0,
+            };
             let cpu = if of == CpuOf::R3 { bit(Reg::R3) } else { 0 };
             (key | cpu, bit(Reg::R0))
         }
@@ -257,12 +261,13 @@ impl Flow {
 
 /// Whether machine code can look a map up by such a key.
 fn can_look_up(unit: &Unit<'_>, map: u32, key: KeyAt) -> bool {
-    let size = unit.maps.get(map as usize).and_then(|map| map.key_size());
-    size.is_some_and(|size| match key {
-        KeyAt::Number(_) => true,
-        KeyAt::Frame(off) => in_frame(Reg::FP, off, size),
-        KeyAt::Pointed => unit.mode == Mode::Proven,
-    })
+    match (key, unit.maps.get(map as usize).and_then(|map| map.key())) {
+        (KeyAt::Number(_), Some(KeyForm::Word(_))) => true,
+        (KeyAt::Frame(off), Some(KeyForm::Word(size))) => in_frame(Reg::FP, off, size),
+        (KeyAt::FrameBytes(off), Some(KeyForm::Bytes(len))) => are_in_frame(off, len),
+        (KeyAt::Pointed, Some(_)) => unit.mode == Mode::Proven,
+        _ => false,
+    }
 }
 
 /// The blocks of the function at an operation.

@@ -147,9 +147,15 @@ impl Trie {
     /// The element of the longest prefix of the key.
     #[inline(always)]
     pub fn longest(&self, key: Prefix<'_>) -> Option<Elem> {
+        self.longest_by(key, || {})
+    }
+
+    /// The same, with something done before each step of a walk that others may disturb.
+    #[inline(always)]
+    fn longest_by(&self, key: Prefix<'_>, mut before: impl FnMut()) -> Option<Elem> {
         for _ in 0..WALKS {
             let removals = self.removals.load(Ordering::Acquire);
-            let found = self.walk(key);
+            let found = self.walk(key, &mut before);
             fence(Ordering::Acquire);
             if self.removals.load(Ordering::Relaxed) == removals {
                 return found;
@@ -157,14 +163,15 @@ impl Trie {
             core::hint::spin_loop();
         }
         let _still = self.lock();
-        self.walk(key)
+        self.walk(key, || {})
     }
 
     #[inline(always)]
-    fn walk(&self, key: Prefix<'_>) -> Option<Elem> {
+    fn walk(&self, key: Prefix<'_>, mut before: impl FnMut()) -> Option<Elem> {
         let mut best = None;
         let mut slot = &self.root;
         while let Some(node) = self.at(slot) {
+            before();
             let bits = node.bits();
             if bits > key.bits || node.common(bits, key) < bits {
                 break;
@@ -387,5 +394,67 @@ impl Nodes {
         node.head().child[0].store(self.free.load(Ordering::Relaxed), Ordering::Release);
         self.free.store(node.0.as_ptr(), Ordering::Relaxed);
         self.left += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// An element that only its address tells from others.
+    fn elem(number: usize) -> Elem {
+        Elem(NonNull::without_provenance(core::num::NonZero::new(number).unwrap()))
+    }
+
+    fn change(trie: &Trie, key: Prefix<'_>, put: bool, number: usize) {
+        let mut changing = trie.change();
+        let found = changing.find(key);
+        if put {
+            changing.make_room(1 << 20).unwrap();
+            changing.insert(&found, key, elem(number));
+        } else {
+            changing.remove(&found);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_stays_is_found_whatever_happens_between_two_steps(
+            changes in proptest::collection::vec((any::<bool>(), 0..=32u32, any::<u32>()), 1..400),
+            pace in 1..4usize,
+        ) {
+            let word = |address: u32| [u64::from(address) << 32];
+            let trie = Trie::new(1);
+            // Two that stay, one in the other, each with an address that no other prefix will have.
+            let stay = [(12, 0x0a10_0000, 0x0a1f_ff01), (24, 0x0a11_0700, 0x0a11_074d)];
+            for (n, (bits, prefix, _)) in stay.into_iter().enumerate() {
+                change(&trie, Prefix { bits, words: &word(prefix) }, true, n + 1);
+            }
+            let changes = changes.into_iter().map(|(put, bits, address)| {
+                // Close to those that stay, so that nodes come and go on the way to them.
+                (put, bits, 0x0a11_0700 ^ address >> (address & 31))
+            });
+            let covers = |bits: u32, address: u32, other: u32| {
+                bits == 0 || (address ^ other) >> (32 - bits) == 0
+            };
+            let mut changes = changes.filter(|&(_, bits, address)| {
+                stay.iter().all(|&(own, prefix, other)| {
+                    (bits < own || !covers(bits, address, other)) && (bits, address) != (own, prefix)
+                })
+            });
+            let mut left = true;
+            while left {
+                for (n, (_, _, address)) in stay.into_iter().enumerate() {
+                    let found = trie.longest_by(Prefix { bits: 32, words: &word(address) }, || {
+                        for (put, bits, address) in changes.by_ref().take(pace) {
+                            change(&trie, Prefix { bits, words: &word(address) }, put, 9);
+                        }
+                    });
+                    prop_assert_eq!(found, Some(elem(n + 1)));
+                }
+                left = changes.next().is_some();
+            }
+        }
     }
 }

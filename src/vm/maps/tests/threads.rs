@@ -145,3 +145,35 @@ fn a_prefix_that_is_present_is_found_while_others_come_and_go() {
         }
     });
 }
+
+#[test]
+fn a_constant_array_is_written_no_more() {
+    for round in 0..300u64 {
+        let map = map_of(MapShape::new(MapType::Array, 4, 8, 1).with_flags(flag::RDONLY_PROG), 2);
+        let key = 0u32.to_ne_bytes();
+        std::thread::scope(|scope| {
+            for user in [false, true] {
+                let map = &map;
+                scope.spawn(move || {
+                    for n in 1u64.. {
+                        let value = n.to_ne_bytes();
+                        let result = match user {
+                            true => map.update_elem(&key, &value, 0),
+                            false => map.update(&key, &value, 0, 0),
+                        };
+                        if result == Err(Errno::Perm) {
+                            break;
+                        }
+                    }
+                });
+            }
+            (0..round).for_each(|_| core::hint::spin_loop());
+            while map.freeze() == Err(Errno::Busy) {}
+            while !map.head().is_constant() {}
+            let value = map.lookup(&key, 0).map(load);
+            for _ in 0..50 {
+                assert_eq!(map.lookup(&key, 0).map(load), value);
+            }
+        });
+    }
+}
