@@ -109,6 +109,9 @@ macro_rules! services {
 services! {
     /// Calls function [`Context::callee`] of the linked table.
     helper(r1, r2, r3, r4, r5);
+    /// Calls the function of the linked table with this index, which takes no arguments and no fuel and looks
+    /// at no memory.
+    answer(index);
     /// Calls what the address in [`Context::callee`] means.
     call_reg(r1, r2, r3, r4, r5);
     /// Goes to another program; nothing when there is none, and the current one goes on.

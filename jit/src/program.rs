@@ -204,10 +204,12 @@ pub enum Op {
     CallSub {
         to: u32,
     },
-    /// Calls a function of the linked table, which takes so many arguments.
+    /// Calls a function of the linked table, which takes so many arguments; a plain one neither takes fuel
+    /// nor calls what does.
     CallHelper {
         index: u32,
         args: u8,
+        plain: bool,
     },
     CallReg {
         src: Reg,

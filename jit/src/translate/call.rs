@@ -111,8 +111,13 @@ impl Translator<'_, '_> {
         self.set(Reg::R0, value);
     }
 
-    pub(super) fn call_helper(&mut self, index: u32, count: u8) {
+    pub(super) fn call_helper(&mut self, index: u32, count: u8, plain: bool) {
         let callee = self.b.ins().iconst(I64, index as i64);
+        if plain && count == 0 {
+            let (value, status) = self.call(Service::answer, &[callee]);
+            self.trap_if(status);
+            return self.set(Reg::R0, value);
+        }
         self.store_context(CALLEE, callee);
         let mut args = Vec::with_capacity(5);
         for (nth, reg) in ARGUMENTS.into_iter().enumerate() {
@@ -120,10 +125,15 @@ impl Translator<'_, '_> {
             let value = if nth < count as usize { self.get(reg) } else { callee };
             args.push(value);
         }
-        self.fuel_out();
+        // Handing fuel over and taking it back is most of what a small helper costs.
+        if !plain {
+            self.fuel_out();
+        }
         let (value, status) = self.call(Service::helper, &args);
         self.trap_if(status);
-        self.fuel_in();
+        if !plain {
+            self.fuel_in();
+        }
         self.set(Reg::R0, value);
     }
 

@@ -18,6 +18,7 @@ use std::ptr::NonNull;
 
 pub(super) const SERVICES: Services = Services {
     helper,
+    answer,
     call_reg,
     tail_call,
     packet,
@@ -79,6 +80,23 @@ unsafe extern "C" fn helper(fp: u64, r1: u64, r2: u64, r3: u64, r4: u64, r5: u64
     unsafe {
         let index = (*context(fp)).callee as usize;
         within(fp, |run| run.call_helper(index, [r1, r2, r3, r4, r5]).map(Returned::value))
+    }
+}
+
+/// What asks only for something that the run has, or the engine: the frame that calls need not be known.
+unsafe extern "C" fn answer(fp: u64, index: u64) -> Returned {
+    // SAFETY: called from compiled code: the context says whose run entered it, and nobody else uses that now.
+    let run = unsafe { &mut *(*context(fp)).run.cast::<Run<'_>>() };
+    match catch_unwind(AssertUnwindSafe(|| run.call_helper(index as usize, [0; 5]))) {
+        Ok(Ok(value)) => Returned::value(value),
+        Ok(Err(trap)) => {
+            run.pending = Some(trap);
+            Returned::TRAP
+        }
+        Err(panic) => {
+            run.panic = Some(panic);
+            Returned::TRAP
+        }
     }
 }
 

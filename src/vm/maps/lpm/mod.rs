@@ -51,7 +51,7 @@ impl LpmTrieMap {
         let slab = Slab::new(&shape, capacity, false, head.cpus(), settings)?;
         let data = shape.key_size as usize - 4;
         let (trie, limit) = (Trie::new(data.div_ceil(8)), settings.memory_limit);
-        let (entries, nodes_bytes) = (AtomicU32::new(0), AtomicU64::new(0));
+        let (entries, nodes_bytes) = (AtomicU32::new(0), AtomicU64::new(Trie::BYTES));
         Ok(LpmTrieMap { head, slab, trie, data, entries, limit, nodes_bytes })
     }
 

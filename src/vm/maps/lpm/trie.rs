@@ -5,7 +5,10 @@
 //! removals are counted, and a walk that one fell into is repeated, after some repetitions with changes
 //! held up. Nodes serve again but are never freed, so a pointer to one is good as long as the trie.
 //!
-//! Bits of prefixes lie in words, the first bit highest: what two have in common is one operation.
+//! Bits of prefixes lie in words, the first bit highest: what two have in common is one operation. Walks of
+//! keys with eight bits or more skip those: for each of their values it is kept where they lead. That is
+//! brought up to date before a change ends, so it is behind by no more than the one under way: it leads to
+//! the trie without that, or, where it is a removal, perhaps into a walk that is repeated.
 
 use crate::vm::maps::mem::{RawMem, word_at};
 use crate::vm::maps::slab::Elem;
@@ -105,10 +108,23 @@ fn bit(word: u64, at: u32) -> usize {
     (word >> (63 - at % 64) & 1) as usize
 }
 
+/// Where the first [`SKIPPED`] bits of a key lead.
+#[derive(Debug, Default)]
+struct Start {
+    /// The last node on the way; null when there is none.
+    node: Slot,
+    /// The element of the longest prefix on the way; null likewise.
+    best: AtomicPtr<u8>,
+}
+
+/// Bits that walks skip.
+const SKIPPED: u32 = 8;
+
 /// A trie.
 #[derive(Debug)]
 pub(super) struct Trie {
     root: Slot,
+    starts: Box<[Start]>,
     removals: AtomicU64,
     /// Words of a key.
     words: usize,
@@ -135,8 +151,13 @@ impl Trie {
     /// An empty trie of keys of so many words.
     pub fn new(words: usize) -> Trie {
         let nodes = Nodes { chunks: Vec::new(), free: Slot::default(), left: 0 };
-        Trie { root: Slot::default(), removals: AtomicU64::new(0), words, nodes: Mutex::new(nodes) }
+        let starts = (0..1 << SKIPPED).map(|_| Start::default()).collect();
+        let (root, removals) = (Slot::default(), AtomicU64::new(0));
+        Trie { root, starts, removals, words, nodes: Mutex::new(nodes) }
     }
+
+    /// Bytes of an empty trie.
+    pub const BYTES: u64 = (size_of::<Start>() << SKIPPED) as u64;
 
     /// The node at a place.
     #[inline(always)]
@@ -170,6 +191,19 @@ impl Trie {
     fn walk(&self, key: Prefix<'_>, mut before: impl FnMut()) -> Option<Elem> {
         let mut best = None;
         let mut slot = &self.root;
+        if key.bits >= SKIPPED {
+            let start = &self.starts[(key.words[0] >> (64 - SKIPPED)) as usize];
+            best = NonNull::new(start.best.load(Ordering::Acquire)).map(Elem);
+            before();
+            if let Some(node) = self.at(&start.node) {
+                let bits = node.bits();
+                if bits >= key.bits {
+                    // It serves again, or has all bits of the key.
+                    return best;
+                }
+                slot = &node.head().child[key.bit(bits)];
+            }
+        }
         while let Some(node) = self.at(slot) {
             before();
             let bits = node.bits();
@@ -255,7 +289,7 @@ impl<'a> Changing<'a> {
         let nodes = &mut *self.nodes;
         let bytes = |chunks| ((0..chunks).map(Nodes::in_chunk).sum::<usize>() * stride) as u64;
         if nodes.left < 2 {
-            if bytes(nodes.chunks.len() + 1) > limit {
+            if Trie::BYTES + bytes(nodes.chunks.len() + 1) > limit {
                 return None;
             }
             let count = Nodes::in_chunk(nodes.chunks.len());
@@ -265,7 +299,7 @@ impl<'a> Changing<'a> {
             }
             nodes.chunks.push(chunk);
         }
-        Some(bytes(nodes.chunks.len()))
+        Some(Trie::BYTES + bytes(nodes.chunks.len()))
     }
 
     /// Puts an element in where a walk towards its prefix ended; there [is room](Changing::make_room). Gives
@@ -276,6 +310,7 @@ impl<'a> Changing<'a> {
             // What follows the prefix is told to who asks for keys, and nobody else looks at it.
             node.write(key.words.iter().copied());
             node.set_elem(Some(elem));
+            self.lead(key.bits, key.words[0]);
             return old;
         }
         let new = self.take(key.bits);
@@ -297,7 +332,34 @@ impl<'a> Changing<'a> {
             }
         };
         found.slot.store(top.0.as_ptr(), Ordering::Release);
+        self.lead(top.bits(), key.words[0]);
         None
+    }
+
+    /// Keeps where the first bits of keys lead that begin with so many of a word.
+    fn lead(&self, bits: u32, word: u64) {
+        if bits > SKIPPED {
+            return;
+        }
+        let first = (word >> (64 - SKIPPED)) as usize & !0 << (SKIPPED - bits);
+        for (number, start) in self.trie.starts.iter().enumerate().skip(first).take(1 << (SKIPPED - bits)) {
+            let words = [(number as u64) << (64 - SKIPPED)];
+            let key = Prefix { bits: SKIPPED, words: &words };
+            let (mut last, mut best, mut slot) = (null_mut(), None, &self.trie.root);
+            while let Some(node) = self.trie.at(slot) {
+                let bits = node.bits();
+                if bits > SKIPPED || node.common(bits, key) < bits {
+                    break;
+                }
+                (last, best) = (node.0.as_ptr(), node.elem().or(best));
+                if bits == SKIPPED {
+                    break;
+                }
+                slot = &node.head().child[key.bit(bits)];
+            }
+            start.best.store(best.map_or(null_mut(), |elem| elem.0.as_ptr()), Ordering::Release);
+            start.node.store(last, Ordering::Release);
+        }
     }
 
     /// A node that hangs nowhere, with no element and no children.
@@ -335,6 +397,8 @@ impl<'a> Changing<'a> {
                 gone = [Some(node), None];
             }
         }
+        let top = gone[1].unwrap_or(node);
+        self.lead(top.bits(), top.word(0).load(Ordering::Relaxed));
         self.trie.removals.fetch_add(1, Ordering::Release);
         gone.into_iter().flatten().for_each(|node| self.nodes.put(node));
         Some(elem)
@@ -422,12 +486,16 @@ mod tests {
         #[test]
         fn what_stays_is_found_whatever_happens_between_two_steps(
             changes in proptest::collection::vec((any::<bool>(), 0..=32u32, any::<u32>()), 1..400),
+            short: bool,
             pace in 1..4usize,
         ) {
             let word = |address: u32| [u64::from(address) << 32];
             let trie = Trie::new(1);
             // Two that stay, one in the other, each with an address that no other prefix will have.
-            let stay = [(12, 0x0a10_0000, 0x0a1f_ff01), (24, 0x0a11_0700, 0x0a11_074d)];
+            let stay: [(u32, u32, u32); 2] = match short {
+                false => [(12, 0x0a10_0000, 0x0a1f_ff01), (24, 0x0a11_0700, 0x0a11_074d)],
+                true => [(3, 0, 0x1f00_0001), (6, 0x0800_0000, 0x0bff_0001)],
+            };
             for (n, (bits, prefix, _)) in stay.into_iter().enumerate() {
                 change(&trie, Prefix { bits, words: &word(prefix) }, true, n + 1);
             }
