@@ -131,7 +131,8 @@ fn meaning(prog: &Linked, value: u64) -> Meaning {
     }
 }
 
-/// Whether a function of the table neither takes fuel nor calls functions of the program or of the host.
+/// Whether a function of the table neither takes fuel nor calls functions of the program, as those of the
+/// host may.
 fn is_plain(index: usize) -> bool {
     /// `tail_call`, `spin_lock`, `for_each_map_elem`, `loop` and `user_ringbuf_drain`.
     const OTHERS: [i32; 5] = [12, 93, 164, 181, 209];

@@ -74,10 +74,10 @@ impl LpmTrieMap {
     #[inline]
     pub(in crate::vm) fn longest(&self, key: &[u8]) -> Option<NonNull<u8>> {
         let (bits, data) = self.parts(key)?;
-        // Addresses of the internet's two kinds are short enough to be looked at as a whole.
+        // Addresses of the internet's two kinds are looked at as a whole.
         let elem = match data.len() {
-            4 => self.trie.longest(Prefix { bits, words: &words::<1>(data[..4].as_ref()) }),
-            16 => self.trie.longest(Prefix { bits, words: &words::<2>(data[..16].as_ref()) }),
+            4 => self.trie.longest(Prefix { bits, words: &words::<1>(&data[..4]) }),
+            16 => self.trie.longest(Prefix { bits, words: &words::<2>(&data[..16]) }),
             ..=8 => self.trie.longest(Prefix { bits, words: &words::<1>(data) }),
             _ => self.longest_of_many(bits, data),
         };
