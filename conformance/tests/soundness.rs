@@ -117,7 +117,7 @@ impl Observer for Watch {
 
 impl Watched {
     fn look(&mut self, at: &Observed<'_>) {
-        let Watched { program, witness, seen, .. } = self;
+        let Watched { program, seen, .. } = self;
         let again = at.slot == 0 && at.depth > 0;
         if at.program() != program || again {
             seen.lost = true;
@@ -444,7 +444,7 @@ fn own_programs() -> Vec<Program> {
         "r6 = 0\nr7 = 0\nloop:\nr7 += r6\nr6 += 1\nif r6 < 20 goto loop\nr0 = 0\nexit",
         "r2 = *(u32 *)(r1 + 0)\nr3 = *(u32 *)(r1 + 4)\nr4 = r2\nr4 += 14\nr0 = 1\nif r4 > r3 goto end\nr5 = *(u8 *)(r2 + 13)\nr5 &= 7\nr2 += r5\nr4 = r2\nr4 += 9\nif r4 > r3 goto end\nr0 = *(u8 *)(r2 + 8)\nr0 &= 1\nend:\nexit",
         "r6 = *(u32 *)(r1 + 12)\n*(u64 *)(r10 - 8) = r6\n*(u32 *)(r10 - 16) = r6\n*(u8 *)(r10 - 3) = 0\nr7 = *(u64 *)(r10 - 8)\nr8 = *(u32 *)(r10 - 16)\nr1 = r10\nr1 += -8\ncall f\nr0 &= 1\nexit\nf:\nr2 = *(u32 *)(r1 + 0)\nr2 s>>= 3\nif r2 s> 5 goto big\nr0 = r2\nexit\nbig:\nr0 = 1\nexit",
-        "*(u32 *)(r10 - 4) = 1\nr2 = r10\nr2 += -4\nr1 = map[fd:0]\ncall 1\nif r0 == 0 goto none\nr6 = *(u32 *)(r0 + 0)\nr6 &= 12\nr0 += r6\nr1 = *(u32 *)(r0 + 0)\nw1 *= 3\n*(u32 *)(r0 + 0) = r1\nnone:\nr0 = 0\nexit",
+        "*(u32 *)(r10 - 8) = 1\nr2 = r10\nr2 += -8\nr1 = map[fd:0]\ncall 1\nif r0 == 0 goto none\nr6 = *(u32 *)(r0 + 0)\nr6 &= 12\nr0 += r6\nr1 = *(u32 *)(r0 + 0)\nw1 *= 3\n*(u32 *)(r0 + 0) = r1\nnone:\nr0 = 0\nexit",
         "r1 = map[fd:1][0]+0\nr0 = *(u32 *)(r1 + 0)\nr2 = *(u8 *)(r1 + 4)\nif r0 != 7 goto end\nr0 = 1\nend:\nexit",
     ];
     let program = |(n, text): (usize, &str)| {

@@ -365,6 +365,31 @@ mod tests {
     }
 
     #[test]
+    fn keys_outside_the_frame_or_of_another_form_are_refused() {
+        use crate::program::{Finder, MapAt, MapKind};
+        let found = |by| MapAt { kind: MapKind::Found { address: 64, by }, values: None };
+        let maps = [found(Finder::HashAt(16)), found(Finder::Trie), MapAt::OTHER];
+        let good = |map, key, mode| {
+            let ops = [Op::Lookup { map, key, of: CpuOf::Run }, Op::Exit];
+            Flow::of(&Unit { maps: &maps, ..Unit::plain(&ops, &[0, 1], mode) }).is_ok()
+        };
+        for mode in [Mode::Checked, Mode::Proven] {
+            for (off, inside) in [(-16, true), (-15, false), (-512, true), (-513, false), (i32::MIN, false)] {
+                assert_eq!(good(0, KeyAt::FrameBytes(off), mode), inside, "{off}");
+            }
+            assert!(good(1, KeyAt::Frame(-8), mode) && !good(1, KeyAt::Frame(-7), mode));
+            assert!(good(1, KeyAt::Number(32), mode) && !good(0, KeyAt::Number(32), mode));
+            assert!(!good(0, KeyAt::Frame(-16), mode) && !good(1, KeyAt::FrameBytes(-8), mode));
+            for map in [2, 3] {
+                assert!(!good(map, KeyAt::Number(1), mode) && !good(map, KeyAt::Pointed, mode));
+            }
+            for map in [0, 1] {
+                assert_eq!(good(map, KeyAt::Pointed, mode), mode == Mode::Proven);
+            }
+        }
+    }
+
+    #[test]
     fn what_leads_outside_is_refused() {
         assert_eq!(flow(&[]).unwrap_err(), CompileError::Malformed { op: 0 });
         assert_eq!(flow(&[Op::Nop]).unwrap_err(), CompileError::Malformed { op: 0 });

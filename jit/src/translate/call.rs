@@ -125,7 +125,7 @@ impl Translator<'_, '_> {
             let value = if nth < count as usize { self.get(reg) } else { callee };
             args.push(value);
         }
-        // Handing fuel over and taking it back is most of what a small helper costs.
+        // Who takes no fuel need not be handed any.
         if !plain {
             self.fuel_out();
         }
