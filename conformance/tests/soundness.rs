@@ -2,7 +2,8 @@
 //!
 //! Accepted programs of the corpus, and mutants of them that are still accepted, run checked on random
 //! packets, contexts and maps; before each instruction the machine must be in one of the verifier's
-//! states, and no run may end in a trap that a proof rules out. `OXBPF_SOUNDNESS` is how many
+//! states, no run may end in a trap that a proof rules out, and what machine code takes from the proof
+//! must be so: where control goes, what loads give, which maps and keys helpers get. `OXBPF_SOUNDNESS` is how many
 //! instruction states to look at, and `OXBPF_SEED` where to begin; a seed that is not given is drawn
 //! from the time, and printed. Without the corpus a few programs of the test's own are run.
 
@@ -12,10 +13,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use oxbpf::isa::asm::{Syntax, assemble};
-use oxbpf::isa::insn::RawInsn;
+use oxbpf::isa::insn::{Callee, Insn, RawInsn};
 use oxbpf::isa::kernel::{KernelModel, KernelVersion, MapType, ProgType};
 use oxbpf::isa::program::{MapDef, Program};
+use oxbpf::isa::proof::Facts;
 use oxbpf::object::{LoadOptions, Object};
+use oxbpf::vm::maps::flag;
 use oxbpf::vm::{
     Config, Context, ContextLayout, Engine, Input, Instance, Linker, Observed, Observer, Packet, TrapKind,
     Unknown,
@@ -55,6 +58,11 @@ thread_local! {
 struct Watched {
     program: String,
     witness: Witness,
+    facts: Facts,
+    /// By slot.
+    insns: HashMap<u32, Insn>,
+    /// Bytes of a key, by map.
+    keys: Vec<u32>,
     seen: Seen,
 }
 
@@ -109,7 +117,7 @@ impl Observer for Watch {
 
 impl Watched {
     fn look(&mut self, at: &Observed<'_>) {
-        let Watched { program, witness, seen } = self;
+        let Watched { program, seen, .. } = self;
         let again = at.slot == 0 && at.depth > 0;
         if at.program() != program || again {
             seen.lost = true;
@@ -117,6 +125,13 @@ impl Watched {
         if seen.lost {
             return;
         }
+        let last = self.seen.path.get(at.depth).copied();
+        if let Some(why) = self.belied(at, last) {
+            self.seen.outside.push(why);
+            self.seen.lost = true;
+            return;
+        }
+        let Watched { witness, seen, .. } = self;
         seen.path.truncate(at.depth);
         seen.path.resize(at.depth, 0);
         let stacks = (0..=at.depth).filter_map(|frame| at.stack(frame)).collect();
@@ -135,6 +150,63 @@ impl Watched {
     }
 }
 
+/// Helpers that get a map and the address of a key: lookups, update and delete.
+const BY_KEY: [i32; 4] = [1, 2, 3, 195];
+
+impl Watched {
+    /// The fact that is not so, before an instruction and after the last one in the same frame.
+    fn belied(&self, at: &Observed<'_>, last: Option<u32>) -> Option<String> {
+        let fact = self.facts.insn(at.slot as usize);
+        if !fact.reached {
+            return Some(format!("slot {} is not reached", at.slot));
+        }
+        if let Some(last) = last {
+            let (fact, insn) = (self.facts.insn(last as usize), self.insns.get(&last));
+            match insn {
+                Some(&Insn::Jump { off, .. }) if off != 0 => {
+                    let taken = at.slot == last.wrapping_add_signed(i32::from(off) + 1);
+                    if !(if taken { fact.taken } else { fact.falls_through }) {
+                        return Some(format!("the jump of slot {last} leads to {}", at.slot));
+                    }
+                }
+                Some(&Insn::Load { dst, .. }) => {
+                    let value = at.regs[usize::from(dst.number())];
+                    if fact.loaded.is_some_and(|loaded| loaded != value) {
+                        return Some(format!("slot {last} loads {value:#x}, not {:x?}", fact.loaded));
+                    }
+                }
+                _ => {}
+            }
+        }
+        match self.insns.get(&at.slot) {
+            Some(Insn::Call(Callee::Helper(id))) if BY_KEY.contains(id) => {
+                let used = fact.map.filter(|used| !used.inner)?;
+                let (map, index) = (at.map(at.regs[1]), used.map? as usize);
+                if map != Some(index) {
+                    return Some(format!("slot {} is called with map {map:?}, not {index}", at.slot));
+                }
+                let (key, expected) = (self.key(at, *self.keys.get(index)?)?, used.key?);
+                let differs = key != expected;
+                differs.then(|| format!("slot {} is called with key {key:#x}, not {expected:#x}", at.slot))
+            }
+            _ => None,
+        }
+    }
+
+    /// The key in a frame that R2 leads to, as a number.
+    fn key(&self, at: &Observed<'_>, size: u32) -> Option<u64> {
+        let size = size as usize;
+        (0..=at.depth).find_map(|frame| {
+            let offset = at.regs[2].wrapping_sub(at.frame_pointer(frame).wrapping_sub(512));
+            let stack = at.stack(frame)?;
+            let bytes = stack.get(usize::try_from(offset).ok()?..)?.get(..size).filter(|_| size <= 8)?;
+            let mut word = [0; 8];
+            word[..size].copy_from_slice(bytes);
+            Some(u64::from_le_bytes(word))
+        })
+    }
+}
+
 #[derive(Default)]
 struct Tally {
     programs: u32,
@@ -145,6 +217,17 @@ struct Tally {
 
 /// Runs an accepted program on random inputs; whether it was one.
 fn try_program(name: &str, program: &Program, random: &mut Random, tally: &mut Tally) -> bool {
+    try_with(name, program, random, tally, |_| {})
+}
+
+/// The same with facts that are changed.
+fn try_with(
+    name: &str,
+    program: &Program,
+    random: &mut Random,
+    tally: &mut Tally,
+    change: impl FnOnce(&mut Facts),
+) -> bool {
     let model = KernelModel::measured(KernelVersion::new(6, 18)).unwrap();
     // Pointers of the kernel's lead nowhere here, so a program needs a proof that holds for the machine.
     let mut plain: Linker<()> =
@@ -156,7 +239,17 @@ fn try_program(name: &str, program: &Program, random: &mut Random, tally: &mut T
     }
     let (judgement, witness) = witness(program, &model, CPUS, MOST_STATES);
     let (Verdict::Accept, Some(witness)) = (&judgement.verdict, witness) else { return false };
-    let watched = Watched { program: program.name.clone(), witness, seen: Seen::default() };
+    let mut facts = verified.facts().clone();
+    change(&mut facts);
+    let insns = Insn::decode_all(&program.insns).filter_map(|(slot, insn)| Some((slot as u32, insn.ok()?)));
+    let watched = Watched {
+        program: program.name.clone(),
+        witness,
+        facts,
+        insns: insns.collect(),
+        keys: program.maps.iter().map(|map| map.key_size).collect(),
+        seen: Seen::default(),
+    };
     WATCHED.set(Some(watched));
     let config = Config::new().cpus(CPUS).unknown(Unknown::TrapAtCall).budget(2 * BUDGET);
     let config = config.observer(Arc::new(Watch));
@@ -305,7 +398,30 @@ fn machines_are_always_in_a_state_that_was_looked_at() {
     assert!(tally.checked > 1000);
 }
 
-/// Small programs with loops, calls, spills and packets.
+#[test]
+fn facts_that_are_not_so_are_found_out() {
+    let programs = own_programs();
+    let mut random = Random(1);
+    let mut failures = |n: usize, change: &dyn Fn(&mut Facts)| {
+        let mut tally = Tally::default();
+        assert!(try_with("own", &programs[n], &mut random, &mut tally, change));
+        tally.failures
+    };
+    // The loop's jump, what is behind it, and a lookup by a number.
+    for (n, slot) in [(0, 4), (0, 5), (3, 5), (4, 2), (4, 3)] {
+        assert_eq!(failures(n, &|_| {}), [""; 0]);
+        assert!(!failures(n, &|facts| facts.insns[slot].reached = false).is_empty(), "{n} {slot}");
+    }
+    assert!(!failures(0, &|facts| facts.insns[4].taken = false).is_empty());
+    assert!(!failures(0, &|facts| facts.insns[4].falls_through = false).is_empty());
+    assert!(!failures(3, &|facts| facts.insns[5].map.as_mut().unwrap().map = Some(1)).is_empty());
+    assert!(
+        !failures(3, &|facts| *facts.insns[5].map.as_mut().unwrap().key.as_mut().unwrap() += 1).is_empty()
+    );
+    assert!(!failures(4, &|facts| *facts.insns[2].loaded.as_mut().unwrap() += 1).is_empty());
+}
+
+/// Small programs with loops, calls, spills and packets, and with what a map that is constant holds.
 fn own_programs() -> Vec<Program> {
     let map = Arc::new(MapDef {
         name: "m".to_owned(),
@@ -315,18 +431,28 @@ fn own_programs() -> Vec<Program> {
         max_entries: 2,
         ..MapDef::default()
     });
+    let constant = Arc::new(MapDef {
+        name: "constant".to_owned(),
+        value_size: 8,
+        max_entries: 1,
+        flags: flag::RDONLY_PROG,
+        data: Some(Arc::from([7, 0, 0, 0, 0x80])),
+        frozen: true,
+        ..(*map).clone()
+    });
     let texts = [
         "r6 = 0\nr7 = 0\nloop:\nr7 += r6\nr6 += 1\nif r6 < 20 goto loop\nr0 = 0\nexit",
         "r2 = *(u32 *)(r1 + 0)\nr3 = *(u32 *)(r1 + 4)\nr4 = r2\nr4 += 14\nr0 = 1\nif r4 > r3 goto end\nr5 = *(u8 *)(r2 + 13)\nr5 &= 7\nr2 += r5\nr4 = r2\nr4 += 9\nif r4 > r3 goto end\nr0 = *(u8 *)(r2 + 8)\nr0 &= 1\nend:\nexit",
         "r6 = *(u32 *)(r1 + 12)\n*(u64 *)(r10 - 8) = r6\n*(u32 *)(r10 - 16) = r6\n*(u8 *)(r10 - 3) = 0\nr7 = *(u64 *)(r10 - 8)\nr8 = *(u32 *)(r10 - 16)\nr1 = r10\nr1 += -8\ncall f\nr0 &= 1\nexit\nf:\nr2 = *(u32 *)(r1 + 0)\nr2 s>>= 3\nif r2 s> 5 goto big\nr0 = r2\nexit\nbig:\nr0 = 1\nexit",
-        "*(u32 *)(r10 - 4) = 1\nr2 = r10\nr2 += -4\nr1 = map[fd:0]\ncall 1\nif r0 == 0 goto none\nr6 = *(u32 *)(r0 + 0)\nr6 &= 12\nr0 += r6\nr1 = *(u32 *)(r0 + 0)\nw1 *= 3\n*(u32 *)(r0 + 0) = r1\nnone:\nr0 = 0\nexit",
+        "*(u32 *)(r10 - 8) = 1\nr2 = r10\nr2 += -8\nr1 = map[fd:0]\ncall 1\nif r0 == 0 goto none\nr6 = *(u32 *)(r0 + 0)\nr6 &= 12\nr0 += r6\nr1 = *(u32 *)(r0 + 0)\nw1 *= 3\n*(u32 *)(r0 + 0) = r1\nnone:\nr0 = 0\nexit",
+        "r1 = map[fd:1][0]+0\nr0 = *(u32 *)(r1 + 0)\nr2 = *(u8 *)(r1 + 4)\nif r0 != 7 goto end\nr0 = 1\nend:\nexit",
     ];
     let program = |(n, text): (usize, &str)| {
         let insns = assemble(text, Syntax::Any).unwrap_or_else(|e| panic!("{e}\n{text}"));
         Program {
             prog_type: Some(ProgType::Xdp),
             license: "GPL".to_owned(),
-            maps: vec![map.clone()],
+            maps: vec![map.clone(), constant.clone()],
             ..Program::from_insns(format!("own{n}"), insns)
         }
     };

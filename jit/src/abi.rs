@@ -120,6 +120,9 @@ macro_rules! services {
 services! {
     /// Calls function [`Context::callee`] of the linked table.
     helper(r1, r2, r3, r4, r5);
+    /// Calls the function of the linked table with this index, which takes no arguments and no fuel and looks
+    /// at no memory.
+    answer(index);
     /// Calls what the address in [`Context::callee`] means.
     call_reg(r1, r2, r3, r4, r5);
     /// Goes to another program; nothing when there is none, and the current one goes on.
@@ -144,6 +147,11 @@ services! {
     /// Gives the address of the value of a key, of four or eight bytes, in the map at an address, or zero.
     lookup_4(map, key);
     lookup_8(map, key);
+    /// The same for a key of four bytes of length and four of data, in a trie.
+    lookup_prefix(map, key);
+    /// The same by the address of a key: in a hash, and in a trie.
+    lookup_at(map, key);
+    lookup_prefix_at(map, key);
 }
 
 /// A packet of a batch.

@@ -72,7 +72,9 @@ pub(crate) fn carried(
         }
         let mut after = Vec::new();
         for (end, &block) in ends.iter().zip(body) {
-            match end[reg] {
+            // A register that nobody reads any more is not kept from block to block.
+            let kept = func.live_out(ops, block) >> reg & 1 != 0;
+            match end[reg].filter(|_| kept) {
                 Some(now) if now == (reg, step) => after.push(block),
                 Some(now) if now == (reg, 0) => {}
                 // Nobody asks there.
@@ -175,6 +177,26 @@ mod tests {
         // 1: if r5 != 0 goto 3; 2: r3 += 8; 3: r4 += 1; if r5 != 0 goto 1
         let ops = [Op::Nop, jump(Reg::R5, 3), add(Reg::R3, 8), add(Reg::R4, 1), jump(Reg::R5, 1), Op::Exit];
         assert_eq!(look_at(&ops, 1, 3, &[1, 2, 3]), [(Reg::R4, 1, vec![3])]);
+    }
+
+    #[test]
+    fn who_leaves_must_have_the_register_still() {
+        // 1: the counter goes to its place and comes back; 4: if r5 != 0 leave; then it comes back once more.
+        let ops = [
+            Op::Nop,
+            spill(Reg::R8),
+            fill(Reg::R8),
+            jump(Reg::R6, 4),
+            jump(Reg::R5, 8),
+            fill(Reg::R8),
+            add(Reg::R8, 8),
+            jump(Reg::R5, 1),
+            Op::Exit,
+        ];
+        assert!(look_at(&ops, 1, 4, &[1, 2, 3, 4]).is_empty());
+        let mut read = ops;
+        read[5] = Op::Nop;
+        assert_eq!(look_at(&read, 1, 3, &[1, 2, 3]), [(Reg::R8, 8, vec![3])]);
     }
 
     #[test]

@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_group_ends_where_its_base_changes_or_regions_may_end() {
-        let call = Op::CallHelper { index: 0, args: 0 };
+        let call = Op::CallHelper { index: 0, args: 0, plain: false };
         assert!(plan(&[load(Reg::R1, Reg::R1, 0), load(Reg::R3, Reg::R1, 1)]).groups.is_empty());
         let checks = plan(&[load(Reg::R3, Reg::R1, 0), call, load(Reg::R4, Reg::R1, 1)]);
         assert!(checks.groups.is_empty() && checks.kept.is_empty());

@@ -8,8 +8,8 @@
 
 use crate::abi::MAX_FRAMES;
 use crate::error::CompileError;
-use crate::program::{CpuOf, KeyAt, Meaning, Mode, Op, Src, Unit};
-use crate::slots::in_frame;
+use crate::program::{CpuOf, KeyAt, KeyForm, Meaning, Mode, Op, Src, Unit};
+use crate::slots::{are_in_frame, in_frame};
 use oxbpf_isa::insn::{AtomicOp, PacketBase, Reg};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -121,7 +121,11 @@ pub(crate) fn effect(op: &Op) -> (Regs, Regs) {
         Op::CallSub { .. } => (ARGS, bit(Reg::R0)),
         Op::CallHelper { args, .. } => (ARGS & ((2 << args) - 1), bit(Reg::R0)),
         Op::Lookup { key, of, .. } => {
-            let key = if key == KeyAt::Pointed { bit(Reg::R2) } else { 0 };
+            let key = match key {
+                KeyAt::Pointed => bit(Reg::R2),
+                KeyAt::FrameBytes(_) => bit(Reg::FP),
+                KeyAt::Frame(_) | KeyAt::Number(_) => 0,
+            };
             let cpu = if of == CpuOf::R3 { bit(Reg::R3) } else { 0 };
             (key | cpu, bit(Reg::R0))
         }
@@ -268,12 +272,13 @@ impl Flow {
 
 /// Whether machine code can look a map up by such a key.
 fn can_look_up(unit: &Unit<'_>, map: u32, key: KeyAt) -> bool {
-    let size = unit.maps.get(map as usize).and_then(|map| map.key_size());
-    size.is_some_and(|size| match key {
-        KeyAt::Number(_) => true,
-        KeyAt::Frame(off) => in_frame(Reg::FP, off, size),
-        KeyAt::Pointed => unit.mode == Mode::Proven,
-    })
+    match (key, unit.maps.get(map as usize).and_then(|map| map.key())) {
+        (KeyAt::Number(_), Some(KeyForm::Word(_))) => true,
+        (KeyAt::Frame(off), Some(KeyForm::Word(size))) => in_frame(Reg::FP, off, size),
+        (KeyAt::FrameBytes(off), Some(KeyForm::Bytes(len))) => are_in_frame(off, len),
+        (KeyAt::Pointed, Some(_)) => unit.mode == Mode::Proven,
+        _ => false,
+    }
 }
 
 /// The blocks of the function at an operation.
@@ -378,6 +383,31 @@ mod tests {
         let blocks: Vec<_> = flow.funcs[0].blocks.iter().map(|b| (b.start, b.end)).collect();
         assert_eq!(blocks, [(0, 1), (1, 3), (3, 4)]);
         assert!(flow.funcs[0].loops);
+    }
+
+    #[test]
+    fn keys_outside_the_frame_or_of_another_form_are_refused() {
+        use crate::program::{Finder, MapAt, MapKind};
+        let found = |by| MapAt { kind: MapKind::Found { address: 64, by }, values: None };
+        let maps = [found(Finder::HashAt(16)), found(Finder::Trie), MapAt::OTHER];
+        let good = |map, key, mode| {
+            let ops = [Op::Lookup { map, key, of: CpuOf::Run }, Op::Exit];
+            Flow::of(&Unit { maps: &maps, ..Unit::plain(&ops, &[0, 1], mode) }).is_ok()
+        };
+        for mode in [Mode::Checked, Mode::Proven] {
+            for (off, inside) in [(-16, true), (-15, false), (-512, true), (-513, false), (i32::MIN, false)] {
+                assert_eq!(good(0, KeyAt::FrameBytes(off), mode), inside, "{off}");
+            }
+            assert!(good(1, KeyAt::Frame(-8), mode) && !good(1, KeyAt::Frame(-7), mode));
+            assert!(good(1, KeyAt::Number(32), mode) && !good(0, KeyAt::Number(32), mode));
+            assert!(!good(0, KeyAt::Frame(-16), mode) && !good(1, KeyAt::FrameBytes(-8), mode));
+            for map in [2, 3] {
+                assert!(!good(map, KeyAt::Number(1), mode) && !good(map, KeyAt::Pointed, mode));
+            }
+            for map in [0, 1] {
+                assert_eq!(good(map, KeyAt::Pointed, mode), mode == Mode::Proven);
+            }
+        }
     }
 
     #[test]

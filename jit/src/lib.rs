@@ -36,4 +36,6 @@ pub use compiler::Compiler;
 pub use disasm::{Line, disassemble};
 pub use error::CompileError;
 pub use oxbpf_isa::insn::{AluOp, AtomicOp, Cond, PacketBase, Reg, Size, Width};
-pub use program::{CpuOf, Fuel, KeyAt, MapAt, MapKind, Meaning, Mode, Op, OptLevel, PacketAt, Src, Unit};
+pub use program::{
+    CpuOf, Finder, Fuel, KeyAt, KeyForm, MapAt, MapKind, Meaning, Mode, Op, OptLevel, PacketAt, Src, Unit,
+};

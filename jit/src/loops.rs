@@ -392,7 +392,7 @@ mod tests {
         let less = jump(Cond::Lt, Reg::R3, R2, 1);
         // By what cannot be told by shifting, or not in every turn, or something that calls.
         let maybe = jump(Cond::Eq, Reg::R5, Src::Imm(0), 3);
-        let call = Op::CallHelper { index: 0, args: 0 };
+        let call = Op::CallHelper { index: 0, args: 0, plain: false };
         for ops in [
             vec![Op::Nop, up, up, up, less, Op::Exit],
             vec![Op::Nop, maybe, up, less, Op::Exit],

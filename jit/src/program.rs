@@ -45,22 +45,46 @@ pub enum MapKind {
     /// Values by index, so many bytes apart; those of the next CPU lie `apart` bytes further, for as many
     /// CPUs as there may be.
     Array { base: u64, stride: u32, count: u32, apart: u64, cpus: u32 },
-    /// The host finds the value by a key of four or eight bytes, given this address.
-    Hash { address: u64, key: Size },
+    /// The host finds the value in the map at this address.
+    Found { address: u64, by: Finder },
     /// Programs by index: where the stamps of the slots lie, and how many there are.
     Programs { stamps: u64, count: u32 },
     /// Not by machine code.
     Other,
 }
 
+/// Which function of the host finds values, and how it is told the key.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Finder {
+    /// In a hash, by a word.
+    Hash(Size),
+    /// In a trie, by a word of length and data.
+    Trie,
+    /// In a hash, by the address of so many bytes.
+    HashAt(u32),
+    /// In a trie, likewise.
+    TrieAt(u32),
+}
+
+/// What keys of a map are to machine code.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeyForm {
+    /// Words that it loads.
+    Word(Size),
+    /// Bytes that it hands on the address of.
+    Bytes(u32),
+}
+
 impl MapAt {
     pub const OTHER: MapAt = MapAt { kind: MapKind::Other, values: None };
 
-    /// The size of its keys, where machine code looks it up.
-    pub fn key_size(&self) -> Option<Size> {
+    /// What its keys are, where machine code looks it up.
+    pub fn key(&self) -> Option<KeyForm> {
         match self.kind {
-            MapKind::Array { .. } => Some(Size::W),
-            MapKind::Hash { key, .. } => Some(key),
+            MapKind::Array { .. } => Some(KeyForm::Word(Size::W)),
+            MapKind::Found { by: Finder::Hash(size), .. } => Some(KeyForm::Word(size)),
+            MapKind::Found { by: Finder::Trie, .. } => Some(KeyForm::Word(Size::Dw)),
+            MapKind::Found { by: Finder::HashAt(len) | Finder::TrieAt(len), .. } => Some(KeyForm::Bytes(len)),
             MapKind::Programs { .. } | MapKind::Other => None,
         }
     }
@@ -71,8 +95,10 @@ impl MapAt {
 pub enum KeyAt {
     /// What is at the address in R2; in proven programs only.
     Pointed,
-    /// What is in the frame, at this offset from R10.
+    /// The word in the frame at this offset from R10.
     Frame(i32),
+    /// The bytes there.
+    FrameBytes(i32),
     /// This number.
     Number(u64),
 }
@@ -180,10 +206,12 @@ pub enum Op {
     CallSub {
         to: u32,
     },
-    /// Calls a function of the linked table, which takes so many arguments.
+    /// Calls a function of the linked table, which takes so many arguments; a plain one neither takes fuel
+    /// nor calls what does.
     CallHelper {
         index: u32,
         args: u8,
+        plain: bool,
     },
     CallReg {
         src: Reg,

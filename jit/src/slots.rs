@@ -12,7 +12,7 @@
 
 use crate::abi::STACK_SIZE;
 use crate::flow::{Flow, Func, bit, effect, successors};
-use crate::program::{KeyAt, MapAt, Mode, Op, Src, Unit};
+use crate::program::{KeyAt, KeyForm, MapAt, Mode, Op, Src, Unit};
 use oxbpf_isa::insn::{Reg, Size};
 
 /// A place in the frame: its offset from R10, and its width.
@@ -20,7 +20,12 @@ pub(crate) type Place = (i32, Size);
 
 /// Whether an access relative to R10 stays inside the frame.
 pub(crate) fn in_frame(base: Reg, off: i32, size: Size) -> bool {
-    base == Reg::FP && off >= -(STACK_SIZE as i32) && off as i64 + size.bytes() as i64 <= 0
+    base == Reg::FP && are_in_frame(off, size.bytes())
+}
+
+/// Whether so many bytes at an offset from R10 lie inside the frame.
+pub(crate) fn are_in_frame(off: i32, len: u32) -> bool {
+    off >= -(STACK_SIZE as i32) && i64::from(off) + i64::from(len) <= 0
 }
 
 /// What of the frames of a program becomes variables.
@@ -68,7 +73,7 @@ fn add(set: &mut Bytes, at: usize) {
 fn plain(maps: &[MapAt], op: &Op) -> Option<(Place, bool)> {
     match *op {
         Op::Lookup { map, key: KeyAt::Frame(off), .. } => {
-            let size = maps.get(map as usize)?.key_size()?;
+            let KeyForm::Word(size) = maps.get(map as usize)?.key()? else { return None };
             in_frame(Reg::FP, off, size).then_some(((off, size), false))
         }
         Op::Load { size, base, off, .. } if in_frame(base, off, size) => Some(((off, size), false)),

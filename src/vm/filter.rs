@@ -318,7 +318,7 @@ impl fmt::Debug for PacketFilter {
 }
 
 /// What converted filters ask of the host: packet loads at negative offsets, and two helpers.
-const SERVICES: Services = Services { packet, helper, ..compiled::SERVICES };
+const SERVICES: Services = Services { packet, answer, ..compiled::SERVICES };
 
 /// The packet of the run whose frame this is.
 ///
@@ -354,15 +354,12 @@ unsafe extern "C" fn packet(fp: u64, offset: u64, bytes: u64) -> Returned {
 }
 
 /// `bpf_get_smp_processor_id` and `bpf_get_prandom_u32`, of which the packet has the answers.
-unsafe extern "C" fn helper(fp: u64, _: u64, _: u64, _: u64, _: u64, _: u64) -> Returned {
+unsafe extern "C" fn answer(fp: u64, index: u64) -> Returned {
     const PRANDOM_U32: i32 = 7;
     // SAFETY: only filters that ask for ancillary values call helpers, and `run` hands those to
-    // `run_packet`. The context is the one below the frame.
-    let (packet, index) = unsafe {
-        let context = fp & !(oxbpf_jit::abi::ARENA as u64 - 1);
-        let context = ptr::with_exposed_provenance::<Context>(context as usize);
-        (packet_of(fp), (*context).callee as usize)
-    };
-    let which = if Table::own(index) == Some(PRANDOM_U32) { Ancillary::Random } else { Ancillary::Cpu };
+    // `run_packet`.
+    let packet = unsafe { packet_of(fp) };
+    let is_random = Table::own(index as usize) == Some(PRANDOM_U32);
+    let which = if is_random { Ancillary::Random } else { Ancillary::Cpu };
     Returned::value(packet.ancillary(which, 0, 0).unwrap_or(0).into())
 }

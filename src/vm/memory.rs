@@ -202,8 +202,25 @@ impl Memory {
     /// Removes the region that starts here.
     pub fn remove(&mut self, kind: RegionKind, start: u64) -> Option<Region> {
         let at = self.regions.iter().position(|r| r.kind == kind && r.start == start)?;
-        self.forget();
+        self.forget_region(start);
         Some(self.regions.swap_remove(at))
+    }
+
+    /// Drops what is remembered of a region.
+    fn forget_region(&mut self, start: u64) {
+        for recent in [&mut self.recent_read, &mut self.recent_write] {
+            if recent.start == start {
+                *recent = Recent::default();
+            }
+        }
+        #[cfg(feature = "jit")]
+        if self.shown {
+            // SAFETY: the context is part of the block, and no reference to it is held anywhere.
+            let spans = unsafe { &mut (*self.context()).spans };
+            for span in spans.as_flattened_mut().iter_mut().filter(|span| span.start == start) {
+                *span = oxbpf_jit::abi::Span::default();
+            }
+        }
     }
 
     /// Puts the packet, of which there is at most one, elsewhere.

@@ -6,7 +6,7 @@
 
 use super::lower::STACK_SIZE;
 use super::memory::read;
-use super::run::Run;
+use super::run::{Linked, Run};
 use std::ops::Range;
 
 /// Sees the machine before each instruction of a run.
@@ -60,6 +60,11 @@ impl Observed<'_> {
         let packet = self.run.input.packet.as_deref()?;
         let (start, end) = packet.data_span();
         Some((start - packet.metadata().len() as u64, start..end))
+    }
+
+    /// The index of the program's own map that a number means to it.
+    pub fn map(&self, handle: u64) -> Option<usize> {
+        Some(Linked::map_number(handle)).filter(|&index| index < self.run.prog().maps.len())
     }
 
     /// The value of the map with this index, or of any for none, that an address lies in.

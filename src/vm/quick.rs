@@ -1,10 +1,10 @@
 //! Lookups in the maps that programs look up most, without going through [`Map`](super::maps::Map).
 //!
 //! What is looked up, and what is given, is what the maps themselves would do; here it is only known
-//! beforehand where arrays lie, and which size the keys of hashes have. Arrays of programs are asked by
+//! beforehand where arrays lie, and which size keys have. Arrays of programs are asked by
 //! [`tails`](super::tails).
 
-use super::maps::{HashMap, Map, MapKind};
+use super::maps::{HashMap, LpmTrieMap, Map, MapKind};
 use super::memory::{Memory, Recent, read};
 use super::run::Linked;
 use std::ptr::NonNull;
@@ -20,6 +20,10 @@ pub(crate) enum Quick {
     Hash4(NonNull<HashMap>),
     /// A hash with keys of eight bytes.
     Hash8(NonNull<HashMap>),
+    /// A hash with keys of another size, of so many bytes.
+    Hash(NonNull<HashMap>, u32),
+    /// A trie with keys of so many bytes.
+    Trie(NonNull<LpmTrieMap>, u32),
     /// An array of programs: where the stamps of its slots lie, and how many there are.
     Programs { stamps: u64, count: u32 },
     /// Any other.
@@ -53,6 +57,11 @@ impl Quick {
             MapKind::Hash(hash) => match map.head().shape().key_size {
                 4 => Quick::Hash4(NonNull::from(hash)),
                 8 => Quick::Hash8(NonNull::from(hash)),
+                size @ ..=LONGEST => Quick::Hash(NonNull::from(hash), size),
+                _ => Quick::Other,
+            },
+            MapKind::LpmTrie(trie) => match map.head().shape().key_size {
+                size @ ..=LONGEST => Quick::Trie(NonNull::from(trie), size),
                 _ => Quick::Other,
             },
             MapKind::ProgArray(array) => {
@@ -70,6 +79,7 @@ impl Quick {
         match self {
             Quick::Array { .. } | Quick::Hash4(_) => Some(4),
             Quick::Hash8(_) => Some(8),
+            Quick::Hash(_, size) | Quick::Trie(_, size) => Some(size.into()),
             Quick::Programs { .. } | Quick::Other => None,
         }
     }
@@ -95,10 +105,37 @@ impl Quick {
                     found(map.as_ref().lookup_word((read::<u32>(key) as u32).to_ne_bytes(), cpu))
                 }
                 Quick::Hash8(map) => found(map.as_ref().lookup_word(read::<u64>(key).to_ne_bytes(), cpu)),
+                Quick::Hash(map, _) => {
+                    let map = map.as_ref();
+                    found(with_key(map, key, |key| map.lookup(key, cpu)))
+                }
+                Quick::Trie(map, _) => {
+                    let map = map.as_ref();
+                    found(with_key(map, key, |key| map.longest(key)))
+                }
                 Quick::Programs { .. } | Quick::Other => 0,
             }
         }
     }
+}
+
+/// The longest key that is looked up here.
+const LONGEST: u32 = 64;
+
+/// Does something with a copy of the key at an address: others may be writing there.
+///
+/// # Safety
+/// The bytes of a key of the map at the address may be read, and are no more than [`LONGEST`].
+#[inline(always)]
+pub(crate) unsafe fn with_key<R>(map: &impl Map, key: u64, act: impl FnOnce(&[u8]) -> R) -> R {
+    let size = map.head().shape().key_size as usize;
+    let mut copy = [0; LONGEST as usize];
+    let room = &mut copy[..size];
+    // SAFETY: by the contract.
+    unsafe {
+        std::ptr::with_exposed_provenance::<u8>(key as usize).copy_to_nonoverlapping(room.as_mut_ptr(), size);
+    }
+    act(room)
 }
 
 /// One of a program's maps.
@@ -115,7 +152,10 @@ impl QuickMap {
         let head = map.head();
         let extent = Recent::new(0, head.shape().value_size as u64);
         // What others give is not always the address of a value.
-        let plain = matches!(map.kind(), MapKind::Array(_) | MapKind::PercpuArray(_) | MapKind::Hash(_));
+        let plain = matches!(
+            map.kind(),
+            MapKind::Array(_) | MapKind::PercpuArray(_) | MapKind::Hash(_) | MapKind::LpmTrie(_)
+        );
         let values = (plain && head.special().is_empty()).then(|| (extent, head.program_may_write()));
         QuickMap { how: Quick::of(map), values }
     }

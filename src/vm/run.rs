@@ -93,6 +93,13 @@ impl Linked {
         ((index as usize) < self.maps.len()).then_some(index)
     }
 
+    /// What is known of an operation.
+    #[cfg(feature = "jit")]
+    pub fn known_of(&self, op: usize) -> Option<super::known::Known> {
+        let found = self.known.binary_search_by_key(&(op as u32), |known| known.0).ok()?;
+        Some(self.known[found].1)
+    }
+
     /// Whether our verifier proved it.
     #[cfg(feature = "jit")]
     pub fn is_verified(&self) -> bool {

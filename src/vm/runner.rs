@@ -1,8 +1,9 @@
 //! An instance made ready to run again and again on one thread.
 //!
 //! [`Instance::run`] borrows memory from the engine and sets up what any program may ask for. A [`Runner`]
-//! has its own memory. And a proved program that asks the host for nothing (no helpers, no tail calls) is
-//! entered without more ado once it is machine code: only the packet's addresses are put into its context.
+//! has its own memory. And a proved program that asks the host for nothing but lookups in maps (no other
+//! helpers, no tail calls) is entered without more ado once it is machine code: only the packet's addresses
+//! are put into its context.
 
 use super::Outcome;
 use super::input::{Context, Input, Packet};
@@ -113,12 +114,11 @@ impl<T> fmt::Debug for Runner<T> {
 /// Programs that are entered without a run around them.
 #[cfg(feature = "jit")]
 mod direct {
-    use crate::vm::compiled::{asks_host, context_of};
+    use crate::vm::compiled::{context_of, needs_run};
     use crate::vm::context::ContextLayout;
     use crate::vm::engine::Engine;
     use crate::vm::input::{Context, Input, Packet, Subject};
     use crate::vm::memory::Memory;
-    use crate::vm::op::{Code as OpCode, Op};
     use crate::vm::run::{Linked, SLICE};
     use crate::vm::{MAX_FRAMES, Outcome};
     use oxbpf_jit::Code;
@@ -148,6 +148,7 @@ mod direct {
         /// The layout of contexts that was found to be the proof's.
         layout: Option<Arc<ContextLayout>>,
         bound: u64,
+        cpus: u32,
         memory: Memory,
         linked: Arc<Linked>,
         _code: Arc<Code>,
@@ -176,15 +177,10 @@ mod direct {
         #[inline]
         pub fn run_packet(&mut self, context: &mut Context, packet: &mut Packet) -> Option<Outcome> {
             match self {
-                State::Is(direct) => direct.enter(context, Some(packet), [0; 5]),
+                State::Is(direct) => direct.enter(context, Some(packet), [0; 5], 0),
                 _ => None,
             }
         }
-    }
-
-    /// Whether an operation may trap, or ask the host.
-    fn asks(op: &Op) -> bool {
-        asks_host(op) || matches!(op.code, OpCode::Atomic | OpCode::LdAcq | OpCode::StRel)
     }
 
     impl Direct {
@@ -193,15 +189,15 @@ mod direct {
             let bound = linked.bound.filter(|&bound| linked.proven && bound <= engine.config().budget)?;
             let (entry, function) = code.entry(0)?;
             let depth = function.depth.filter(|&depth| depth <= MAX_FRAMES)?;
-            if linked.code.ops.iter().any(asks) || linked.context_use.is_none() || code.inherits() {
+            if linked.context_use.is_none() || code.inherits() || needs_run(linked, engine) {
                 return None;
             }
             let mut memory = Memory::new();
             memory.reset();
             let fp = memory.enter(0);
             let fresh = if code.reads_fresh_frames() { depth } else { 0 };
-            let (linked, code) = (linked.clone(), code.clone());
-            Some(Direct { entry, fp, fresh, layout: None, bound, memory, linked, _code: code })
+            let (linked, code, cpus) = (linked.clone(), code.clone(), engine.cpus());
+            Some(Direct { entry, fp, fresh, layout: None, bound, cpus, memory, linked, _code: code })
         }
 
         #[inline]
@@ -210,7 +206,8 @@ mod direct {
                 return None;
             }
             let Subject::Context(context) = &mut input.subject else { return None };
-            self.enter(context, input.packet.as_deref_mut(), input.args)
+            let cpu = if input.cpu < self.cpus { input.cpu } else { input.cpu % self.cpus };
+            self.enter(context, input.packet.as_deref_mut(), input.args, cpu)
         }
 
         #[inline]
@@ -219,6 +216,7 @@ mod direct {
             context: &mut Context,
             packet: Option<&mut Packet>,
             args: [u64; 5],
+            cpu: u32,
         ) -> Option<Outcome> {
             let known = matches!(&self.layout, Some(known) if context.has_layout(known));
             if !known && !self.learn(context) {
@@ -231,11 +229,11 @@ mod direct {
             let run = context_of(self.fp);
             // SAFETY: the context of the code lies in the block of this memory, and nobody has a reference
             // to it.
-            unsafe { (*run).fuel = SLICE as i64 };
+            unsafe { ((*run).fuel, (*run).cpu) = (SLICE as i64, cpu.into()) };
             let [_, r2, r3, r4, r5] = args;
             // SAFETY: `_code` keeps the code. The program is proved for this context, calls nothing of
-            // the host, neither traps nor asks for fuel, and its frames fit into the block, which is this
-            // value's.
+            // the host but what looks maps up, which `linked` keeps, neither traps nor asks for fuel, and
+            // its frames fit into the block, which is this value's.
             let returned = unsafe { (self.entry)(self.fp, context.address(), r2, r3, r4, r5) };
             debug_assert_eq!(returned.status, 0, "nothing here traps");
             // SAFETY: as above.

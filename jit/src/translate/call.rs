@@ -8,6 +8,7 @@ use super::{Frame, INHERITED, Translator, params, regs};
 use crate::abi::{Context, FRAME_STRIDE, FRAMES_AT, Returned, STAMPS, Service};
 use crate::flow::bit;
 use crate::program::{MapKind, Op, PacketAt};
+use crate::stubs::VALUE;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{Block, InstBuilder, MemFlagsData, SourceLoc, Value};
@@ -116,8 +117,13 @@ impl Translator<'_, '_> {
         self.set(Reg::R0, value);
     }
 
-    pub(super) fn call_helper(&mut self, index: u32, count: u8) {
+    pub(super) fn call_helper(&mut self, index: u32, count: u8, plain: bool) {
         let callee = self.b.ins().iconst(I64, index as i64);
+        if plain && count == 0 {
+            let (value, status) = self.call(Service::answer, &[callee]);
+            self.trap_if(status);
+            return self.set(Reg::R0, value);
+        }
         self.store_context(CALLEE, callee);
         let mut args = Vec::with_capacity(5);
         for (nth, reg) in ARGUMENTS.into_iter().enumerate() {
@@ -125,10 +131,15 @@ impl Translator<'_, '_> {
             let value = if nth < count as usize { self.get(reg) } else { callee };
             args.push(value);
         }
-        self.fuel_out();
+        // Who takes no fuel need not be handed any.
+        if !plain {
+            self.fuel_out();
+        }
         let (value, status) = self.call(Service::helper, &args);
         self.trap_if(status);
-        self.fuel_in();
+        if !plain {
+            self.fuel_in();
+        }
         self.set(Reg::R0, value);
     }
 
@@ -157,7 +168,10 @@ impl Translator<'_, '_> {
         }
         let args = [self.get(Reg::R1), self.get(Reg::R2), self.get(Reg::R3)];
         let (value, status) = match known {
-            true => self.call_rarely(Service::tail_call, &args),
+            true => {
+                let status = self.call_rarely(Service::tail_call, &args);
+                (self.load_context(VALUE as i32), status)
+            }
             false => self.call(Service::tail_call, &args),
         };
         let (gone, none) = match known {

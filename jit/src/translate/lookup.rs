@@ -1,12 +1,12 @@
 //! Lookups in maps that need no helper.
 //!
 //! Where an array lies is known, so a lookup is a comparison and an address; one of a number that is known
-//! is not even that. Keys of hashes are handed to the host as numbers. Nothing here traps, takes fuel or
-//! ends a region.
+//! is not even that. Keys of hashes and tries are handed to the host, as words where they fit. Nothing here
+//! traps, takes fuel or ends a region.
 
 use super::Translator;
 use crate::abi::{Context, Service};
-use crate::program::{CpuOf, KeyAt, MapAt, MapKind, Mode};
+use crate::program::{CpuOf, Finder, KeyAt, MapAt, MapKind, Mode};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, Value};
@@ -26,9 +26,14 @@ impl Translator<'_, '_> {
                 let value = self.array_value(base, stride, count, key);
                 self.of_cpu(value, apart, cpus, of)
             }
-            MapKind::Hash { address, key: size } => {
-                let service = if size == Size::Dw { Service::lookup_8 } else { Service::lookup_4 };
-                let key = self.key(key, size);
+            MapKind::Found { address, by } => {
+                let (service, key) = match by {
+                    Finder::Hash(Size::Dw) => (Service::lookup_8, self.key(key, Size::Dw)),
+                    Finder::Hash(_) => (Service::lookup_4, self.key(key, Size::W)),
+                    Finder::Trie => (Service::lookup_prefix, self.key(key, Size::Dw)),
+                    Finder::HashAt(_) => (Service::lookup_at, self.key_address(key)),
+                    Finder::TrieAt(_) => (Service::lookup_prefix_at, self.key_address(key)),
+                };
                 let map = self.b.ins().iconst(I64, address as i64);
                 self.call(service, &[map, key]).0
             }
@@ -56,8 +61,19 @@ impl Translator<'_, '_> {
         match key {
             KeyAt::Number(number) if size == Size::W => self.b.ins().iconst(I64, i64::from(number as u32)),
             KeyAt::Number(number) => self.b.ins().iconst(I64, number as i64),
-            KeyAt::Frame(off) => self.load_plain(size, Reg::FP, off),
+            KeyAt::Frame(off) | KeyAt::FrameBytes(off) => self.load_plain(size, Reg::FP, off),
             KeyAt::Pointed => self.load_plain(size, Reg::R2, 0),
+        }
+    }
+
+    fn key_address(&mut self, key: KeyAt) -> Value {
+        match key {
+            KeyAt::Pointed => self.get(Reg::R2),
+            KeyAt::Frame(off) | KeyAt::FrameBytes(off) => {
+                self.b.ins().iadd_imm_s(self.frame.fp, i64::from(off))
+            }
+            // `Flow` refuses those.
+            KeyAt::Number(number) => self.b.ins().iconst(I64, number as i64),
         }
     }
 

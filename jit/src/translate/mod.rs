@@ -409,7 +409,7 @@ impl Translator<'_, '_> {
             Op::Jump { cond, width, dst, src, to } => self.jump(cond, width, dst, src, to),
             Op::MayGoto { to } => self.may_goto(to),
             Op::CallSub { to } => self.call_sub(to),
-            Op::CallHelper { index, args } => self.call_helper(index, args),
+            Op::CallHelper { index, args, plain } => self.call_helper(index, args, plain),
             Op::CallReg { src } => self.call_reg(src),
             Op::Lookup { map, key, of } => self.lookup(map, key, of),
             Op::Cpu => {

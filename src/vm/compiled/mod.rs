@@ -14,6 +14,7 @@ mod sources;
 
 use super::MAX_FRAMES;
 use super::engine::{Engine, Strategy};
+use super::known::Known;
 use super::lower::LinkError;
 use super::run::{Linked, Run};
 use super::trap::Trap;
@@ -45,6 +46,19 @@ pub(crate) fn asks_host(op: &super::op::Op) -> bool {
             | Code::Trap
             | Code::Observe
     )
+}
+
+/// Whether the machine code of a proved program, bounded and in its own frames, needs a run around it: some
+/// of it may trap, or asks the host for more than a lookup.
+pub(crate) fn needs_run(prog: &Linked, engine: &Engine) -> bool {
+    let mut ops = ops::ops(prog);
+    shortcuts::shorten(prog, engine, &mut ops);
+    ops.iter().enumerate().any(|(at, op)| match op {
+        Op::CallHelper { .. } | Op::CallReg { .. } | Op::TailCall { .. } | Op::Packet { .. } => true,
+        Op::Atomic { .. } | Op::LoadAcquire { .. } | Op::StoreRelease { .. } => true,
+        Op::Trap => prog.known_of(at) != Some(Known::Unreached),
+        _ => false,
+    })
 }
 
 /// What tells programs apart as far as their code goes.

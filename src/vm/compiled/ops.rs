@@ -86,7 +86,10 @@ fn one(prog: &Linked, at: usize, op: &op::Op) -> Op {
         Code::Ja => Op::Goto { to },
         Code::MayGoto => Op::MayGoto { to },
         Code::CallSub => Op::CallSub { to },
-        Code::CallHelper => Op::CallHelper { index: op.imm as u32, args: arity(op.imm as usize) },
+        Code::CallHelper => {
+            let (args, plain) = (arity(op.imm as usize), is_plain(op.imm as usize));
+            Op::CallHelper { index: op.imm as u32, args, plain }
+        }
         Code::CallReg => Op::CallReg { src },
         Code::TailCall => Op::TailCall { array: None },
         Code::Trap => Op::Trap,
@@ -126,6 +129,14 @@ fn meaning(prog: &Linked, value: u64) -> Meaning {
         },
         _ => Meaning::Number,
     }
+}
+
+/// Whether a function of the table neither takes fuel nor calls functions of the program, as those of the
+/// host may.
+fn is_plain(index: usize) -> bool {
+    /// `tail_call`, `spin_lock`, `for_each_map_elem`, `loop` and `user_ringbuf_drain`.
+    const OTHERS: [i32; 5] = [12, 93, 164, 181, 209];
+    Table::own(index).is_some_and(|id| !OTHERS.contains(&id))
 }
 
 /// How many arguments a function of the table takes.

@@ -6,16 +6,19 @@
 //! host function is kept there too, since it must not unwind through compiled code.
 
 use crate::vm::lower::{STACK_SIZE, atomic_of};
-use crate::vm::maps::HashMap;
+use crate::vm::maps::{HashMap, LpmTrieMap, Map};
 use crate::vm::memory::{AccessWidth, Region, read, write};
 use crate::vm::op::{Code, Op};
+use crate::vm::quick::with_key;
 use crate::vm::run::{Linked, Run};
 use crate::vm::trap::{AccessKind, Trap, TrapKind};
 use oxbpf_jit::abi::{ARENA, CLASSES, Context, Returned, Services, Span, depth_of};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
 
 pub(super) const SERVICES: Services = Services {
     helper,
+    answer,
     call_reg,
     tail_call,
     packet,
@@ -28,6 +31,9 @@ pub(super) const SERVICES: Services = Services {
     place,
     lookup_4,
     lookup_8,
+    lookup_prefix,
+    lookup_at,
+    lookup_prefix_at,
 };
 
 /// The context below a frame.
@@ -74,6 +80,23 @@ unsafe extern "C" fn helper(fp: u64, r1: u64, r2: u64, r3: u64, r4: u64, r5: u64
     unsafe {
         let index = (*context(fp)).callee as usize;
         within(fp, |run| run.call_helper(index, [r1, r2, r3, r4, r5]).map(Returned::value))
+    }
+}
+
+/// What asks only for something that the run has, or the engine: the frame that calls need not be known.
+unsafe extern "C" fn answer(fp: u64, index: u64) -> Returned {
+    // SAFETY: called from compiled code: the context says whose run entered it, and nobody else uses that now.
+    let run = unsafe { &mut *(*context(fp)).run.cast::<Run<'_>>() };
+    match catch_unwind(AssertUnwindSafe(|| run.call_helper(index as usize, [0; 5]))) {
+        Ok(Ok(value)) => Returned::value(value),
+        Ok(Err(trap)) => {
+            run.pending = Some(trap);
+            Returned::TRAP
+        }
+        Err(panic) => {
+            run.panic = Some(panic);
+            Returned::TRAP
+        }
     }
 }
 
@@ -241,27 +264,42 @@ unsafe extern "C" fn place(fp: u64, op: u64) -> Returned {
     }
 }
 
-/// Looks a word up in a hash. It asks nothing of the run, so the run is not entered.
+/// Looks something up in the map at an address, on the CPU of the run. Nothing else is asked of the run, so
+/// it is not entered.
 ///
 /// # Safety
-/// `fp` is the frame pointer that compiled code runs with; at the address is a hash that lives, with keys of
-/// so many bytes.
-unsafe fn found<const N: usize>(fp: u64, map: u64, key: [u8; N]) -> Returned {
+/// `fp` is the frame pointer that compiled code runs with; at the address is a map of this kind that lives.
+#[inline(always)]
+unsafe fn found<M>(fp: u64, map: u64, look: impl FnOnce(&M, u32) -> Option<NonNull<u8>>) -> Returned {
     // SAFETY: by the contract.
     let (cpu, map) =
-        unsafe { ((*context(fp)).cpu as u32, &*std::ptr::with_exposed_provenance::<HashMap>(map as usize)) };
-    let value = map.lookup_word(key, cpu);
-    Returned::value(value.map_or(0, |at| at.as_ptr().expose_provenance() as u64))
+        unsafe { ((*context(fp)).cpu as u32, &*std::ptr::with_exposed_provenance::<M>(map as usize)) };
+    Returned::value(look(map, cpu).map_or(0, |at| at.as_ptr().expose_provenance() as u64))
 }
 
 unsafe extern "C" fn lookup_4(fp: u64, map: u64, key: u64) -> Returned {
     // SAFETY: called from compiled code, whose program keeps the map.
-    unsafe { found(fp, map, (key as u32).to_ne_bytes()) }
+    unsafe { found(fp, map, |map: &HashMap, cpu| map.lookup_word((key as u32).to_ne_bytes(), cpu)) }
 }
 
 unsafe extern "C" fn lookup_8(fp: u64, map: u64, key: u64) -> Returned {
     // SAFETY: as above.
-    unsafe { found(fp, map, key.to_ne_bytes()) }
+    unsafe { found(fp, map, |map: &HashMap, cpu| map.lookup_word(key.to_ne_bytes(), cpu)) }
+}
+
+unsafe extern "C" fn lookup_prefix(fp: u64, map: u64, key: u64) -> Returned {
+    // SAFETY: as above.
+    unsafe { found(fp, map, |map: &LpmTrieMap, _| map.longest(&key.to_ne_bytes())) }
+}
+
+unsafe extern "C" fn lookup_at(fp: u64, map: u64, key: u64) -> Returned {
+    // SAFETY: as above; the key lies in the frame, or a proof says that it may be read.
+    unsafe { found(fp, map, |map: &HashMap, cpu| with_key(map, key, |key| map.lookup(key, cpu))) }
+}
+
+unsafe extern "C" fn lookup_prefix_at(fp: u64, map: u64, key: u64) -> Returned {
+    // SAFETY: as above.
+    unsafe { found(fp, map, |map: &LpmTrieMap, _| with_key(map, key, |key| map.longest(key))) }
 }
 
 fn placed(run: &Run<'_>, op: u64, trap: Trap) -> Trap {

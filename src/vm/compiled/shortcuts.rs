@@ -13,7 +13,8 @@ use crate::vm::quick::{Quick, QuickMap};
 use crate::vm::run::Linked;
 use oxbpf_isa::insn::{AluOp, Reg, Size, Width};
 use oxbpf_isa::proof::MapUse;
-use oxbpf_jit::{CpuOf, KeyAt, MapAt, Meaning, Op, Src};
+use oxbpf_jit::{CpuOf, Finder, KeyAt, KeyForm, MapAt, Meaning, Op, Src};
+use std::ptr::NonNull;
 
 const LOOKUP: i32 = 1;
 const PROCESSOR: i32 = 8;
@@ -47,15 +48,18 @@ fn map_at(prog: &Linked, engine: &Engine, index: u32) -> MapAt {
         Quick::Array { base, stride, count, apart, cpus } => {
             oxbpf_jit::MapKind::Array { base, stride, count, apart, cpus }
         }
-        Quick::Hash4(map) => hash(map, Size::W),
-        Quick::Hash8(map) => hash(map, Size::Dw),
+        Quick::Hash4(map) => found(map, Finder::Hash(Size::W)),
+        Quick::Hash8(map) => found(map, Finder::Hash(Size::Dw)),
+        Quick::Hash(map, size) => found(map, Finder::HashAt(size)),
+        Quick::Trie(map, 8) => found(map, Finder::Trie),
+        Quick::Trie(map, size) => found(map, Finder::TrieAt(size)),
         Quick::Programs { .. } | Quick::Other => return MapAt::OTHER,
     };
     MapAt { kind, values: values(&**map, quick) }
 }
 
-fn hash(map: std::ptr::NonNull<crate::vm::maps::HashMap>, key: Size) -> oxbpf_jit::MapKind {
-    oxbpf_jit::MapKind::Hash { address: map.as_ptr().expose_provenance() as u64, key }
+fn found<M>(map: NonNull<M>, by: Finder) -> oxbpf_jit::MapKind {
+    oxbpf_jit::MapKind::Found { address: map.as_ptr().expose_provenance() as u64, by }
 }
 
 /// The extent of a value that is one region.
@@ -117,7 +121,7 @@ fn look_up(prog: &Linked, engine: &Engine, ops: &mut [Op], targets: &[bool], at:
     let own = proved.and_then(own_map);
     let Some(map) = own.or_else(|| passed(ops, targets, at, Reg::R1)) else { return };
     let found = map_at(prog, engine, map);
-    let Some(size) = found.key_size() else { return };
+    let Some(form) = found.key() else { return };
     if of == CpuOf::R3
         && !prog.maps.get(map as usize).is_some_and(|m| matches!(m.kind(), MapKind::PercpuArray(_)))
     {
@@ -126,13 +130,10 @@ fn look_up(prog: &Linked, engine: &Engine, ops: &mut [Op], targets: &[bool], at:
     let is_array = matches!(found.kind, oxbpf_jit::MapKind::Array { .. });
     let key = match proved.filter(|_| own.is_some() && is_array).and_then(|used| used.key) {
         Some(key) => Some((KeyAt::Number(key), before(ops, targets, at, Reg::R2))),
-        None => match before(ops, targets, at, Reg::R2) {
-            Some(set) => match set.value {
-                Given::Frame(off) if in_frame(off, size) => Some((KeyAt::Frame(off as i32), Some(set))),
-                _ => None,
-            },
-            None => None,
-        },
+        None => before(ops, targets, at, Reg::R2).and_then(|set| match set.value {
+            Given::Frame(off) => Some((in_frame(off, form)?, Some(set))),
+            Given::Map(_) => None,
+        }),
     };
     let (key, set) = match key {
         Some(key) => key,
@@ -171,15 +172,19 @@ fn passed(ops: &[Op], targets: &[bool], at: usize, reg: Reg) -> Option<u32> {
 
 /// What a proof says of the map that is used here.
 fn used(prog: &Linked, at: usize) -> Option<MapUse> {
-    let found = prog.known.binary_search_by_key(&(at as u32), |k| k.0).ok()?;
-    match prog.known[found].1 {
+    match prog.known_of(at)? {
         Known::Uses(used) => Some(used),
         _ => None,
     }
 }
 
-fn in_frame(off: i64, size: Size) -> bool {
-    off >= -(crate::vm::lower::STACK_SIZE as i64) && off + size.bytes() as i64 <= 0
+/// The key at an offset from R10, if it lies in the frame.
+fn in_frame(off: i64, form: KeyForm) -> Option<KeyAt> {
+    let (len, key) = match form {
+        KeyForm::Word(size) => (size.bytes() as i64, KeyAt::Frame(off as i32)),
+        KeyForm::Bytes(len) => (len.into(), KeyAt::FrameBytes(off as i32)),
+    };
+    (off >= -(crate::vm::lower::STACK_SIZE as i64) && off.saturating_add(len) <= 0).then_some(key)
 }
 
 /// What a register holds.

@@ -125,8 +125,10 @@ impl Map for ArrayMap {
 
     fn update(&self, key: &[u8], value: &[u8], flags: u64, _cpu: u32) -> Result<(), Errno> {
         let locked = flags & update::LOCK != 0;
-        if self.head.is_constant() {
-            // Proofs rest on what a constant map holds.
+        // Proofs rest on what a constant map holds; no other needs a guard.
+        let guarded = !self.head.program_may_write();
+        let _writing = guarded.then(|| self.head.write_active());
+        if guarded && self.head.is_frozen() {
             return Err(Errno::Perm);
         }
         let at = self.values.at(writable(&self.values, key, flags)?);

@@ -132,9 +132,14 @@ impl Ring {
     fn commit(&self, sample: usize, flags: u64, discard: bool) -> Result<(), Errno> {
         let (header, offset) = self.busy_header(sample).ok_or(Errno::Inval)?;
         let len = header.load(Ordering::Relaxed) & !BUSY;
-        header.store(if discard { len | DISCARD } else { len }, Ordering::SeqCst);
+        let done = if discard { len | DISCARD } else { len };
+        if flags & (wakeup::NO | wakeup::FORCE) == wakeup::NO {
+            header.store(done, Ordering::Release);
+            return Ok(());
+        }
+        header.store(done, Ordering::SeqCst);
         let waiting = self.consumer.load(Ordering::SeqCst) & (self.size - 1) == offset;
-        if flags & wakeup::FORCE != 0 || waiting && flags & wakeup::NO == 0 {
+        if flags & wakeup::FORCE != 0 || waiting {
             self.wake();
         }
         Ok(())

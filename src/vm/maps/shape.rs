@@ -194,7 +194,8 @@ pub struct MapHead {
     cpus: u32,
     id: u32,
     frozen: AtomicBool,
-    /// Calls of the user side that may write and have not returned.
+    /// Calls that freezing ends and that have not returned: those of the user side that may write, and
+    /// others where programs may not.
     writers: AtomicU32,
     special: Box<[SpecialField]>,
 }
@@ -241,12 +242,14 @@ impl MapHead {
     }
 
     pub fn is_frozen(&self) -> bool {
-        self.frozen.load(Ordering::Acquire)
+        self.frozen.load(Ordering::SeqCst)
     }
 
-    /// Whether neither programs nor the user side may ever write it again.
+    /// Whether nobody may ever write it again: neither programs nor the user side, nor is a writer at work
+    /// that came before it was frozen.
     pub fn is_constant(&self) -> bool {
-        self.is_frozen() && !self.program_may_write()
+        // A writer counts itself before it looks whether the map is frozen.
+        !self.program_may_write() && self.is_frozen() && self.writers.load(Ordering::SeqCst) == 0
     }
 
     /// Whether programs may read values directly and through lookups.
@@ -267,7 +270,7 @@ impl MapHead {
         !self.shape.has(flag::RDONLY) && !self.is_frozen()
     }
 
-    /// Counts a writer of the user side for as long as the guard lives.
+    /// Counts a writer for as long as the guard lives.
     pub(super) fn write_active(&self) -> WriteActive<'_> {
         self.writers.fetch_add(1, Ordering::SeqCst);
         WriteActive(self)
@@ -282,7 +285,7 @@ impl MapHead {
     }
 }
 
-/// A writer of the user side at work.
+/// A writer at work.
 pub(super) struct WriteActive<'a>(&'a MapHead);
 
 impl Drop for WriteActive<'_> {

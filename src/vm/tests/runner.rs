@@ -93,7 +93,7 @@ fn cancelled_runs_and_small_budgets_trap() {
 
 #[test]
 fn programs_that_ask_the_host_have_a_run_around_them() {
-    for text in ["call 8\nexit", "r0 = *(u32 *)(r1 + 12)\nlock *(u32 *)(r10 - 4) += r0\nr0 = 0\nexit"] {
+    for text in ["call 42\nexit", "r0 = *(u32 *)(r1 + 12)\nlock *(u32 *)(r10 - 4) += r0\nr0 = 0\nexit"] {
         let text = text.replace("lock", "*(u32 *)(r10 - 4) = 1\nlock");
         let instance = compiled(&text);
         let (mut runner, mut context) = (instance.runner(), Context::new(ContextLayout::xdp_md()));
@@ -113,6 +113,56 @@ fn programs_that_ask_the_host_have_a_run_around_them() {
         assert_eq!(result.map(|outcome| outcome.ret).ok(), (len == 100).then_some(5));
     }
     assert!(!runner.is_direct());
+}
+
+#[test]
+fn programs_that_only_look_maps_up_are_entered_directly() {
+    // The value of the CPU in an array, and what a hash and a trie have for the packet's length.
+    let look = |map: usize, store: &str| {
+        format!(
+            "*(u64 *)(r10 - 16) = 0\n{store}\nr1 = map[fd:{map}]\nr2 = r10\nr2 += -16\ncall 1\n\
+             if r0 == 0 goto +2\nr1 = *(u64 *)(r0 + 0)\nr6 += r1\n"
+        )
+    };
+    let text = format!(
+        "r7 = *(u32 *)(r1 + 4)\nr1 = *(u32 *)(r1 + 0)\nr7 -= r1\ncall 8\nr6 = r0\nr6 *= 1000\n{}{}{}{}r0 = r6\nexit",
+        look(0, "*(u32 *)(r10 - 16) = 1"),
+        look(1, "*(u64 *)(r10 - 16) = r7"),
+        look(2, "*(u32 *)(r10 - 16) = 32\n*(u32 *)(r10 - 12) = r7"),
+        look(3, "*(u64 *)(r10 - 8) = r7"),
+    );
+    let maps = [
+        map_def("array", MapType::PercpuArray, 4, 8, 2),
+        map_def("hash", MapType::LruHash, 8, 8, 4),
+        Arc::new(MapDef { flags: 1, ..(*map_def("trie", MapType::LpmTrie, 8, 8, 4)).clone() }),
+        map_def("wide", MapType::Hash, 16, 8, 4),
+    ];
+    let program =
+        Program { prog_type: Some(ProgType::Xdp), license: "GPL".to_owned(), ..program_with(&text, &maps) };
+    let engine = Engine::new(Config::new().strategy(Strategy::Compile).cpus(4));
+    let proof = prove(&program, &KernelModel::latest(), 4).unwrap_or_else(|e| panic!("{e}"));
+    let instance = Linker::<()>::new(&engine).instantiate_verified(&proof).unwrap();
+    let put = |map: usize, key: &[u8], value: u64| {
+        instance.maps()[map].update(key, &value.to_ne_bytes(), 0, 3).unwrap();
+    };
+    put(0, &1u32.to_ne_bytes(), 1);
+    put(1, &64u64.to_ne_bytes(), 10);
+    put(2, &[[4, 0, 0, 0], [64, 0, 0, 0]].concat(), 100);
+    put(3, &[[0; 8], 64u64.to_ne_bytes()].concat(), 200);
+    let mut runner = instance.runner();
+    let mut context = Context::new(ContextLayout::xdp_md());
+    for (cpu, len, expected) in
+        [(0, 64, 310), (3, 64, 3311), (7, 65, 3101), (1, 65, 1100), (2, 128, 2000), (6, 128, 2000)]
+    {
+        let mut packet = Packet::new(&vec![0; len]);
+        let input = Input::context(&mut context).packet(&mut packet).cpu(cpu);
+        let one = instance.run(&mut (), input).unwrap();
+        let input = Input::context(&mut context).packet(&mut packet).cpu(cpu);
+        assert_eq!(runner.run(&mut (), input).unwrap(), one);
+        assert_eq!(one.ret, expected, "{cpu} {len}");
+    }
+    assert!(runner.is_direct());
+    assert_eq!(runner.run_packet(&mut (), &mut context, &mut Packet::new(&[0; 64])).unwrap().ret, 310);
 }
 
 #[test]

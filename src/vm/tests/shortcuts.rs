@@ -152,6 +152,72 @@ fn hashes_are_looked_up_by_words() {
 }
 
 #[test]
+fn keys_of_any_size_are_looked_up_without_a_run() {
+    // Bytes of a key that are not the number; a trie's key begins with how many bits of it count.
+    for (kind, size) in [
+        (MapType::Hash, 12),
+        (MapType::LruHash, 16),
+        (MapType::PercpuHash, 24),
+        (MapType::Hash, 64),
+        (MapType::Hash, 68),
+        (MapType::LpmTrie, 8),
+        (MapType::LpmTrie, 12),
+        (MapType::LpmTrie, 20),
+        (MapType::LpmTrie, 64),
+    ] {
+        let is_trie = kind == MapType::LpmTrie;
+        let bits = if is_trie { 8 * (size - 4) } else { 5 };
+        let zeros: String = (1..=9).map(|n| format!("*(u64 *)(r10 - {}) = 0\n", 8 * n)).collect();
+        let text = format!(
+            "r7 = *(u32 *)(r1 + 16)\n{zeros}*(u32 *)(r10 - 4) = r7\n*(u32 *)(r10 - {size}) = {bits}\n\
+             r2 = r10\nr2 += -{size}\nr1 = map[fd:0]\ncall 1\n\
+             if r0 == 0 goto none\nr0 = *(u64 *)(r0 + 0)\nexit\nnone:\nr0 = 1000\nexit"
+        );
+        let def = map_def("m", kind, size, 8, 16);
+        let def = Arc::new(MapDef { flags: is_trie.into(), ..(*def).clone() });
+        let instances = instances(&xdp(&text, &[def]));
+        for instance in &instances {
+            let key = |bits: u32, number: u32| {
+                let mut key = vec![0; size as usize];
+                key[size as usize - 4..].copy_from_slice(&number.to_ne_bytes());
+                key[..4].copy_from_slice(&bits.to_ne_bytes());
+                key
+            };
+            let put = |bits: u32, number: u32, cpu: u32| {
+                let value = u64::from(number + 10).to_ne_bytes();
+                instance.maps()[0].update(&key(bits, number), &value, 0, cpu).unwrap();
+            };
+            put(bits, 5, 0);
+            put(bits, 7, 1);
+            assert_eq!(run_on(instance, 0, 5).unwrap(), 15, "{kind:?} {size}");
+            assert_eq!(run_on(instance, 1, 7).unwrap(), 17, "{kind:?} {size}");
+            assert_eq!(run_on(instance, 0, 6).unwrap(), 1000, "{kind:?} {size}");
+            if is_trie {
+                // The last three bytes count no more: 6 is found as well.
+                put(bits - 24 - 2, 4, 0);
+                assert_eq!([4, 5, 6, 7, 8].map(|n| run_on(instance, 0, n).unwrap()), [14, 15, 14, 17, 1000]);
+            }
+        }
+        let mut runner = instances[2].runner();
+        runner.run(&mut (), Input::context(&mut Context::new(ContextLayout::xdp_md()))).unwrap();
+        assert_eq!(runner.is_direct(), size <= 64, "{kind:?} {size}");
+    }
+}
+
+#[test]
+fn a_key_outside_the_frame_is_held() {
+    let maps = [map_def("h", MapType::Hash, 16, 8, 4)];
+    for (off, good) in [(16, true), (15, false), (512, true), (513, false), (8, false)] {
+        let text = format!("r2 = r10\nr2 += -{off}\nr1 = map[fd:0]\ncall 1\nr0 = 0\nexit");
+        for config in [config(), config().strategy(Strategy::Compile)] {
+            let instance =
+                Linker::<()>::new(&Engine::new(config)).instantiate(&program_with(&text, &maps)).unwrap();
+            assert_eq!(instance.run(&mut (), Input::none()).is_ok(), good, "{off}");
+        }
+    }
+}
+
+#[test]
 fn what_was_found_is_held_to_its_own_extent() {
     let find = "*(u32 *)(r10 - 4) = 1\nr2 = r10\nr2 += -4\nr1 = map[fd:0]\ncall 1\n";
     let rights = |flags| Arc::new(MapDef { flags, ..(*map_def("m", MapType::Array, 4, 12, 3)).clone() });

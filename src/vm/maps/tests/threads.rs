@@ -104,3 +104,76 @@ fn more_threads_than_spare_elements_still_fill_a_hash() {
     });
     assert_eq!(map.elements().unwrap().len(), 6);
 }
+
+#[test]
+fn a_prefix_that_is_present_is_found_while_others_come_and_go() {
+    let map = map_of(MapShape::new(MapType::LpmTrie, 8, 8, 64).with_flags(flag::NO_PREALLOC), 2);
+    let key = |bits: u32, address: [u8; 4]| [bits.to_ne_bytes(), address].concat();
+    // Two that stay, one in the other, each with an address that no other prefix will ever have.
+    let stay = [(key(12, [10, 16, 0, 0]), [10, 31, 255, 1]), (key(24, [10, 17, 7, 0]), [10, 17, 7, 77])];
+    for (n, (prefix, _)) in stay.iter().enumerate() {
+        map.update(prefix, &(n as u64 + 1).to_ne_bytes(), 0, 0).unwrap();
+    }
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // Nodes above, beside and below those that stay, and of other lengths each time they serve again.
+            let others = [
+                key(8, [10, 0, 0, 0]),
+                key(13, [10, 16, 0, 0]),
+                key(16, [10, 17, 0, 0]),
+                key(16, [10, 18, 0, 0]),
+                key(25, [10, 17, 7, 128]),
+                key(30, [10, 17, 6, 4]),
+                key(32, [10, 17, 7, 78]),
+                key(4, [0, 0, 0, 0]),
+                key(32, [200, 1, 1, 1]),
+            ];
+            for n in 0..60_000usize {
+                map.update(&others[n % others.len()], &[9; 8], 0, 1).unwrap();
+                let _ = map.delete(&others[n * 7 % 11 % others.len()], 1);
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+        let mut looks = 0u64;
+        while !stop.load(Ordering::Relaxed) || looks == 0 {
+            for (n, (_, address)) in stay.iter().enumerate() {
+                let found = map.lookup(&key(32, *address), 0).map(load);
+                assert_eq!(found, Some(n as u64 + 1), "after {looks} lookups");
+            }
+            looks += 1;
+        }
+    });
+}
+
+#[test]
+fn a_constant_array_is_written_no_more() {
+    for round in 0..300u64 {
+        let map = map_of(MapShape::new(MapType::Array, 4, 8, 1).with_flags(flag::RDONLY_PROG), 2);
+        let key = 0u32.to_ne_bytes();
+        std::thread::scope(|scope| {
+            for user in [false, true] {
+                let map = &map;
+                scope.spawn(move || {
+                    for n in 1u64.. {
+                        let value = n.to_ne_bytes();
+                        let result = match user {
+                            true => map.update_elem(&key, &value, 0),
+                            false => map.update(&key, &value, 0, 0),
+                        };
+                        if result == Err(Errno::Perm) {
+                            break;
+                        }
+                    }
+                });
+            }
+            (0..round).for_each(|_| core::hint::spin_loop());
+            while map.freeze() == Err(Errno::Busy) {}
+            while !map.head().is_constant() {}
+            let value = map.lookup(&key, 0).map(load);
+            for _ in 0..50 {
+                assert_eq!(map.lookup(&key, 0).map(load), value);
+            }
+        });
+    }
+}
