@@ -172,7 +172,7 @@ mod tests {
         let unit = Unit::plain(&ops, &slots, Mode::Proven);
         let flow = Flow::of(&unit).unwrap();
         let back = retreats(&ops, &flow.funcs[0]);
-        let loops = counted(&ops, &flow.funcs[0], &back, &|_| false, &[]);
+        let loops = counted(&ops, &flow.funcs[0], &back, &|_| false, None);
         look(&ops, &flow.funcs[0], loops.first()?)
     }
 

@@ -28,6 +28,7 @@ pub struct Code {
     pub(crate) clif: String,
     pub(crate) reads_fresh_frames: bool,
     pub(crate) inherits: bool,
+    pub(crate) refuels: bool,
     /// What the code loads by address.
     pub(crate) _pool: Words,
 }
@@ -63,6 +64,12 @@ impl Code {
     /// [`Context::inherited`](crate::abi::Context::inherited) has to be filled in.
     pub fn inherits(&self) -> bool {
         self.inherits
+    }
+
+    /// Whether some function may ask for more fuel; where none does, what is left of it is looked at by nobody
+    /// but the host.
+    pub fn refuels(&self) -> bool {
+        self.refuels
     }
 
     /// The function that begins at an operation, if the host may call it. To call it is only sound while

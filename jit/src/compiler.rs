@@ -5,7 +5,7 @@ use crate::error::CompileError;
 use crate::flow::Flow;
 use crate::inline::Inline;
 use crate::memory::Provider;
-use crate::program::{OptLevel, Unit};
+use crate::program::{Fuel, OptLevel, Unit};
 use crate::stubs::Stubs;
 use crate::sweep::sweep;
 use crate::translate::{Plan, Pool};
@@ -194,7 +194,8 @@ impl Compiler {
         let functions = functions.collect();
         let reads_fresh_frames = places.reads_fresh;
         let inherits = flow.funcs.iter().any(|func| func.inherits());
-        Ok(Code { memory, functions, clif, reads_fresh_frames, inherits, _pool: pool.into_words() })
+        let refuels = unit.fuel == Fuel::Limit && flow.funcs.iter().any(|func| func.loops);
+        Ok(Code { memory, functions, clif, reads_fresh_frames, inherits, refuels, _pool: pool.into_words() })
     }
 }
 

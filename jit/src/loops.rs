@@ -116,13 +116,14 @@ pub(crate) fn retreats(ops: &[Op], func: &Func) -> Vec<Retreat> {
     found
 }
 
-/// The counted loops of a function. `inlined` says which calls are no calls.
+/// The counted loops of a function. `inlined` says which calls are no calls; with places, registers that are
+/// [`carried`] through them are looked for too.
 pub(crate) fn counted(
     ops: &[Op],
     func: &Func,
     retreats: &[Retreat],
     inlined: &dyn Fn(u32) -> bool,
-    places: &[Place],
+    places: Option<&[Place]>,
 ) -> Vec<Counted> {
     let preds = predecessors(ops, func);
     let back = |block: usize| {
@@ -192,7 +193,7 @@ fn look(
     (head, latch): (usize, usize),
     body: Vec<usize>,
     inlined: &dyn Fn(u32) -> bool,
-    places: &[Place],
+    places: Option<&[Place]>,
 ) -> Option<Counted> {
     let mut writes = [0u32; 10];
     let mut updates = Vec::new();
@@ -264,7 +265,7 @@ fn look(
     if best.is_some() {
         return best;
     }
-    let carried = carried::carried(ops, func, (head, latch), &body, places);
+    let carried = carried::carried(ops, func, (head, latch), &body, places?);
     let Carried { reg, step, after } = carried.into_iter().find(|c| is_told(c.step))?;
     let (step, width, latch) = (Step::By(step), Width::W64, last);
     let (test, bound, nested) = (last, None, false);
@@ -352,7 +353,7 @@ mod tests {
         let unit = Unit::plain(ops, &slots, Mode::Proven);
         let flow = Flow::of(&unit).unwrap();
         let back = retreats(ops, &flow.funcs[0]);
-        let loops = counted(ops, &flow.funcs[0], &back, &|_| false, &[]);
+        let loops = counted(ops, &flow.funcs[0], &back, &|_| false, None);
         (back, loops)
     }
 

@@ -12,7 +12,7 @@ use crate::abi::{Context, Service};
 use crate::bulk::{self, Bulk};
 use crate::fixed;
 use crate::loops::{self, Bound, Counted, Retreat, Step};
-use crate::program::{Fuel, Op, OptLevel, Src};
+use crate::program::{Fuel, Mode, Op, OptLevel, Src};
 use crate::slots::Place;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
@@ -64,7 +64,9 @@ impl Translator<'_, '_> {
         let mut counted: Vec<(Counted, Option<Bulk>)> = Vec::new();
         if full {
             let places: Vec<Place> = self.frame.slots.keys().copied().collect();
-            let found = loops::counted(ops, func, &retreats, &|at| self.costs.is_inlined(at), &places);
+            // Where accesses are held, registers are scarce; one that pays needs fewer than a counted loop.
+            let places = Some(&places[..]).filter(|_| self.unit.mode == Mode::Proven);
+            let found = loops::counted(ops, func, &retreats, &|at| self.costs.is_inlined(at), places);
             counted.extend(found.into_iter().map(|c| (bulk::look(ops, func, &c), c)).map(|(b, c)| (c, b)));
         }
         if self.fuel.is_some() {

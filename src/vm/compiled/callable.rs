@@ -49,6 +49,8 @@ pub struct Callable {
     frames: usize,
     /// Whether registers that are no arguments may be read.
     inherits: bool,
+    /// Whether the code may ask for fuel.
+    refuels: bool,
     host: Box<Host>,
     _code: Arc<Code>,
 }
@@ -98,8 +100,8 @@ impl Callable {
         let frames = if stack && (checked || code.reads_fresh_frames()) { frames } else { 0 };
         let cancel = Cancel::new();
         let host = Host { memory, linked, start: 0, len: 0, left: 0, limit, cancel, pending: None };
-        let inherits = code.inherits();
-        Some(Callable { entry, fp, checked, frames, inherits, host: Box::new(host), _code: code })
+        let (inherits, refuels) = (code.inherits(), code.refuels());
+        Some(Callable { entry, fp, checked, frames, inherits, refuels, host: Box::new(host), _code: code })
     }
 
     /// Calls the program with the address of `memory` in R1 and its length in R2; gives what it leaves
@@ -116,24 +118,31 @@ impl Callable {
         } else if self.frames > 0 {
             self.clear_frames();
         }
-        let host = &mut *self.host;
-        let slice = host.limit.min(SLICE);
-        host.left = host.limit - slice;
-        let context = host.memory.context();
-        // SAFETY: the context lies in the block of this memory, and nobody has a reference to it.
-        unsafe {
-            (*context).fuel = slice as i64;
-            (*context).run = (&raw mut *self.host).cast::<c_void>();
-            if self.inherits {
-                // What functions of the call before handed over.
-                (*context).inherited = [0; 5];
-            }
+        if self.refuels || self.inherits {
+            self.fill_in();
         }
+        let context = self.host.memory.context();
+        // SAFETY: the context lies in the block of this memory, and nobody has a reference to it.
+        unsafe { (*context).run = (&raw mut *self.host).cast::<c_void>() };
         // SAFETY: the code lives as long as this value. The frame lies in a block with a context, whose
         // services are those below and whose run is the host; the program calls nothing else, and its
         // proof speaks of memory, if it has one.
         let returned = unsafe { (self.entry)(self.fp, start, len, 0, 0, 0) };
         if returned.status == 0 { Ok(returned.value) } else { Err(self.trapped()) }
+    }
+
+    /// Gives the code its fuel, and forgets what functions of the call before handed over.
+    #[inline]
+    fn fill_in(&mut self) {
+        let host = &mut *self.host;
+        let slice = host.limit.min(SLICE);
+        host.left = host.limit - slice;
+        // SAFETY: the context lies in the block of this memory, and nobody has a reference to it.
+        let context = unsafe { &mut *host.memory.context() };
+        context.fuel = slice as i64;
+        if self.inherits {
+            context.inherited = [0; 5];
+        }
     }
 
     /// What cancels calls of this value from other threads, from their next loop on.
