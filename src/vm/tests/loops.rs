@@ -106,6 +106,47 @@ fn a_loop_whose_register_comes_round_again_is_paid_for() {
 }
 
 #[test]
+fn turns_whose_number_is_known_are_counted() {
+    let inner = "r4 = 0\nin:\nr0 += r4\nr4 += 3\nif r4 != 48 goto in\nw5 = 7\nback:\nr0 ^= r5\nw5 -= 1\nif w5 s> 0 goto back\n";
+    for (opt, turns) in [oxbpf_jit::OptLevel::Full, oxbpf_jit::OptLevel::Fast]
+        .into_iter()
+        .flat_map(|o| [1u64, 2, 77].map(|t| (o, t)))
+    {
+        let text = format!("r0 = 0\nr3 = 0\nout:\n{inner}r3 += 1\nif r3 < r2 goto out\nexit\n");
+        let run = |strategy| {
+            let config = Config::new().strategy(strategy).opt_level(opt).budget(1 << 20);
+            let instance = Linker::<()>::new(&Engine::new(config)).instantiate(&program(&text)).unwrap();
+            let input = Input::none().arg(2, turns);
+            instance.run(&mut (), input).map(|outcome| (outcome.ret, outcome.insns)).unwrap()
+        };
+        let (expected, found) = (run(Strategy::Interpret), run(Strategy::Compile));
+        assert_eq!(found, expected, "{opt:?}, {turns}");
+    }
+    for (name, (result, _)) in all_ways(&format!("out:\n{inner}goto out\nexit\n"), &mut [], 200_000) {
+        assert_eq!(result, Err("budget".to_owned()), "{name}");
+    }
+}
+
+#[test]
+fn a_counter_that_goes_through_the_frame_is_counted() {
+    let text = "r0 = 0\nr8 = 0\nloop:\n*(u64 *)(r10 - 8) = r8\nr8 = 5\nr0 += r8\nr8 = *(u64 *)(r10 - 8)\nr8 += 8\n\
+                r7 = r8\nr7 += 8\nif r7 <= r2 goto loop\nexit\n";
+    let program = program(text);
+    for turns in [1u64, 2, 3, 9000] {
+        let run = |strategy| {
+            let engine = engine(strategy, 1 << 20);
+            let mut linker = Linker::<()>::new(&engine);
+            // SAFETY: the program accesses its own frame alone.
+            let vouched = unsafe { Vouched::new(&program) };
+            let instance = linker.instantiate_vouched(&vouched).unwrap();
+            let input = Input::none().arg(2, 8 * turns);
+            instance.run(&mut (), input).map(|outcome| (outcome.ret, outcome.insns)).unwrap()
+        };
+        assert_eq!(run(Strategy::Compile), run(Strategy::Interpret), "{turns}");
+    }
+}
+
+#[test]
 fn what_a_call_handed_over_is_gone_at_the_next() {
     // The callee loops, so it stays a function of its own, and reads R6 as its caller left it.
     let text = "r0 = r6\nr6 = 7\nr6 += r0\nr8 = r0\ncall sub\nr0 = r8\nexit\nsub:\nr3 = 0\nloop:\nr3 += r6\nr3 += 1\nif r3 < 90 goto loop\nr0 = r3\nexit\n";
