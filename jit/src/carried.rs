@@ -66,7 +66,7 @@ pub(crate) fn carried(
         falls.then_some(end).into_iter().chain(jumps).any(|to| inside(to).is_none())
     };
     let changed = |reg: usize| {
-        let Some((from, step)) = ends[last][reg] else { return None };
+        let (from, step) = ends[last][reg]?;
         if from != reg || step == 0 {
             return None;
         }
