@@ -1,5 +1,6 @@
 //! Lowered operations as the compiler takes them.
 
+use crate::vm::helpers::NEEDS_FUEL;
 use crate::vm::linker::Table;
 use crate::vm::lower::atomic_of;
 use crate::vm::op::{self, Code, Form};
@@ -134,9 +135,7 @@ fn meaning(prog: &Linked, value: u64) -> Meaning {
 /// Whether a function of the table neither takes fuel nor calls functions of the program, as those of the
 /// host may.
 fn is_plain(index: usize) -> bool {
-    /// `tail_call`, `spin_lock`, `for_each_map_elem`, `loop` and `user_ringbuf_drain`.
-    const OTHERS: [i32; 5] = [12, 93, 164, 181, 209];
-    Table::own(index).is_some_and(|id| !OTHERS.contains(&id))
+    Table::own(index).is_some_and(|id| !NEEDS_FUEL.contains(&id))
 }
 
 /// How many arguments a function of the table takes.

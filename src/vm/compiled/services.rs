@@ -57,6 +57,11 @@ unsafe fn within(fp: u64, act: impl FnOnce(&mut Run<'_>) -> Result<Returned, Tra
     let result = catch_unwind(AssertUnwindSafe(|| act(run)));
     // SAFETY: as above. What was called may have entered compiled code itself.
     unsafe { (*context).fuel = run.fuel };
+    told(run, result)
+}
+
+/// What came of a call, for compiled code: a trap and a panic are left in the run.
+fn told(run: &mut Run<'_>, result: std::thread::Result<Result<Returned, Trap>>) -> Returned {
     match result {
         Ok(Ok(returned)) => returned,
         Ok(Err(trap)) => {
@@ -87,17 +92,9 @@ unsafe extern "C" fn helper(fp: u64, r1: u64, r2: u64, r3: u64, r4: u64, r5: u64
 unsafe extern "C" fn answer(fp: u64, index: u64) -> Returned {
     // SAFETY: called from compiled code: the context says whose run entered it, and nobody else uses that now.
     let run = unsafe { &mut *(*context(fp)).run.cast::<Run<'_>>() };
-    match catch_unwind(AssertUnwindSafe(|| run.call_helper(index as usize, [0; 5]))) {
-        Ok(Ok(value)) => Returned::value(value),
-        Ok(Err(trap)) => {
-            run.pending = Some(trap);
-            Returned::TRAP
-        }
-        Err(panic) => {
-            run.panic = Some(panic);
-            Returned::TRAP
-        }
-    }
+    let result =
+        catch_unwind(AssertUnwindSafe(|| run.call_helper(index as usize, [0; 5]).map(Returned::value)));
+    told(run, result)
 }
 
 unsafe extern "C" fn call_reg(fp: u64, r1: u64, r2: u64, r3: u64, r4: u64, r5: u64) -> Returned {
