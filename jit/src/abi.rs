@@ -10,6 +10,11 @@
 //! and a status: 0, or 1 when a trap is pending, which callers hand on. Functions of the host give a
 //! [`Returned`] the same way. A program runs only after the host has filled the context in; what the
 //! host's functions do with it is the host's business.
+//!
+//! The main function of a program that tail calls others is chained: it jumps to the next program instead of
+//! returning. It takes the frame pointer, R1, how many tail calls and how much fuel are left, and one more
+//! word, which only the way to functions that are not chained looks at ([`Door`]). It is entered, and such
+//! functions are gone to, by code that all programs share.
 
 use std::ffi::c_void;
 
@@ -34,11 +39,37 @@ pub const MAY_GOTO: u32 = 8 << 20;
 /// Classes of pointers that have a remembered region each, for reading and for writing.
 pub const CLASSES: usize = 8;
 
-/// How many stamps of tail calls a context has room for.
-pub const STAMPS: usize = 64;
+/// How many programs that tail calls may go to a context has room for.
+pub const TARGETS: usize = 64;
 
 /// What no stamp of a slot is.
 pub const NO_STAMP: u64 = u64::MAX;
+
+/// The most tail calls of a run (Linux `MAX_TAIL_CALL_CNT`).
+pub const MAX_TAIL_CALLS: usize = 33;
+
+/// A program that a tail call may go to by itself, and how: to [`Code::door`](crate::Code::door).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct Target {
+    /// The stamp of a slot that it stands in.
+    pub stamp: u64,
+    pub door: Door,
+    /// Targets are found by shifting.
+    pub room: u64,
+}
+
+/// How a chain of tail calls goes on in a program: at `code`, which is told `entry`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct Door {
+    pub code: u64,
+    pub entry: u64,
+}
+
+impl Target {
+    pub const NONE: Target = Target { stamp: NO_STAMP, door: Door { code: 0, entry: 0 }, room: 0 };
+}
 
 /// A region that accesses of one class were last found in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -78,11 +109,6 @@ impl Returned {
 
     /// The function has nothing to say: a tail call without target, a packet load outside the packet.
     pub const NOTHING: Returned = Returned { value: 0, status: 2 };
-
-    /// The status of a main function that ends with a tail call: the host goes on with the program whose stamp
-    /// is in this place of [`Context::stamps`]. Only programs with arrays among their
-    /// [maps](crate::MapKind::Programs) end so.
-    pub const GONE: u64 = 3;
 }
 
 macro_rules! services {
@@ -170,7 +196,8 @@ pub struct Packet {
 pub struct Context {
     /// Instructions left before the host is asked.
     pub fuel: i64,
-    /// The argument of [`Services::helper`] and [`Services::call_reg`].
+    /// The argument of [`Services::helper`] and [`Services::call_reg`]; and where a function begins that is
+    /// [chained](crate::Function::chained), when the host calls it.
     pub callee: u64,
     /// Where the packet's data is, and its length; no length without a packet.
     pub packet: u64,
@@ -181,11 +208,15 @@ pub struct Context {
     pub cpu: u64,
     /// What the first program of the run was given in R1.
     pub first: u64,
-    /// How many tail calls the run may still make.
+    /// How many tail calls code may still make by itself.
     pub tail_calls: u64,
-    /// Stamps of slots whose programs the host knows, and may be gone to with [`Context::first`] in R1; each
-    /// in the place that its lowest bits say.
-    pub stamps: [u64; STAMPS],
+    /// How many more the host may make when it is asked.
+    pub asked_calls: u64,
+    /// Where the code has gone by itself: the target of a call stands where `tail_calls` is after it.
+    pub gone: [u8; MAX_TAIL_CALLS],
+    /// Programs that may be gone to with [`Context::first`] in R1; each in the place that the lowest bits of
+    /// its stamp say.
+    pub targets: [Target; TARGETS],
     /// What a rare call gave.
     pub returned: Returned,
     /// The host's own.
@@ -207,7 +238,9 @@ impl Context {
             cpu: 0,
             first: 0,
             tail_calls: 0,
-            stamps: [NO_STAMP; STAMPS],
+            asked_calls: 0,
+            gone: [0; MAX_TAIL_CALLS],
+            targets: [Target::NONE; TARGETS],
             returned: Returned::value(0),
             run: std::ptr::null_mut(),
             services,
@@ -242,6 +275,7 @@ mod tests {
     #[test]
     fn the_context_fits_below_the_frames_and_frames_fit_the_block() {
         assert!(size_of::<Context>() <= FRAMES_AT);
+        assert!(size_of::<Target>().is_power_of_two() && TARGETS.is_power_of_two());
         for depth in 0..MAX_FRAMES {
             let fp = frame_pointer(7 * ARENA as u64, depth);
             assert_eq!((fp / ARENA as u64, depth_of(fp)), (7, depth));

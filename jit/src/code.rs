@@ -1,7 +1,8 @@
 //! Compiled programs.
 
-use crate::abi::Entry;
+use crate::abi::{Door, Entry};
 use crate::memory::CodeMemory;
+use crate::stubs::Stubs;
 use crate::translate::Words;
 use std::fmt;
 
@@ -17,6 +18,8 @@ pub struct Function {
     pub depth: Option<usize>,
     /// Whether the host may call it.
     pub(crate) by_address: bool,
+    /// Whether it jumps to other programs, and they to it: see [`abi`](crate::abi).
+    pub chained: bool,
     /// Offsets in the function at which code of an operation begins, in order.
     pub locations: Vec<(u32, u32)>,
 }
@@ -29,6 +32,7 @@ pub struct Code {
     pub(crate) reads_fresh_frames: bool,
     pub(crate) inherits: bool,
     pub(crate) refuels: bool,
+    pub(crate) stubs: &'static Stubs,
     /// What the code loads by address.
     pub(crate) _pool: Words,
 }
@@ -72,16 +76,33 @@ impl Code {
         self.refuels
     }
 
-    /// The function that begins at an operation, if the host may call it. To call it is only sound while
-    /// this value lives, with the frame pointer of a frame in a block laid out as [`abi`](crate::abi)
+    /// How the function that begins at an operation is called, if the host may call it. To call it is only sound
+    /// while this value lives, with the frame pointer of a frame in a block laid out as [`abi`](crate::abi)
     /// says, whose context is filled in, with frames left for its depth; and when the program was
-    /// compiled as proven, only when the proof is right.
+    /// compiled as proven, only when the proof is right. For a [chained](Function::chained) function the
+    /// context's `callee` has to be [its address](Code::address_of).
     pub fn entry(&self, op: u32) -> Option<(Entry, &Function)> {
         let index = self.functions.binary_search_by_key(&op, |f| f.op).ok()?;
         let function = self.functions.get(index).filter(|f| f.by_address)?;
-        let at = self.memory.bytes().get(function.offset..)?.as_ptr();
+        let at = match function.chained {
+            true => std::ptr::with_exposed_provenance(self.stubs.enter() as usize),
+            false => self.memory.bytes().get(function.offset..)?.as_ptr(),
+        };
         // SAFETY: this is the first byte of a function that was compiled with this signature.
         Some((unsafe { std::mem::transmute::<*const u8, Entry>(at) }, function))
+    }
+
+    /// Where the machine code of a function of this program begins.
+    pub fn address_of(&self, function: &Function) -> u64 {
+        (self.address() + function.offset) as u64
+    }
+
+    /// How chains of tail calls go on in the main function; its arguments are zeros but for R1. The same
+    /// is asked of whoever lets them as of whoever calls it.
+    pub fn door(&self) -> Option<Door> {
+        let (_, function) = self.entry(0)?;
+        let entry = self.address_of(function);
+        Some(Door { code: if function.chained { entry } else { self.stubs.pass() }, entry })
     }
 }
 

@@ -2,11 +2,11 @@
 
 use crate::code::{Code, Function};
 use crate::error::CompileError;
-use crate::flow::Flow;
+use crate::flow::{Flow, Func};
 use crate::inline::Inline;
 use crate::memory::Provider;
 use crate::program::{Fuel, OptLevel, Unit};
-use crate::stubs::Stubs;
+use crate::stubs::{Stubs, chained_signature};
 use crate::sweep::sweep;
 use crate::translate::{Plan, Pool};
 use crate::{placement, slots, translate};
@@ -30,6 +30,8 @@ pub struct Compiler {
 struct Machine {
     full: OwnedTargetIsa,
     fast: OwnedTargetIsa,
+    /// The same for programs with chained functions, which need frame pointers; made when there is one.
+    chained: OnceLock<Result<[OwnedTargetIsa; 2], CompileError>>,
     stubs: Stubs,
     /// What compilers before have left to work with.
     spare: Mutex<Vec<Box<Scratch>>>,
@@ -65,10 +67,24 @@ impl Machine {
         if let Some(machine) = MACHINE.get() {
             return Ok(machine);
         }
-        let full = isa(&[("opt_level", "speed"), ("machine_code_cfg_info", "true")])?;
-        let fast = isa(&[("opt_level", "none"), ("regalloc_algorithm", "single_pass")])?;
-        let stubs = Stubs::new(&full)?;
-        Ok(MACHINE.get_or_init(|| Machine { full, fast, stubs, spare: Mutex::default() }))
+        let [full, fast] = isas(false)?;
+        let (stubs, chained) = (Stubs::new(&full)?, OnceLock::new());
+        Ok(MACHINE.get_or_init(|| Machine { full, fast, chained, stubs, spare: Mutex::default() }))
+    }
+
+    fn isa(&self, opt: OptLevel, chained: bool) -> Result<&OwnedTargetIsa, CompileError> {
+        let (full, fast) = match chained {
+            false => (&self.full, &self.fast),
+            true => {
+                let made = self.chained.get_or_init(|| isas(true)).as_ref();
+                let [full, fast] = made.map_err(Clone::clone)?;
+                (full, fast)
+            }
+        };
+        Ok(match opt {
+            OptLevel::Full => full,
+            OptLevel::Fast => fast,
+        })
     }
 
     fn scratch(&self) -> Box<Scratch> {
@@ -116,19 +132,18 @@ impl Compiler {
     fn compile_with(&self, unit: &Unit<'_>, scratch: &mut Scratch) -> Result<Code, CompileError> {
         let flow = Flow::of(unit)?;
         let places = slots::places(unit, &flow);
-        let isa = match unit.opt {
-            OptLevel::Full => &self.machine.full,
-            OptLevel::Fast => &self.machine.fast,
-        };
+        let chained = translate::is_chained(unit, &flow);
+        let isa = self.machine.isa(unit.opt, chained)?;
         let provider = Provider::default();
         let mut builder = JITBuilder::with_isa(isa.clone(), Box::new(|call| call.to_string()));
         builder.memory_provider(Box::new(provider.clone()));
         let mut module = JITModule::new(builder);
-        let ids = declare(&mut module, &flow)?;
+        let ids = declare(&mut module, &flow, chained)?;
         let inline = Inline::plan(unit, &flow);
         let pool = Pool::default();
-        let (places_of, stubs) = (&places.of, &self.machine.stubs);
-        let plan = Plan { unit, flow: &flow, places: places_of, inline: &inline, stubs, pool: &pool };
+        let stubs: &'static Stubs = &self.machine.stubs;
+        let places_of = &places.of;
+        let plan = Plan { unit, flow: &flow, places: places_of, inline: &inline, stubs, pool: &pool, chained };
         let mut clif = String::new();
         let mut made: Vec<Option<Made>> = vec![None; flow.funcs.len()];
         let Scratch { context, builder: builder_context } = scratch;
@@ -188,6 +203,7 @@ impl Compiler {
                 len: bytes.len(),
                 depth: func.depth,
                 by_address: func.by_address,
+                chained: chained && func.entry == 0,
                 locations,
             })
         });
@@ -195,7 +211,8 @@ impl Compiler {
         let reads_fresh_frames = places.reads_fresh;
         let inherits = flow.funcs.iter().any(|func| func.inherits());
         let refuels = unit.fuel == Fuel::Limit && flow.funcs.iter().any(|func| func.loops);
-        Ok(Code { memory, functions, clif, reads_fresh_frames, inherits, refuels, _pool: pool.into_words() })
+        let _pool = pool.into_words();
+        Ok(Code { memory, functions, clif, reads_fresh_frames, inherits, refuels, stubs, _pool })
     }
 }
 
@@ -205,6 +222,15 @@ impl fmt::Debug for Compiler {
             .field("machine", &self.machine.full.triple().to_string())
             .finish_non_exhaustive()
     }
+}
+
+/// The descriptions of this machine, for fast code and for fast compiling.
+fn isas(frame_pointers: bool) -> Result<[OwnedTargetIsa; 2], CompileError> {
+    let frame_pointers = ("preserve_frame_pointers", if frame_pointers { "true" } else { "false" });
+    Ok([
+        isa(&[("opt_level", "speed"), ("machine_code_cfg_info", "true"), frame_pointers])?,
+        isa(&[("opt_level", "none"), ("regalloc_algorithm", "single_pass"), frame_pointers])?,
+    ])
 }
 
 /// The description of this machine with some settings.
@@ -227,10 +253,13 @@ fn isa(flags: &[(&str, &str)]) -> Result<OwnedTargetIsa, CompileError> {
     isa.map_err(|e| CompileError::Codegen(e.to_string().into()))
 }
 
-fn declare(module: &mut JITModule, flow: &Flow) -> Result<Vec<FuncId>, CompileError> {
-    let declare = |func| {
-        let args = 1 + translate::params(func).count_ones() as usize;
-        module.declare_anonymous_function(&translate::signature(args)).map_err(refused)
+fn declare(module: &mut JITModule, flow: &Flow, chained: bool) -> Result<Vec<FuncId>, CompileError> {
+    let declare = |func: &Func| {
+        let signature = match chained && func.entry == 0 {
+            true => chained_signature(),
+            false => translate::signature(1 + translate::params(func).count_ones() as usize),
+        };
+        module.declare_anonymous_function(&signature).map_err(refused)
     };
     flow.funcs.iter().map(declare).collect()
 }

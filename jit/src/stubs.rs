@@ -1,9 +1,11 @@
-//! The way to functions of the host that keeps registers.
+//! Code that all programs share: the way to functions of the host that keeps registers, and the ways into and
+//! out of chains of tail calls.
 //!
 //! What hardly ever happens must not cost where it does not: a call clobbers registers, and the values
 //! that live across it would have to be moved out of the way on the hot path too. So rare calls go
 //! through a stub that keeps every register, and leaves what the host's function gave in the context.
-//! Stubs are made once and stay.
+//! Chained functions jump to each other, which takes another way of calling than the host's
+//! ([`Stubs::enter`], [`Stubs::pass`]). Stubs are made once and stay.
 
 use crate::abi::{ARENA, Context, Returned, Service};
 use crate::compiler::refused;
@@ -11,7 +13,7 @@ use crate::error::CompileError;
 use crate::memory::{CodeMemory, Provider};
 use crate::translate::signature;
 use cranelift_codegen::ir::types::I64;
-use cranelift_codegen::ir::{AbiParam, InstBuilder, MemFlagsData, Signature};
+use cranelift_codegen::ir::{AbiParam, InstBuilder, MemFlagsData, Signature, Value};
 use cranelift_codegen::isa::{CallConv, OwnedTargetIsa};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
@@ -34,6 +36,8 @@ pub(crate) const STATUS: usize = offset_of!(Context, returned) + offset_of!(Retu
 pub(crate) struct Stubs {
     /// By service.
     addresses: [u64; Service::ALL.len()],
+    enter: u64,
+    pass: u64,
     _memory: CodeMemory,
 }
 
@@ -42,6 +46,12 @@ pub(crate) fn stub_signature(args: usize) -> Signature {
     let mut signature = Signature::new(CallConv::PreserveAll);
     signature.params.extend((0..args).map(|_| AbiParam::new(I64)));
     signature
+}
+
+/// How a chained function is called: with the frame pointer, R1, tail calls and fuel that are left, and where
+/// a function is that is not chained.
+pub(crate) fn chained_signature() -> Signature {
+    Signature { call_conv: CallConv::Tail, ..signature(5) }
 }
 
 impl Stubs {
@@ -53,23 +63,46 @@ impl Stubs {
         let mut module = JITModule::new(builder);
         let mut context = module.make_context();
         let mut builder_context = FunctionBuilderContext::new();
-        let mut ids = Vec::new();
-        for service in RARE {
-            let id = module.declare_anonymous_function(&stub_signature(service.arity())).map_err(refused)?;
-            context.func.signature = stub_signature(service.arity());
-            let builder = FunctionBuilder::new(&mut context.func, &mut builder_context);
-            body(builder, service, module.target_config());
+        let mut define = |signature: Signature, body: &dyn Fn(&mut FunctionBuilder<'_>, &[Value])| {
+            let id = module.declare_anonymous_function(&signature).map_err(refused)?;
+            context.func.signature = signature;
+            let mut b = FunctionBuilder::new(&mut context.func, &mut builder_context);
+            let entry = b.create_block();
+            b.append_block_params_for_function_params(entry);
+            b.switch_to_block(entry);
+            let args = b.block_params(entry).to_vec();
+            body(&mut b, &args);
+            b.seal_all_blocks();
+            b.finalize(module.target_config());
             module.define_function(id, &mut context).map_err(refused)?;
             module.clear_context(&mut context);
-            ids.push(id);
-        }
+            Ok(id)
+        };
+        let rare = RARE.map(|service| {
+            define(stub_signature(service.arity()), &|b, args| call_service(b, args, service))
+        });
+        let enter = define(signature(6), &enter_chain)?;
+        let pass = define(chained_signature(), &pass_on)?;
         module.finalize_definitions().map_err(refused)?;
+        let address = |id| module.get_finalized_function(id).addr() as u64;
         let mut addresses = [0; Service::ALL.len()];
-        for (service, id) in RARE.into_iter().zip(ids) {
-            addresses[service as usize] = module.get_finalized_function(id).addr() as u64;
+        for (service, id) in RARE.into_iter().zip(rare) {
+            addresses[service as usize] = address(id?);
         }
+        let (enter, pass) = (address(enter), address(pass));
         let memory = provider.take().ok_or(CompileError::Memory)?;
-        Ok(Stubs { addresses, _memory: memory })
+        Ok(Stubs { addresses, enter, pass, _memory: memory })
+    }
+
+    /// What the host calls in place of a chained function, whose address the context holds: an
+    /// [`Entry`](crate::abi::Entry).
+    pub fn enter(&self) -> u64 {
+        self.enter
+    }
+
+    /// Where a chain goes on in a function that is not chained.
+    pub fn pass(&self) -> u64 {
+        self.pass
     }
 
     /// Where the stub of a service is; none for one that is called directly.
@@ -78,20 +111,44 @@ impl Stubs {
     }
 }
 
-fn body(mut b: FunctionBuilder<'_>, service: Service, target: cranelift_codegen::isa::TargetFrontendConfig) {
-    let entry = b.create_block();
-    b.append_block_params_for_function_params(entry);
-    b.switch_to_block(entry);
-    let args = b.block_params(entry).to_vec();
+/// The context below a frame.
+fn context_of(b: &mut FunctionBuilder<'_>, fp: Value) -> Value {
+    b.ins().band_imm_s(fp, -(ARENA as i64))
+}
+
+fn call_service(b: &mut FunctionBuilder<'_>, args: &[Value], service: Service) {
     let flags = MemFlagsData::trusted();
-    let ctx = b.ins().band_imm_s(args[0], -(ARENA as i64));
+    let ctx = context_of(b, args[0]);
     let callee = b.ins().load(I64, flags, ctx, service.offset());
     let sig = b.import_signature(signature(service.arity()));
-    let inst = b.ins().call_indirect(sig, callee, &args);
+    let inst = b.ins().call_indirect(sig, callee, args);
     let (value, status) = (b.inst_results(inst)[0], b.inst_results(inst)[1]);
     b.ins().store(flags, value, ctx, VALUE as i32);
     b.ins().store(flags, status, ctx, STATUS as i32);
     b.ins().return_(&[]);
-    b.seal_all_blocks();
-    b.finalize(target);
+}
+
+fn enter_chain(b: &mut FunctionBuilder<'_>, args: &[Value]) {
+    let flags = MemFlagsData::trusted();
+    let ctx = context_of(b, args[0]);
+    let callee = b.ins().load(I64, flags, ctx, offset_of!(Context, callee) as i32);
+    let calls = b.ins().load(I64, flags, ctx, offset_of!(Context, tail_calls) as i32);
+    let fuel = b.ins().load(I64, flags, ctx, offset_of!(Context, fuel) as i32);
+    let sig = b.import_signature(chained_signature());
+    let inst = b.ins().call_indirect(sig, callee, &[args[0], args[1], calls, fuel, callee]);
+    let results = [b.inst_results(inst)[0], b.inst_results(inst)[1]];
+    b.ins().return_(&results);
+}
+
+fn pass_on(b: &mut FunctionBuilder<'_>, args: &[Value]) {
+    let flags = MemFlagsData::trusted();
+    let &[fp, r1, calls, fuel, entry] = args else { return };
+    let ctx = context_of(b, fp);
+    b.ins().store(flags, calls, ctx, offset_of!(Context, tail_calls) as i32);
+    b.ins().store(flags, fuel, ctx, offset_of!(Context, fuel) as i32);
+    let zero = b.ins().iconst(I64, 0);
+    let sig = b.import_signature(signature(6));
+    let inst = b.ins().call_indirect(sig, entry, &[fp, r1, zero, zero, zero, zero]);
+    let results = [b.inst_results(inst)[0], b.inst_results(inst)[1]];
+    b.ins().return_(&results);
 }

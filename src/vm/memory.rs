@@ -245,6 +245,21 @@ impl Memory {
         change(unsafe { &mut *self.stack.as_ptr().cast::<oxbpf_jit::abi::Context>() });
     }
 
+    /// How many tail calls code may still make by itself.
+    #[cfg(feature = "jit")]
+    #[inline(always)]
+    pub(super) fn calls_left(&self) -> usize {
+        // SAFETY: the context is part of the block, and no reference to it is held anywhere.
+        unsafe { (*self.stack.as_ptr().cast::<oxbpf_jit::abi::Context>()).tail_calls as usize }
+    }
+
+    /// Where code went when it had so many tail calls left.
+    #[cfg(feature = "jit")]
+    pub(super) fn gone_to(&self, calls: usize) -> usize {
+        // SAFETY: as above.
+        unsafe { (*self.stack.as_ptr().cast::<oxbpf_jit::abi::Context>()).gone[calls] as usize }
+    }
+
     /// Drops what is remembered of recent accesses.
     pub fn forget(&mut self) {
         (self.recent_read, self.recent_write) = (Recent::default(), Recent::default());

@@ -6,8 +6,9 @@
 //! began with are remembered. The instance that is running keeps them all, so while it does, bare pointers to
 //! them are good; a run of another group, or of another context, begins by forgetting.
 //!
-//! Compiled code knows the stamps too. Where it finds one its main function ends, and the host goes on with the
-//! program ([`Run::follow`]): calls and returns stay balanced, which processors count on in long chains.
+//! Compiled code knows the stamps too, and jumps to the programs by itself. The host counts such calls when it
+//! is asked for something, or when the chain has ended ([`Run::catch_up`]). It lets code do so only where
+//! every program that is known may be entered: there are frames enough, and budget for what is proved.
 
 use super::context::ContextLayout;
 use super::helpers::tail::program_at;
@@ -21,15 +22,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 #[cfg(feature = "jit")]
+use super::MAX_FRAMES;
+#[cfg(feature = "jit")]
 use super::compiled::Gate;
 #[cfg(feature = "jit")]
-use oxbpf_jit::abi::{Entry, NO_STAMP, STAMPS};
+use oxbpf_jit::abi::{NO_STAMP, TARGETS, Target};
 
 /// How many tail calls a run may make (Linux `MAX_TAIL_CALL_CNT`).
 pub(crate) const MAX_TAIL_CALLS: usize = 33;
+#[cfg(feature = "jit")]
+const _: () = assert!(MAX_TAIL_CALLS == oxbpf_jit::abi::MAX_TAIL_CALLS);
 
 #[cfg(not(feature = "jit"))]
-const STAMPS: usize = 64;
+const TARGETS: usize = 64;
 #[cfg(not(feature = "jit"))]
 const NO_STAMP: u64 = u64::MAX;
 
@@ -38,20 +43,23 @@ const NO_STAMP: u64 = u64::MAX;
 struct Line {
     stamp: u64,
     prog: *const Linked,
-    /// How its machine code is entered, once that is known.
-    #[cfg(feature = "jit")]
-    gate: Option<Gate>,
 }
 
 impl Line {
-    fn new(stamp: u64, prog: *const Linked) -> Line {
-        Line {
-            stamp,
-            prog,
-            #[cfg(feature = "jit")]
-            gate: None,
-        }
-    }
+    const NONE: Line = Line { stamp: NO_STAMP, prog: ptr::null() };
+}
+
+/// What compiled code may do by itself.
+#[cfg(feature = "jit")]
+#[derive(Default)]
+struct Shown {
+    /// The most frames that a program needs which code knows, and the most instructions that one rests on.
+    frames: usize,
+    bound: u64,
+    /// The frame of the chained function that runs, if one does.
+    entered: Option<usize>,
+    /// How many tail calls it was told that it may make, when it was last told.
+    calls: usize,
 }
 
 /// Programs that runs in one memory have gone to, and may go to again.
@@ -65,12 +73,21 @@ pub(crate) struct Tails {
     first: u64,
     /// Where the run has gone, by number of the tail call.
     gone: [*const Linked; MAX_TAIL_CALLS],
+    #[cfg(feature = "jit")]
+    shown: Shown,
 }
 
 impl Default for Tails {
     fn default() -> Tails {
-        let (group, layout, lines) = (0, None, Box::default());
-        Tails { group, layout, lines, first: 0, gone: [ptr::null(); MAX_TAIL_CALLS] }
+        Tails {
+            group: 0,
+            layout: None,
+            lines: Box::default(),
+            first: 0,
+            gone: [ptr::null(); MAX_TAIL_CALLS],
+            #[cfg(feature = "jit")]
+            shown: Shown::default(),
+        }
     }
 }
 
@@ -85,22 +102,25 @@ pub(crate) enum Aim {
 
 impl Memory {
     fn remember_program(&mut self, stamp: u64, prog: *const Linked) {
-        let place = stamp as usize % STAMPS;
+        let place = stamp as usize % TARGETS;
         if self.tails.lines.is_empty() {
-            self.tails.lines = vec![Line::new(NO_STAMP, ptr::null()); STAMPS].into();
+            self.tails.lines = vec![Line::NONE; TARGETS].into();
         }
-        self.tails.lines[place] = Line::new(stamp, prog);
+        self.tails.lines[place] = Line { stamp, prog };
         #[cfg(feature = "jit")]
-        self.change_context(|context| context.stamps[place] = stamp);
+        self.change_context(|context| context.targets[place] = Target::NONE);
     }
 
     #[cold]
     fn forget_programs(&mut self) {
         // Whoever remembers the next says of which group and context.
         self.tails.group = 0;
-        self.tails.lines.fill(Line::new(NO_STAMP, ptr::null()));
+        self.tails.lines.fill(Line::NONE);
         #[cfg(feature = "jit")]
-        self.change_context(|context| context.stamps.fill(NO_STAMP));
+        {
+            self.tails.shown = Shown::default();
+            self.change_context(|context| context.targets.fill(Target::NONE));
+        }
     }
 }
 
@@ -124,9 +144,10 @@ impl Run<'_> {
             }
         }
         #[cfg(feature = "jit")]
-        self.memory.change_context(|context| {
-            (context.first, context.tail_calls) = (first, MAX_TAIL_CALLS as u64);
-        });
+        {
+            self.memory.change_context(|context| context.first = first);
+            self.memory.tails.shown.entered = None;
+        }
     }
 
     /// Where a tail call leads with these in R1 to R3, if that is known.
@@ -143,7 +164,7 @@ impl Run<'_> {
         // stands for was learned when the slot was locked.
         let stamp = unsafe { &*at.add(index as usize) }.load(Ordering::Relaxed);
         let tails = &self.memory.tails;
-        match tails.lines.get(stamp as usize % STAMPS) {
+        match tails.lines.get(stamp as usize % TARGETS) {
             _ if stamp == 0 => Aim::Nowhere,
             Some(line) if line.stamp == stamp && r1 == tails.first => Aim::To(line.prog),
             _ => Aim::Unknown,
@@ -174,21 +195,27 @@ impl Run<'_> {
             self.memory.tails.layout = layout(&self.input).cloned();
         }
         self.memory.remember_program(stamp, prog);
+        #[cfg(feature = "jit")]
+        self.show_target(stamp);
         Ok(Some(prog))
     }
 
     /// Makes the target of a tail call the running program, and counts the call.
     #[inline]
     pub fn go_to(&mut self, prog: *const Linked) {
+        self.count(prog);
+        #[cfg(feature = "jit")]
+        if self.memory.tails.shown.entered.is_some() {
+            self.tell_calls();
+        }
+    }
+
+    #[inline]
+    fn count(&mut self, prog: *const Linked) {
         if let Some(place) = self.memory.tails.gone.get_mut(self.tail_calls) {
             *place = prog;
         }
         self.tail_calls += 1;
-        #[cfg(feature = "jit")]
-        {
-            let left = MAX_TAIL_CALLS.saturating_sub(self.tail_calls) as u64;
-            self.memory.change_context(|context| context.tail_calls = left);
-        }
         self.set_prog(prog);
     }
 
@@ -199,27 +226,68 @@ impl Run<'_> {
         // SAFETY: what a run goes to is of the group that its instance keeps, or kept by the run itself.
         gone.filter(move |&prog| !ptr::eq(prog, began)).map(|prog| unsafe { &*prog })
     }
+}
 
-    /// Goes to the program whose stamp compiled code has found in a place, in a frame. Gives how its code
-    /// is entered, unless it has to be run otherwise.
-    #[cfg(feature = "jit")]
-    #[inline(always)]
-    pub(super) fn follow(&mut self, place: u64, depth: usize) -> Option<Entry> {
-        let line = &mut self.memory.tails.lines[place as usize];
-        if line.gate.is_none() {
-            // SAFETY: the instance that is running keeps the program.
-            line.gate = Gate::of(unsafe { &*line.prog });
-        }
-        let Line { prog, gate, .. } = *line;
-        self.go_to(prog);
-        let gate = gate.filter(|gate| gate.fits(self.limit, depth))?;
-        self.memory.use_frames(depth + gate.frames);
-        Some(gate.entry)
+/// What compiled code does by itself.
+#[cfg(feature = "jit")]
+impl Run<'_> {
+    /// Lets compiled code know a program that was just remembered, if it is machine code.
+    fn show_target(&mut self, stamp: u64) {
+        let place = stamp as usize % TARGETS;
+        // SAFETY: the instance that is running keeps the program.
+        let Some(gate) = Gate::of(unsafe { &*self.memory.tails.lines[place].prog }) else { return };
+        let shown = &mut self.memory.tails.shown;
+        shown.frames = shown.frames.max(gate.frames);
+        shown.bound = shown.bound.max(gate.bound);
+        self.memory.change_context(|context| context.targets[place] = Target { stamp, door: gate.door, room: 0 });
+        self.tell_calls();
     }
 
-    /// What the run's first program was given in R1.
-    #[cfg(feature = "jit")]
-    pub(super) fn first_argument(&self) -> u64 {
-        self.memory.tails.first
+    /// Tells the chained function that runs how many tail calls it may make by itself.
+    fn tell_calls(&mut self) {
+        let left = MAX_TAIL_CALLS.saturating_sub(self.tail_calls);
+        let shown = &mut self.memory.tails.shown;
+        let fits = |depth: usize| depth + shown.frames <= MAX_FRAMES && shown.bound <= self.limit;
+        let depth = shown.entered.filter(|&depth| fits(depth));
+        let calls = if depth.is_some() { left } else { 0 };
+        shown.calls = calls;
+        let frames = depth.map_or(0, |depth| depth + shown.frames);
+        self.memory.use_frames(frames);
+        self.memory.change_context(|context| {
+            (context.tail_calls, context.asked_calls) = (calls as u64, (left - calls) as u64);
+        });
+    }
+
+    /// Makes ready for a chained function in a frame, or for none; gives what was before.
+    #[inline]
+    pub fn enter_chain(&mut self, depth: Option<usize>) -> Option<usize> {
+        let before = std::mem::replace(&mut self.memory.tails.shown.entered, depth);
+        if depth.is_some() {
+            self.tell_calls();
+        }
+        before
+    }
+
+    /// Counts the tail calls that compiled code has made by itself, and makes the program that it has come to
+    /// the running one.
+    #[inline(always)]
+    pub fn catch_up(&mut self) {
+        let shown = &self.memory.tails.shown;
+        if shown.entered.is_some() && shown.calls != self.memory.calls_left() {
+            self.count_gone();
+        }
+    }
+
+    #[inline(never)]
+    fn count_gone(&mut self) {
+        let left = self.memory.calls_left();
+        while self.memory.tails.shown.calls > left {
+            let calls = self.memory.tails.shown.calls - 1;
+            let place = self.memory.gone_to(calls);
+            // What a place stands for changes only when the host is asked, which counts first.
+            let prog = self.memory.tails.lines[place].prog;
+            self.count(prog);
+            self.memory.tails.shown.calls = calls;
+        }
     }
 }

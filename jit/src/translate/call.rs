@@ -5,10 +5,10 @@
 
 use super::turns::FUEL;
 use super::{Frame, INHERITED, Translator, params, regs};
-use crate::abi::{Context, FRAME_STRIDE, FRAMES_AT, Returned, STAMPS, Service};
+use crate::abi::{Context, Door, FRAME_STRIDE, FRAMES_AT, Returned, Service, TARGETS, Target};
 use crate::flow::bit;
-use crate::program::{MapKind, Op, PacketAt};
-use crate::stubs::VALUE;
+use crate::program::{Fuel, MapKind, Op};
+use crate::stubs::{VALUE, chained_signature};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{Block, InstBuilder, MemFlagsData, SourceLoc, Value};
@@ -16,7 +16,10 @@ use oxbpf_isa::insn::Reg;
 use std::mem::offset_of;
 
 const CALLEE: usize = offset_of!(Context, callee);
-const TAIL_CALLS: i32 = offset_of!(Context, tail_calls) as i32;
+const TAIL_CALLS: usize = offset_of!(Context, tail_calls);
+/// Where the first target has its stamp, and how chains go on in it.
+const STAMP: usize = offset_of!(Context, targets) + offset_of!(Target, stamp);
+const DOOR: usize = offset_of!(Context, targets) + offset_of!(Target, door);
 
 const ARGUMENTS: [Reg; 5] = [Reg::R1, Reg::R2, Reg::R3, Reg::R4, Reg::R5];
 
@@ -157,7 +160,7 @@ impl Translator<'_, '_> {
         let stayed = self.b.create_block();
         let programs = array.and_then(|array| self.unit.maps.get(array as usize)).map(|map| map.kind);
         let known = match programs {
-            Some(MapKind::Programs { stamps, count }) if self.is_entered_by_host() => {
+            Some(MapKind::Programs { stamps, count }) if self.is_chained() => {
                 self.go_quickly(stamps, count, left, stayed);
                 true
             }
@@ -192,13 +195,30 @@ impl Translator<'_, '_> {
         self.enter(stayed);
     }
 
-    /// Whether only the host calls the function that is made, so that it may end as the host alone understands.
-    fn is_entered_by_host(&self) -> bool {
-        let main = self.frame.func.entry == 0 && self.unit.packet == PacketAt::Context;
-        main && !self.unit.ops.iter().any(|op| matches!(op, Op::CallSub { to: 0 }))
+    /// Whether the operation being translated is one of a chained function.
+    pub(super) fn is_chained(&self) -> bool {
+        self.plan.chained && self.frame.func.entry == 0
     }
 
-    /// Leaves for a program that the host knows by the stamp of its slot, goes on at `stayed` when there is
+    /// Takes what a chained function is given.
+    pub(super) fn begin_chained(&mut self, r1: Value, calls: Value, fuel: Value) {
+        self.set(Reg::R1, r1);
+        // The host looks at it whenever it is asked something.
+        self.store_context(TAIL_CALLS, calls);
+        let asks = |op: &Op| match *op {
+            Op::CallHelper { plain, .. } => !plain,
+            op => matches!(op, Op::CallReg { .. } | Op::CallSub { .. }),
+        };
+        let asks = self.frame.func.ops(self.unit.ops).any(|(_, op)| asks(op));
+        self.given = Some((fuel, (!asks).then_some(calls)));
+        if self.unit.fuel != Fuel::Off {
+            let var = self.b.declare_var(I64);
+            self.b.def_var(var, fuel);
+            self.fuel = Some(var);
+        }
+    }
+
+    /// Jumps to a program that the host knows by the stamp of its slot, goes on at `stayed` when there is
     /// none, and here when the host must be asked.
     fn go_quickly(&mut self, stamps: u64, count: u32, left: Option<Value>, stayed: Block) {
         let sort = self.cold_block();
@@ -214,31 +234,38 @@ impl Translator<'_, '_> {
         let (base, offset) = (self.b.ins().iconst(I64, stamps as i64), self.b.ins().ishl_imm_u(index, 3));
         let slot = self.b.ins().iadd(base, offset);
         let stamp = self.b.ins().load(I64, MemFlagsData::trusted(), slot, 0);
-        let place = self.b.ins().band_imm_s(stamp, STAMPS as i64 - 1);
-        let offset = self.b.ins().ishl_imm_u(place, 3);
-        let known = self.b.ins().iadd(self.ctx, offset);
+        let place = self.b.ins().band_imm_s(stamp, TARGETS as i64 - 1);
+        let offset = self.b.ins().ishl_imm_u(place, i64::from(size_of::<Target>().trailing_zeros()));
+        let target = self.b.ins().iadd(self.ctx, offset);
         let flags = self.context_flags();
-        let known = self.b.ins().load(I64, flags, known, offset_of!(Context, stamps) as i32);
+        let known = self.b.ins().load(I64, flags, target, STAMP as i32);
         let (r1, first) = (self.get(Reg::R1), self.load_context(offset_of!(Context, first) as i32));
-        let calls = self.load_context(TAIL_CALLS);
+        let (fuel, calls) = self.given.unzip();
+        let calls = calls.flatten().unwrap_or_else(|| self.load_context(TAIL_CALLS as i32));
         // One jump for all that must hold: the stamps are the same, R1 is what it was, and of calls and fuel
         // one each is left.
         let (stamps, firsts) = (self.b.ins().bxor(stamp, known), self.b.ins().bxor(r1, first));
-        let mut least = self.b.ins().iadd_imm_s(calls, -1);
-        if let Some(left) = left {
-            let fuel = self.b.ins().iadd_imm_s(left, -1);
-            least = self.b.ins().bor(least, fuel);
-        }
+        let rest = self.b.ins().iadd_imm_s(calls, -1);
+        let least = match left {
+            Some(left) => {
+                let spare = self.b.ins().iadd_imm_s(left, -1);
+                self.b.ins().bor(rest, spare)
+            }
+            None => rest,
+        };
         let spent = self.b.ins().sshr_imm_u(least, 63);
         let differ = self.b.ins().bor(stamps, firsts);
         let fails = self.b.ins().bor(differ, spent);
         let go = self.b.create_block();
         self.b.ins().brif(fails, sort, &[stamp.into()], go, &[]);
         self.enter(go);
-        if let Some(left) = left {
-            self.store_context(FUEL, left);
-        }
-        self.leave_with(place, Returned::GONE);
+        let gone = self.b.ins().iadd(self.ctx, rest);
+        self.b.ins().istore8(flags, place, gone, offset_of!(Context, gone) as i32);
+        let code = self.b.ins().load(I64, flags, target, (DOOR + offset_of!(Door, code)) as i32);
+        let entry = self.b.ins().load(I64, flags, target, (DOOR + offset_of!(Door, entry)) as i32);
+        let signature = self.b.import_signature(chained_signature());
+        let fuel = left.or(fuel).unwrap_or(entry);
+        self.b.ins().return_call_indirect(signature, code, &[self.frame.fp, r1, rest, fuel, entry]);
         self.enter(sort);
         let stamp = self.b.append_block_param(sort, I64);
         let ask = self.cold_block();
@@ -248,7 +275,8 @@ impl Translator<'_, '_> {
             self.b.ins().brif(enough, some, &[], ask, &[]);
             self.enter(some);
         }
-        let (calls, some) = (self.load_context(TAIL_CALLS), self.cold_block());
+        let asked = self.load_context(offset_of!(Context, asked_calls) as i32);
+        let (calls, some) = (self.b.ins().bor(calls, asked), self.cold_block());
         self.b.ins().brif(calls, some, &[], stayed, &[]);
         self.enter(some);
         self.b.ins().brif(stamp, ask, &[], stayed, &[]);

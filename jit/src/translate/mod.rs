@@ -23,7 +23,7 @@ use crate::checks::{Checks, Key};
 use crate::flow::{ARGS, Flow, Func, INHERITED, Regs, bit, successors};
 use crate::inline::{Costs, Inline};
 use crate::loops::Retreat;
-use crate::program::{Fuel, Meaning, Op, PacketAt, Src, Unit};
+use crate::program::{Fuel, MapKind, Meaning, Op, PacketAt, Src, Unit};
 use crate::slots::Place;
 use crate::stubs::{STATUS, Stubs, stub_signature};
 use cranelift_codegen::ir::types::{I32, I64};
@@ -75,6 +75,24 @@ pub(crate) struct Plan<'a> {
     pub inline: &'a Inline,
     pub stubs: &'a Stubs,
     pub pool: &'a Pool,
+    /// Whether the main function is chained.
+    pub chained: bool,
+}
+
+/// Whether the main function goes to other programs by itself: it does so somewhere, only the host and other
+/// programs call it, and they give it nothing but R1.
+pub(crate) fn is_chained(unit: &Unit<'_>, flow: &Flow) -> bool {
+    let goes = |op: &Op| match *op {
+        Op::TailCall { array: Some(array) } => {
+            unit.maps.get(array as usize).is_some_and(|map| matches!(map.kind, MapKind::Programs { .. }))
+        }
+        _ => false,
+    };
+    let Some(main) = flow.funcs.iter().find(|func| func.entry == 0) else { return false };
+    unit.packet == PacketAt::Context
+        && main.live_in & ARGS & !bit(Reg::R1) == 0
+        && main.ops(unit.ops).any(|(_, op)| goes(op))
+        && !unit.ops.iter().any(|op| matches!(op, Op::CallSub { to: 0 }))
 }
 
 /// Makes the body of a function; whether loads may have become unused.
@@ -105,6 +123,7 @@ pub(crate) fn function(
         costs: plan.inline.into(plan.unit, plan.flow, func),
         ctx,
         fuel: None,
+        given: None,
         place: None,
         leave: None,
         outside: None,
@@ -211,6 +230,8 @@ struct Translator<'a, 'f> {
     ctx: Value,
     /// What is left of the fuel, where the function has loops that are counted.
     fuel: Option<Variable>,
+    /// How much fuel a chained function was given, and how many tail calls, where nobody else makes any.
+    given: Option<(Value, Option<Value>)>,
     /// Where a pending trap gets its place: takes the operation.
     place: Option<Block>,
     /// Where a trap that has its place leaves the function.
@@ -251,8 +272,13 @@ impl Translator<'_, '_> {
         {
             self.packet = Some((data, len));
         }
-        for (reg, value) in regs(params(self.frame.func)).zip(given) {
-            self.set(reg, value);
+        match given[..] {
+            [r1, calls, fuel, _] if self.is_chained() => self.begin_chained(r1, calls, fuel),
+            _ => {
+                for (reg, value) in regs(params(self.frame.func)).zip(given) {
+                    self.set(reg, value);
+                }
+            }
         }
         for (index, reg) in INHERITED.into_iter().enumerate() {
             if self.frame.func.live_in & bit(reg) != 0 {
@@ -261,7 +287,7 @@ impl Translator<'_, '_> {
                 self.set(reg, value);
             }
         }
-        if self.unit.fuel != Fuel::Off && self.frame.func.loops {
+        if self.unit.fuel != Fuel::Off && self.frame.func.loops && self.fuel.is_none() {
             let var = self.b.declare_var(I64);
             self.fuel = Some(var);
             self.fuel_in();

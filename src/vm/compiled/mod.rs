@@ -18,7 +18,7 @@ use super::known::Known;
 use super::lower::LinkError;
 use super::run::{Linked, Run};
 use super::trap::Trap;
-use oxbpf_jit::abi::{Context, Entry, Returned, Services};
+use oxbpf_jit::abi::{Context, Door, Services};
 use oxbpf_jit::{Code, CompileError, Compiler, Fuel, MapAt, Mode, Op, OptLevel, PacketAt, Unit};
 #[cfg(unix)]
 pub(crate) use sources::Sources;
@@ -255,28 +255,22 @@ pub(crate) fn compile_filter(
     engine.workshop().compile(prog, engine, packet)
 }
 
-/// How a program is entered that is gone to.
+/// How code goes to a program by itself.
 #[derive(Clone, Copy)]
 pub(crate) struct Gate {
-    pub entry: Entry,
+    pub door: Door,
     /// Frames that it needs.
     pub frames: usize,
     /// Instructions that it may rest on having.
-    bound: u64,
+    pub bound: u64,
 }
 
 impl Gate {
     /// How, if it has machine code that reads no registers but arguments and says how many frames it needs.
     pub fn of(prog: &Linked) -> Option<Gate> {
         let code = prog.compiled.get().filter(|code| !code.inherits())?;
-        let (entry, function) = code.entry(0)?;
-        Some(Gate { entry, frames: function.depth?, bound: prog.bound.unwrap_or(0) })
-    }
-
-    /// Whether a run with this limit may enter it in this frame.
-    #[inline]
-    pub fn fits(&self, limit: u64, depth: usize) -> bool {
-        self.bound <= limit && depth + self.frames <= MAX_FRAMES
+        let (_, function) = code.entry(0)?;
+        Some(Gate { door: code.door()?, frames: function.depth?, bound: prog.bound.unwrap_or(0) })
     }
 }
 
@@ -301,7 +295,8 @@ impl Run<'_> {
         let fp = self.memory.enter(depth);
         let cpu = self.cpu() as u64;
         let run: *mut Run<'_> = self;
-        let fuel = self.fuel;
+        let (fuel, here) = (self.fuel, self.prog_ptr());
+        let chain = known.chained.then(|| self.enter_chain(Some(depth)));
         let context: *mut Context = self.memory.context();
         // SAFETY: the context is the run's own, and nobody else holds a reference to it.
         unsafe {
@@ -309,35 +304,26 @@ impl Run<'_> {
             (*context).fuel = fuel;
             (*context).inherited = [0; 5];
             (*context).cpu = cpu;
+            if known.chained {
+                (*context).callee = (*code).address_of(known);
+            }
         }
         // SAFETY: the frame pointer is that of a frame in a block with a context in it, there are frames
-        // enough, the run keeps the code, and a proven program was vouched for or verified.
-        let mut returned = unsafe { function(fp, args[0], args[1], args[2], args[3], args[4]) };
-        while returned.status == Returned::GONE {
-            let Some(entry) = self.follow(returned.value, depth) else {
-                return Some(self.exec_gone(depth));
-            };
-            // SAFETY: as above; the program was held against the run, and gets what it was held with.
-            returned = unsafe { entry(fp, self.first_argument(), 0, 0, 0, 0) };
-        }
+        // enough, the run keeps the code, and a proven program was vouched for or verified. Where a chain leads,
+        // there are frames enough, the run keeps the programs, and they were held against it.
+        let returned = unsafe { function(fp, args[0], args[1], args[2], args[3], args[4]) };
         // SAFETY: as above.
         self.fuel = unsafe { (*context).fuel };
         self.depth = depth;
+        if let Some(before) = chain {
+            self.catch_up();
+            self.set_prog(here);
+            self.enter_chain(before);
+        }
         Some(match returned.status {
             0 => Ok(returned.value),
             _ => Err(self.pending_trap()),
         })
-    }
-
-    /// Runs a program that was gone to in a frame, where its code cannot be entered without more ado.
-    #[cold]
-    fn exec_gone(&mut self, depth: usize) -> Result<u64, Trap> {
-        // SAFETY: the context is the run's own, and nobody else holds a reference to it.
-        self.fuel = unsafe { (*self.memory.context()).fuel };
-        self.depth = depth;
-        let result = self.exec(0, [self.first_argument(), 0, 0, 0, 0]);
-        self.depth = depth;
-        result
     }
 
     /// The trap that compiled code left, or the panic of a host function that it passed.

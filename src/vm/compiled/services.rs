@@ -50,6 +50,7 @@ unsafe fn within(fp: u64, act: impl FnOnce(&mut Run<'_>) -> Result<Returned, Tra
     let context = context(fp);
     // SAFETY: the context says whose run entered the code; while the code runs, nobody else uses either.
     let run = unsafe { &mut *(*context).run.cast::<Run<'_>>() };
+    run.catch_up();
     run.depth = depth_of(fp);
     run.memory.enter(run.depth);
     // SAFETY: as above.
@@ -92,6 +93,7 @@ unsafe extern "C" fn helper(fp: u64, r1: u64, r2: u64, r3: u64, r4: u64, r5: u64
 unsafe extern "C" fn answer(fp: u64, index: u64) -> Returned {
     // SAFETY: called from compiled code: the context says whose run entered it, and nobody else uses that now.
     let run = unsafe { &mut *(*context(fp)).run.cast::<Run<'_>>() };
+    run.catch_up();
     let result =
         catch_unwind(AssertUnwindSafe(|| run.call_helper(index as usize, [0; 5]).map(Returned::value)));
     told(run, result)
