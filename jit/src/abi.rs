@@ -12,9 +12,9 @@
 //! host's functions do with it is the host's business.
 //!
 //! The main function of a program that tail calls others is chained: it jumps to the next program instead of
-//! returning. It takes the frame pointer, R1, how many tail calls and how much fuel are left, and one more
-//! word, which only the way to functions that are not chained looks at ([`Door`]). It is entered, and such
-//! functions are gone to, by code that all programs share.
+//! returning. It takes the frame pointer and where the context is, R1, and how many tail calls and how much
+//! fuel are left; where that is any call, R1 is what the run's first program was given. It is entered by code
+//! that all programs share, as are functions from it that are not chained.
 
 use std::ffi::c_void;
 
@@ -48,27 +48,34 @@ pub const NO_STAMP: u64 = u64::MAX;
 /// The most tail calls of a run (Linux `MAX_TAIL_CALL_CNT`).
 pub const MAX_TAIL_CALLS: usize = 33;
 
-/// A program that a tail call may go to by itself, and how: to [`Code::door`](crate::Code::door).
+/// How a chain of tail calls goes on in a program: at `code`, which finds `entry` where the program is not
+/// chained.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(C)]
-pub struct Target {
-    /// The stamp of a slot that it stands in.
-    pub stamp: u64,
-    pub door: Door,
-    /// Targets are found by shifting.
-    pub room: u64,
-}
-
-/// How a chain of tail calls goes on in a program: at `code`, which is told `entry`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(C)]
 pub struct Door {
     pub code: u64,
     pub entry: u64,
 }
 
-impl Target {
-    pub const NONE: Target = Target { stamp: NO_STAMP, door: Door { code: 0, entry: 0 }, room: 0 };
+/// Programs that code may go to by itself, each in the place that the lowest bits of its stamp say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct Targets {
+    /// The stamps of slots that they stand in.
+    pub stamps: [u64; TARGETS],
+    /// Their [doors](Door).
+    pub codes: [u64; TARGETS],
+    pub entries: [u64; TARGETS],
+}
+
+impl Targets {
+    pub const NONE: Targets =
+        Targets { stamps: [NO_STAMP; TARGETS], codes: [0; TARGETS], entries: [0; TARGETS] };
+
+    /// Makes a stamp known.
+    pub fn set(&mut self, stamp: u64, door: Door) {
+        let place = stamp as usize % TARGETS;
+        (self.stamps[place], self.codes[place], self.entries[place]) = (stamp, door.code, door.entry);
+    }
 }
 
 /// A region that accesses of one class were last found in.
@@ -214,9 +221,8 @@ pub struct Context {
     pub asked_calls: u64,
     /// Where the code has gone by itself: the target of a call stands where `tail_calls` is after it.
     pub gone: [u8; MAX_TAIL_CALLS],
-    /// Programs that may be gone to with [`Context::first`] in R1; each in the place that the lowest bits of
-    /// its stamp say.
-    pub targets: [Target; TARGETS],
+    /// Programs that may be gone to with [`Context::first`] in R1.
+    pub targets: Targets,
     /// What a rare call gave.
     pub returned: Returned,
     /// The host's own.
@@ -240,7 +246,7 @@ impl Context {
             tail_calls: 0,
             asked_calls: 0,
             gone: [0; MAX_TAIL_CALLS],
-            targets: [Target::NONE; TARGETS],
+            targets: Targets::NONE,
             returned: Returned::value(0),
             run: std::ptr::null_mut(),
             services,
@@ -275,7 +281,7 @@ mod tests {
     #[test]
     fn the_context_fits_below_the_frames_and_frames_fit_the_block() {
         assert!(size_of::<Context>() <= FRAMES_AT);
-        assert!(size_of::<Target>().is_power_of_two() && TARGETS.is_power_of_two());
+        assert!(TARGETS.is_power_of_two() && TARGETS <= 1 << u8::BITS);
         for depth in 0..MAX_FRAMES {
             let fp = frame_pointer(7 * ARENA as u64, depth);
             assert_eq!((fp / ARENA as u64, depth_of(fp)), (7, depth));

@@ -143,7 +143,8 @@ impl Compiler {
         let pool = Pool::default();
         let stubs: &'static Stubs = &self.machine.stubs;
         let places_of = &places.of;
-        let plan = Plan { unit, flow: &flow, places: places_of, inline: &inline, stubs, pool: &pool, chained };
+        let plan =
+            Plan { unit, flow: &flow, places: places_of, inline: &inline, stubs, pool: &pool, chained };
         let mut clif = String::new();
         let mut made: Vec<Option<Made>> = vec![None; flow.funcs.len()];
         let Scratch { context, builder: builder_context } = scratch;

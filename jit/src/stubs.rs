@@ -7,7 +7,7 @@
 //! Chained functions jump to each other, which takes another way of calling than the host's
 //! ([`Stubs::enter`], [`Stubs::pass`]). Stubs are made once and stay.
 
-use crate::abi::{ARENA, Context, Returned, Service};
+use crate::abi::{ARENA, Context, Returned, Service, Targets};
 use crate::compiler::refused;
 use crate::error::CompileError;
 use crate::memory::{CodeMemory, Provider};
@@ -48,8 +48,8 @@ pub(crate) fn stub_signature(args: usize) -> Signature {
     signature
 }
 
-/// How a chained function is called: with the frame pointer, R1, tail calls and fuel that are left, and where
-/// a function is that is not chained.
+/// How a chained function is called: with the frame pointer, the context, R1, and the tail calls and the fuel
+/// that are left.
 pub(crate) fn chained_signature() -> Signature {
     Signature { call_conv: CallConv::Tail, ..signature(5) }
 }
@@ -135,15 +135,20 @@ fn enter_chain(b: &mut FunctionBuilder<'_>, args: &[Value]) {
     let calls = b.ins().load(I64, flags, ctx, offset_of!(Context, tail_calls) as i32);
     let fuel = b.ins().load(I64, flags, ctx, offset_of!(Context, fuel) as i32);
     let sig = b.import_signature(chained_signature());
-    let inst = b.ins().call_indirect(sig, callee, &[args[0], args[1], calls, fuel, callee]);
+    let inst = b.ins().call_indirect(sig, callee, &[args[0], ctx, args[1], calls, fuel]);
     let results = [b.inst_results(inst)[0], b.inst_results(inst)[1]];
     b.ins().return_(&results);
 }
 
 fn pass_on(b: &mut FunctionBuilder<'_>, args: &[Value]) {
     let flags = MemFlagsData::trusted();
-    let &[fp, r1, calls, fuel, entry] = args else { return };
-    let ctx = context_of(b, fp);
+    let &[fp, ctx, r1, calls, fuel] = args else { return };
+    let gone = b.ins().iadd(ctx, calls);
+    let place = b.ins().uload8(I64, flags, gone, offset_of!(Context, gone) as i32);
+    let offset = b.ins().ishl_imm_u(place, 3);
+    let entry = b.ins().iadd(ctx, offset);
+    let entries = offset_of!(Context, targets) + offset_of!(Targets, entries);
+    let entry = b.ins().load(I64, flags, entry, entries as i32);
     b.ins().store(flags, calls, ctx, offset_of!(Context, tail_calls) as i32);
     b.ins().store(flags, fuel, ctx, offset_of!(Context, fuel) as i32);
     let zero = b.ins().iconst(I64, 0);

@@ -8,7 +8,8 @@
 //!
 //! Compiled code knows the stamps too, and jumps to the programs by itself. The host counts such calls when it
 //! is asked for something, or when the chain has ended ([`Run::catch_up`]). It lets code do so only where
-//! every program that is known may be entered: there are frames enough, and budget for what is proved.
+//! every program that is known may be entered: there are frames enough, and budget for what is proved, and R1
+//! is what they were held against.
 
 use super::context::ContextLayout;
 use super::helpers::tail::program_at;
@@ -26,7 +27,7 @@ use super::MAX_FRAMES;
 #[cfg(feature = "jit")]
 use super::compiled::Gate;
 #[cfg(feature = "jit")]
-use oxbpf_jit::abi::{NO_STAMP, TARGETS, Target};
+use oxbpf_jit::abi::{NO_STAMP, TARGETS, Targets};
 
 /// How many tail calls a run may make (Linux `MAX_TAIL_CALL_CNT`).
 pub(crate) const MAX_TAIL_CALLS: usize = 33;
@@ -49,6 +50,16 @@ impl Line {
     const NONE: Line = Line { stamp: NO_STAMP, prog: ptr::null() };
 }
 
+/// A chained function that was entered.
+#[cfg(feature = "jit")]
+#[derive(Clone, Copy)]
+pub(crate) struct Chain {
+    /// In which frame.
+    depth: usize,
+    /// Whether it was given what the run's first program was, so that code may go on by itself.
+    by_itself: bool,
+}
+
 /// What compiled code may do by itself.
 #[cfg(feature = "jit")]
 #[derive(Default)]
@@ -56,8 +67,8 @@ struct Shown {
     /// The most frames that a program needs which code knows, and the most instructions that one rests on.
     frames: usize,
     bound: u64,
-    /// The frame of the chained function that runs, if one does.
-    entered: Option<usize>,
+    /// The chained function that runs, if one does.
+    chain: Option<Chain>,
     /// How many tail calls it was told that it may make, when it was last told.
     calls: usize,
 }
@@ -108,7 +119,7 @@ impl Memory {
         }
         self.tails.lines[place] = Line { stamp, prog };
         #[cfg(feature = "jit")]
-        self.change_context(|context| context.targets[place] = Target::NONE);
+        self.change_context(|context| context.targets.stamps[place] = NO_STAMP);
     }
 
     #[cold]
@@ -119,7 +130,7 @@ impl Memory {
         #[cfg(feature = "jit")]
         {
             self.tails.shown = Shown::default();
-            self.change_context(|context| context.targets.fill(Target::NONE));
+            self.change_context(|context| context.targets = Targets::NONE);
         }
     }
 }
@@ -146,7 +157,7 @@ impl Run<'_> {
         #[cfg(feature = "jit")]
         {
             self.memory.change_context(|context| context.first = first);
-            self.memory.tails.shown.entered = None;
+            self.memory.tails.shown.chain = None;
         }
     }
 
@@ -205,7 +216,7 @@ impl Run<'_> {
     pub fn go_to(&mut self, prog: *const Linked) {
         self.count(prog);
         #[cfg(feature = "jit")]
-        if self.memory.tails.shown.entered.is_some() {
+        if self.memory.tails.shown.chain.is_some() {
             self.tell_calls();
         }
     }
@@ -239,7 +250,7 @@ impl Run<'_> {
         let shown = &mut self.memory.tails.shown;
         shown.frames = shown.frames.max(gate.frames);
         shown.bound = shown.bound.max(gate.bound);
-        self.memory.change_context(|context| context.targets[place] = Target { stamp, door: gate.door, room: 0 });
+        self.memory.change_context(|context| context.targets.set(stamp, gate.door));
         self.tell_calls();
     }
 
@@ -247,25 +258,31 @@ impl Run<'_> {
     fn tell_calls(&mut self) {
         let left = MAX_TAIL_CALLS.saturating_sub(self.tail_calls);
         let shown = &mut self.memory.tails.shown;
-        let fits = |depth: usize| depth + shown.frames <= MAX_FRAMES && shown.bound <= self.limit;
-        let depth = shown.entered.filter(|&depth| fits(depth));
-        let calls = if depth.is_some() { left } else { 0 };
+        let most = shown.chain.filter(|chain| chain.by_itself).map(|chain| chain.depth + shown.frames);
+        let frames = most.filter(|&frames| frames <= MAX_FRAMES && shown.bound <= self.limit);
+        let calls = if frames.is_some() { left } else { 0 };
         shown.calls = calls;
-        let frames = depth.map_or(0, |depth| depth + shown.frames);
-        self.memory.use_frames(frames);
+        self.memory.use_frames(frames.unwrap_or(0));
         self.memory.change_context(|context| {
             (context.tail_calls, context.asked_calls) = (calls as u64, (left - calls) as u64);
         });
     }
 
-    /// Makes ready for a chained function in a frame, or for none; gives what was before.
-    #[inline]
-    pub fn enter_chain(&mut self, depth: Option<usize>) -> Option<usize> {
-        let before = std::mem::replace(&mut self.memory.tails.shown.entered, depth);
-        if depth.is_some() {
+    /// Makes ready for a chained function that is entered in a frame with this in R1; gives what was before.
+    pub fn enter_chain(&mut self, depth: usize, r1: u64) -> Option<Chain> {
+        let by_itself = r1 == self.memory.tails.first;
+        let before = self.memory.tails.shown.chain.replace(Chain { depth, by_itself });
+        self.tell_calls();
+        before
+    }
+
+    /// Counts what the chain did that has come to its end, and goes on with the one before.
+    pub fn leave_chain(&mut self, before: Option<Chain>) {
+        self.catch_up();
+        self.memory.tails.shown.chain = before;
+        if before.is_some() {
             self.tell_calls();
         }
-        before
     }
 
     /// Counts the tail calls that compiled code has made by itself, and makes the program that it has come to
@@ -273,7 +290,7 @@ impl Run<'_> {
     #[inline(always)]
     pub fn catch_up(&mut self) {
         let shown = &self.memory.tails.shown;
-        if shown.entered.is_some() && shown.calls != self.memory.calls_left() {
+        if shown.chain.is_some() && shown.calls != self.memory.calls_left() {
             self.count_gone();
         }
     }

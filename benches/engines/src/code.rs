@@ -2,22 +2,24 @@
 
 use crate::compute::program;
 use crate::engines::own::{self, Way};
-use crate::{Options, data, verified, workloads};
+use crate::{Options, data, maps, verified, workloads};
 use oxbpf::jit::disassemble;
 use oxbpf::vm::Instance;
 
 /// Writes the machine code that the chosen ways of running make of the chosen workloads, over plain memory
-/// and in the form that is proved.
+/// and in the form that is proved; and of those whose work is in maps.
 pub fn run(options: &Options) -> Result<(), String> {
-    for name in data::COMPUTE.into_iter().filter(|n| options.only.iter().any(|o| n.contains(o.as_str()))) {
-        for way in own::WAYS.into_iter().filter(|w| w.compile && options.engines.iter().any(|e| w.name == *e))
-        {
-            let plain = program(&workloads().join(format!("{name}.bpf.o")))?;
-            // SAFETY: the instance is not run.
-            show(name, way, &unsafe { own::instance(&plain, way) }?)?;
-            let (program, _) = verified::filled(name)?;
-            show(&format!("{name}, verified"), way, &verified::linked(&program, way, 1)?)?;
-        }
+    let wanted = |name: &&str| options.only.iter().any(|o| name.contains(o.as_str()));
+    let ways = || own::WAYS.into_iter().filter(|w| w.compile && options.engines.iter().any(|e| w.name == *e));
+    for (name, way) in data::COMPUTE.into_iter().filter(wanted).flat_map(|n| ways().map(move |way| (n, way))) {
+        let plain = program(&workloads().join(format!("{name}.bpf.o")))?;
+        // SAFETY: the instance is not run.
+        show(name, way, &unsafe { own::instance(&plain, way) }?)?;
+        let (program, _) = verified::filled(name)?;
+        show(&format!("{name}, verified"), way, &verified::linked(&program, way, 1)?)?;
+    }
+    for (name, way) in maps::names().filter(wanted).flat_map(|n| ways().map(move |way| (n, way))) {
+        show(name, way, &verified::linked(&maps::workload(name)?, way, 1)?)?;
     }
     Ok(())
 }

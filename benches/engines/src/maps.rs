@@ -35,6 +35,14 @@ const CPUS: u32 = 2;
 
 type Run = Box<dyn FnMut() -> Result<u64, String> + Send>;
 
+pub fn names() -> impl Iterator<Item = &'static str> {
+    WORKLOADS.into_iter().map(|(name, _)| name)
+}
+
+pub fn workload(name: &str) -> Result<Program, String> {
+    program(&workloads().join(format!("maps/{name}.bpf.o")))
+}
+
 /// Runs of an instance on one thread, which counts as one of the processors.
 fn runs(instance: &Instance<()>, cpu: u32) -> Run {
     let mut runner = instance.runner();
@@ -121,7 +129,7 @@ pub fn run(options: &Options) -> Result<(), String> {
         if !options.only.is_empty() && !options.only.iter().any(|o| name.contains(o.as_str())) {
             continue;
         }
-        let program = program(&workloads().join(format!("maps/{name}.bpf.o")))?;
+        let program = workload(name)?;
         let expected = traces(&program, ways[0])?;
         print!("{name:10}");
         let per = f64::from(operations);

@@ -4,8 +4,8 @@
 //! handed on; one that a function of the host leaves gets its place here.
 
 use super::turns::FUEL;
-use super::{Frame, INHERITED, Translator, params, regs};
-use crate::abi::{Context, Door, FRAME_STRIDE, FRAMES_AT, Returned, Service, TARGETS, Target};
+use super::{Frame, Given, INHERITED, Translator, params, regs};
+use crate::abi::{Context, FRAME_STRIDE, FRAMES_AT, Returned, Service, TARGETS, Targets};
 use crate::flow::bit;
 use crate::program::{Fuel, MapKind, Op};
 use crate::stubs::{VALUE, chained_signature};
@@ -17,9 +17,8 @@ use std::mem::offset_of;
 
 const CALLEE: usize = offset_of!(Context, callee);
 const TAIL_CALLS: usize = offset_of!(Context, tail_calls);
-/// Where the first target has its stamp, and how chains go on in it.
-const STAMP: usize = offset_of!(Context, targets) + offset_of!(Target, stamp);
-const DOOR: usize = offset_of!(Context, targets) + offset_of!(Target, door);
+const STAMPS: usize = offset_of!(Context, targets) + offset_of!(Targets, stamps);
+const CODES: usize = offset_of!(Context, targets) + offset_of!(Targets, codes);
 
 const ARGUMENTS: [Reg; 5] = [Reg::R1, Reg::R2, Reg::R3, Reg::R4, Reg::R5];
 
@@ -201,7 +200,8 @@ impl Translator<'_, '_> {
     }
 
     /// Takes what a chained function is given.
-    pub(super) fn begin_chained(&mut self, r1: Value, calls: Value, fuel: Value) {
+    pub(super) fn begin_chained(&mut self, ctx: Value, r1: Value, calls: Value, fuel: Value) {
+        self.ctx = ctx;
         self.set(Reg::R1, r1);
         // The host looks at it whenever it is asked something.
         self.store_context(TAIL_CALLS, calls);
@@ -210,7 +210,7 @@ impl Translator<'_, '_> {
             op => matches!(op, Op::CallReg { .. } | Op::CallSub { .. }),
         };
         let asks = self.frame.func.ops(self.unit.ops).any(|(_, op)| asks(op));
-        self.given = Some((fuel, (!asks).then_some(calls)));
+        self.given = Some(Given { r1, fuel, calls: (!asks).then_some(calls) });
         if self.unit.fuel != Fuel::Off {
             let var = self.b.declare_var(I64);
             self.b.def_var(var, fuel);
@@ -222,50 +222,44 @@ impl Translator<'_, '_> {
     /// none, and here when the host must be asked.
     fn go_quickly(&mut self, stamps: u64, count: u32, left: Option<Value>, stayed: Block) {
         let sort = self.cold_block();
-        let given = self.get(Reg::R3);
-        let index = self.low(Reg::R3);
-        let index = self.b.ins().uextend(I64, index);
-        if self.constant(given).is_none_or(|number| number as u32 >= count) {
-            let (inside, none) = (self.b.create_block(), self.b.ins().iconst(I64, 0));
-            let is_inside = self.b.ins().icmp_imm_u(IntCC::UnsignedLessThan, index, i64::from(count));
-            self.b.ins().brif(is_inside, inside, &[], sort, &[none.into()]);
-            self.enter(inside);
+        let index = self.get(Reg::R3);
+        let low = self.low(Reg::R3);
+        let wide = self.b.ins().uextend(I64, low);
+        if self.constant(index).is_none_or(|number| number as u32 >= count) {
+            let none = self.b.ins().iconst(I64, 0);
+            let inside = self.b.ins().icmp_imm_u(IntCC::UnsignedLessThan, wide, i64::from(count));
+            self.or_sort(inside, sort, none);
         }
-        let (base, offset) = (self.b.ins().iconst(I64, stamps as i64), self.b.ins().ishl_imm_u(index, 3));
+        let (base, offset) = (self.b.ins().iconst(I64, stamps as i64), self.b.ins().ishl_imm_u(wide, 3));
         let slot = self.b.ins().iadd(base, offset);
         let stamp = self.b.ins().load(I64, MemFlagsData::trusted(), slot, 0);
         let place = self.b.ins().band_imm_s(stamp, TARGETS as i64 - 1);
-        let offset = self.b.ins().ishl_imm_u(place, i64::from(size_of::<Target>().trailing_zeros()));
+        let offset = self.b.ins().ishl_imm_u(place, 3);
         let target = self.b.ins().iadd(self.ctx, offset);
         let flags = self.context_flags();
-        let known = self.b.ins().load(I64, flags, target, STAMP as i32);
-        let (r1, first) = (self.get(Reg::R1), self.load_context(offset_of!(Context, first) as i32));
-        let (fuel, calls) = self.given.unzip();
-        let calls = calls.flatten().unwrap_or_else(|| self.load_context(TAIL_CALLS as i32));
-        // One jump for all that must hold: the stamps are the same, R1 is what it was, and of calls and fuel
-        // one each is left.
-        let (stamps, firsts) = (self.b.ins().bxor(stamp, known), self.b.ins().bxor(r1, first));
+        let known = self.b.ins().load(I64, flags, target, STAMPS as i32);
+        let same = self.b.ins().icmp(IntCC::Equal, stamp, known);
+        self.or_sort(same, sort, stamp);
+        let r1 = self.get(Reg::R1);
+        if self.given.is_none_or(|given| given.r1 != self.b.func.dfg.resolve_aliases(r1)) {
+            let first = self.load_context(offset_of!(Context, first) as i32);
+            let same = self.b.ins().icmp(IntCC::Equal, r1, first);
+            self.or_sort(same, sort, stamp);
+        }
+        if let Some(left) = left {
+            let enough = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, left, 0);
+            self.or_sort(enough, sort, stamp);
+        }
+        let calls = self.given.and_then(|given| given.calls);
+        let calls = calls.unwrap_or_else(|| self.load_context(TAIL_CALLS as i32));
+        self.or_sort(calls, sort, stamp);
         let rest = self.b.ins().iadd_imm_s(calls, -1);
-        let least = match left {
-            Some(left) => {
-                let spare = self.b.ins().iadd_imm_s(left, -1);
-                self.b.ins().bor(rest, spare)
-            }
-            None => rest,
-        };
-        let spent = self.b.ins().sshr_imm_u(least, 63);
-        let differ = self.b.ins().bor(stamps, firsts);
-        let fails = self.b.ins().bor(differ, spent);
-        let go = self.b.create_block();
-        self.b.ins().brif(fails, sort, &[stamp.into()], go, &[]);
-        self.enter(go);
         let gone = self.b.ins().iadd(self.ctx, rest);
         self.b.ins().istore8(flags, place, gone, offset_of!(Context, gone) as i32);
-        let code = self.b.ins().load(I64, flags, target, (DOOR + offset_of!(Door, code)) as i32);
-        let entry = self.b.ins().load(I64, flags, target, (DOOR + offset_of!(Door, entry)) as i32);
+        let code = self.b.ins().load(I64, flags, target, CODES as i32);
         let signature = self.b.import_signature(chained_signature());
-        let fuel = left.or(fuel).unwrap_or(entry);
-        self.b.ins().return_call_indirect(signature, code, &[self.frame.fp, r1, rest, fuel, entry]);
+        let fuel = left.or(self.given.map(|given| given.fuel)).unwrap_or(rest);
+        self.b.ins().return_call_indirect(signature, code, &[self.frame.fp, self.ctx, r1, rest, fuel]);
         self.enter(sort);
         let stamp = self.b.append_block_param(sort, I64);
         let ask = self.cold_block();
@@ -276,11 +270,19 @@ impl Translator<'_, '_> {
             self.enter(some);
         }
         let asked = self.load_context(offset_of!(Context, asked_calls) as i32);
+        let calls = self.load_context(TAIL_CALLS as i32);
         let (calls, some) = (self.b.ins().bor(calls, asked), self.cold_block());
         self.b.ins().brif(calls, some, &[], stayed, &[]);
         self.enter(some);
         self.b.ins().brif(stamp, ask, &[], stayed, &[]);
         self.enter(ask);
+    }
+
+    /// Goes on here if something is not zero, and else with a stamp at `sort`.
+    fn or_sort(&mut self, cond: Value, sort: Block, stamp: Value) {
+        let go_on = self.b.create_block();
+        self.b.ins().brif(cond, go_on, &[], sort, &[stamp.into()]);
+        self.enter(go_on);
     }
 
     /// Returns when all is paid for.

@@ -219,6 +219,15 @@ impl<'a> Frame<'a> {
     }
 }
 
+/// What a chained function was given.
+#[derive(Clone, Copy)]
+struct Given {
+    r1: Value,
+    fuel: Value,
+    /// The tail calls that are left, where nobody but this function makes any.
+    calls: Option<Value>,
+}
+
 struct Translator<'a, 'f> {
     plan: &'a Plan<'a>,
     unit: &'a Unit<'a>,
@@ -230,8 +239,8 @@ struct Translator<'a, 'f> {
     ctx: Value,
     /// What is left of the fuel, where the function has loops that are counted.
     fuel: Option<Variable>,
-    /// How much fuel a chained function was given, and how many tail calls, where nobody else makes any.
-    given: Option<(Value, Option<Value>)>,
+    /// What a chained function was given.
+    given: Option<Given>,
     /// Where a pending trap gets its place: takes the operation.
     place: Option<Block>,
     /// Where a trap that has its place leaves the function.
@@ -273,7 +282,7 @@ impl Translator<'_, '_> {
             self.packet = Some((data, len));
         }
         match given[..] {
-            [r1, calls, fuel, _] if self.is_chained() => self.begin_chained(r1, calls, fuel),
+            [ctx, r1, calls, fuel] if self.is_chained() => self.begin_chained(ctx, r1, calls, fuel),
             _ => {
                 for (reg, value) in regs(params(self.frame.func)).zip(given) {
                     self.set(reg, value);

@@ -296,7 +296,7 @@ impl Run<'_> {
         let cpu = self.cpu() as u64;
         let run: *mut Run<'_> = self;
         let (fuel, here) = (self.fuel, self.prog_ptr());
-        let chain = known.chained.then(|| self.enter_chain(Some(depth)));
+        let chain = known.chained.then(|| self.enter_chain(depth, args[0]));
         let context: *mut Context = self.memory.context();
         // SAFETY: the context is the run's own, and nobody else holds a reference to it.
         unsafe {
@@ -316,9 +316,8 @@ impl Run<'_> {
         self.fuel = unsafe { (*context).fuel };
         self.depth = depth;
         if let Some(before) = chain {
-            self.catch_up();
+            self.leave_chain(before);
             self.set_prog(here);
-            self.enter_chain(before);
         }
         Some(match returned.status {
             0 => Ok(returned.value),
