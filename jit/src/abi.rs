@@ -219,7 +219,7 @@ pub struct Context {
     pub tail_calls: u64,
     /// How many more the host may make when it is asked.
     pub asked_calls: u64,
-    /// Where the code has gone by itself: the target of a call stands where `tail_calls` is after it.
+    /// Where the code has gone by itself: the lowest byte of the stamp, where `tail_calls` is after the call.
     pub gone: [u8; MAX_TAIL_CALLS],
     /// Programs that may be gone to with [`Context::first`] in R1.
     pub targets: Targets,

@@ -7,7 +7,7 @@
 //! Chained functions jump to each other, which takes another way of calling than the host's
 //! ([`Stubs::enter`], [`Stubs::pass`]). Stubs are made once and stay.
 
-use crate::abi::{ARENA, Context, Returned, Service, Targets};
+use crate::abi::{ARENA, Context, Returned, Service, TARGETS, Targets};
 use crate::compiler::refused;
 use crate::error::CompileError;
 use crate::memory::{CodeMemory, Provider};
@@ -144,7 +144,8 @@ fn pass_on(b: &mut FunctionBuilder<'_>, args: &[Value]) {
     let flags = MemFlagsData::trusted();
     let &[fp, ctx, r1, calls, fuel] = args else { return };
     let gone = b.ins().iadd(ctx, calls);
-    let place = b.ins().uload8(I64, flags, gone, offset_of!(Context, gone) as i32);
+    let stamp = b.ins().uload8(I64, flags, gone, offset_of!(Context, gone) as i32);
+    let place = b.ins().band_imm_s(stamp, TARGETS as i64 - 1);
     let offset = b.ins().ishl_imm_u(place, 3);
     let entry = b.ins().iadd(ctx, offset);
     let entries = offset_of!(Context, targets) + offset_of!(Targets, entries);

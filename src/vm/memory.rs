@@ -253,11 +253,14 @@ impl Memory {
         unsafe { (*self.stack.as_ptr().cast::<oxbpf_jit::abi::Context>()).tail_calls as usize }
     }
 
-    /// Where code went when it had so many tail calls left.
+    /// Where code went, by place among the targets, when that left it so many tail calls.
     #[cfg(feature = "jit")]
     pub(super) fn gone_to(&self, calls: usize) -> usize {
         // SAFETY: as above.
-        unsafe { (*self.stack.as_ptr().cast::<oxbpf_jit::abi::Context>()).gone[calls] as usize }
+        unsafe {
+            (*self.stack.as_ptr().cast::<oxbpf_jit::abi::Context>()).gone[calls] as usize
+                % oxbpf_jit::abi::TARGETS
+        }
     }
 
     /// Drops what is remembered of recent accesses.

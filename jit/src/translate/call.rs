@@ -223,15 +223,20 @@ impl Translator<'_, '_> {
     fn go_quickly(&mut self, stamps: u64, count: u32, left: Option<Value>, stayed: Block) {
         let sort = self.cold_block();
         let index = self.get(Reg::R3);
-        let low = self.low(Reg::R3);
-        let wide = self.b.ins().uextend(I64, low);
-        if self.constant(index).is_none_or(|number| number as u32 >= count) {
-            let none = self.b.ins().iconst(I64, 0);
-            let inside = self.b.ins().icmp_imm_u(IntCC::UnsignedLessThan, wide, i64::from(count));
-            self.or_sort(inside, sort, none);
-        }
-        let (base, offset) = (self.b.ins().iconst(I64, stamps as i64), self.b.ins().ishl_imm_u(wide, 3));
-        let slot = self.b.ins().iadd(base, offset);
+        let known = self.constant(index).map(|number| number as u32).filter(|&number| number < count);
+        let slot = match known {
+            Some(number) => self.b.ins().iconst(I64, (stamps + 8 * u64::from(number)) as i64),
+            None => {
+                let low = self.low(Reg::R3);
+                let index = self.b.ins().uextend(I64, low);
+                let none = self.b.ins().iconst(I64, 0);
+                let inside = self.b.ins().icmp_imm_u(IntCC::UnsignedLessThan, index, i64::from(count));
+                self.or_sort(inside, sort, none);
+                let (base, offset) =
+                    (self.b.ins().iconst(I64, stamps as i64), self.b.ins().ishl_imm_u(index, 3));
+                self.b.ins().iadd(base, offset)
+            }
+        };
         let stamp = self.b.ins().load(I64, MemFlagsData::trusted(), slot, 0);
         let place = self.b.ins().band_imm_s(stamp, TARGETS as i64 - 1);
         let offset = self.b.ins().ishl_imm_u(place, 3);
@@ -255,7 +260,7 @@ impl Translator<'_, '_> {
         self.or_sort(calls, sort, stamp);
         let rest = self.b.ins().iadd_imm_s(calls, -1);
         let gone = self.b.ins().iadd(self.ctx, rest);
-        self.b.ins().istore8(flags, place, gone, offset_of!(Context, gone) as i32);
+        self.b.ins().istore8(flags, stamp, gone, offset_of!(Context, gone) as i32);
         let code = self.b.ins().load(I64, flags, target, CODES as i32);
         let signature = self.b.import_signature(chained_signature());
         let fuel = left.or(self.given.map(|given| given.fuel)).unwrap_or(rest);
