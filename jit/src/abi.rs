@@ -227,6 +227,7 @@ pub struct Context {
     pub returned: Returned,
     /// The host's own.
     pub run: *mut c_void,
+    pub host: *mut c_void,
     pub services: Services,
     /// Remembered regions: for each class one for reading and one for writing.
     pub spans: [[Span; 2]; CLASSES],
@@ -249,6 +250,7 @@ impl Context {
             targets: Targets::NONE,
             returned: Returned::value(0),
             run: std::ptr::null_mut(),
+            host: std::ptr::null_mut(),
             services,
             spans: [[Span { start: 0, bounds: [0; 4] }; 2]; CLASSES],
         }

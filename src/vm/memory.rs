@@ -144,10 +144,22 @@ impl Memory {
 
     /// Forgets everything of the run before.
     pub fn reset(&mut self) {
+        self.clear_frames();
+        self.forget_run();
+    }
+
+    /// Makes frames zero that were used.
+    #[inline]
+    pub fn clear_frames(&mut self) {
         for frame in 0..self.used {
             self.zero_frame(frame);
         }
         self.used = 0;
+    }
+
+    /// Forgets everything of the run before but what lies in its frames.
+    #[inline]
+    pub fn forget_run(&mut self) {
         self.regions.clear();
         self.forget();
         #[cfg(feature = "jit")]

@@ -221,6 +221,33 @@ impl<'a> Run<'a> {
         mut memory: Box<Memory>,
     ) -> Run<'a> {
         memory.reset();
+        Run::with(engine, prog, data, input, memory)
+    }
+
+    /// The run of a program whose machine code was entered without one, in the memory that it was entered with.
+    #[cfg(feature = "jit")]
+    pub fn of_entered(
+        engine: &'a Engine,
+        prog: &'a Linked,
+        data: &'a mut dyn Any,
+        input: Input<'a>,
+        mut memory: Box<Memory>,
+    ) -> Run<'a> {
+        memory.forget_run();
+        let mut run = Run::with(engine, prog, data, input, memory);
+        run.grant();
+        run.lay_out();
+        run
+    }
+
+    #[inline(always)]
+    fn with(
+        engine: &'a Engine,
+        prog: &'a Linked,
+        data: &'a mut dyn Any,
+        input: Input<'a>,
+        memory: Box<Memory>,
+    ) -> Run<'a> {
         let cpus = engine.cpus();
         let cpu = if input.cpu < cpus { input.cpu } else { input.cpu % cpus };
         let limit = input.budget.unwrap_or(engine.config().budget);
@@ -254,6 +281,18 @@ impl<'a> Run<'a> {
     /// Runs the program to its end.
     pub fn finish(&mut self) -> Result<Outcome, Trap> {
         let result = self.start();
+        self.conclude(result)
+    }
+
+    /// What the run gives, with this from its program.
+    pub fn conclude(&mut self, result: Result<u64, Trap>) -> Result<Outcome, Trap> {
+        let result = match result {
+            Err(trap) => match *trap.kind() {
+                TrapKind::Thrown(cookie) => self.caught(cookie),
+                _ => Err(trap),
+            },
+            ok => ok,
+        };
         let insns = self.granted.wrapping_add_signed(-self.fuel);
         if !self.reservations.is_empty() || !self.locks.is_empty() {
             self.release_all();
@@ -268,14 +307,7 @@ impl<'a> Run<'a> {
         self.fuel = self.refuel(0)?;
         let args = self.lay_out();
         self.begin_tail_calls(args[0]);
-        let result = self.exec(0, args);
-        match result {
-            Err(trap) => match *trap.kind() {
-                TrapKind::Thrown(cookie) => self.caught(cookie),
-                _ => Err(trap),
-            },
-            ok => ok,
-        }
+        self.exec(0, args)
     }
 
     /// What an exception leaves in R0: the cookie, or what the program's own callback makes of it.
@@ -374,12 +406,17 @@ impl<'a> Run<'a> {
             if self.left == 0 {
                 return Err(TrapKind::Budget { limit: self.limit }.into());
             }
-            let slice = self.left.min(SLICE);
-            self.left -= slice;
-            self.granted += slice;
-            fuel += slice as i64;
+            fuel += self.grant();
         }
         Ok(fuel)
+    }
+
+    /// Takes a slice from the budget.
+    fn grant(&mut self) -> i64 {
+        let slice = self.left.min(SLICE);
+        self.left -= slice;
+        self.granted += slice;
+        slice as i64
     }
 
     #[inline]

@@ -71,6 +71,8 @@ struct Shown {
     chain: Option<Chain>,
     /// How many tail calls it was told that it may make, when it was last told.
     calls: usize,
+    /// Whether there is one that nobody proved.
+    unproved: bool,
 }
 
 /// Programs that runs in one memory have gone to, and may go to again.
@@ -112,6 +114,62 @@ pub(crate) enum Aim {
 }
 
 impl Memory {
+    /// Makes ready for tail calls of a run that begins with this in R1, with a program of this group.
+    #[inline]
+    fn begin_tail_calls(&mut self, first: u64, group: u64, layout: Option<&Arc<ContextLayout>>) {
+        let tails = &mut self.tails;
+        tails.first = first;
+        if !tails.lines.is_empty() && (tails.group != group || tails.layout.as_ref() != layout) {
+            self.forget_programs();
+        }
+        #[cfg(feature = "jit")]
+        {
+            self.change_context(|context| context.first = first);
+            self.tails.shown.chain = None;
+        }
+    }
+
+    /// The same for a program that is entered without a run, whose main function may be chained, and which may
+    /// take so many instructions.
+    #[cfg(feature = "jit")]
+    #[inline]
+    pub(super) fn begin_first(
+        &mut self,
+        first: u64,
+        prog: &Linked,
+        layout: &Arc<ContextLayout>,
+        limit: u64,
+        chained: bool,
+    ) {
+        self.begin_tail_calls(first, prog.group, Some(layout));
+        if chained {
+            self.tails.shown.chain = Some(Chain { depth: 0, by_itself: true });
+            self.tell_calls(0, limit);
+        }
+    }
+
+    /// Whether the run has come to a program that nobody proved, or may by itself.
+    #[cfg(feature = "jit")]
+    #[inline]
+    pub(super) fn goes_to_unproved(&self) -> bool {
+        self.tails.shown.unproved
+    }
+
+    /// Tells the chained function that runs how many tail calls it may make by itself.
+    #[cfg(feature = "jit")]
+    fn tell_calls(&mut self, made: usize, limit: u64) {
+        let left = MAX_TAIL_CALLS.saturating_sub(made);
+        let shown = &mut self.tails.shown;
+        let most = shown.chain.filter(|chain| chain.by_itself).map(|chain| chain.depth + shown.frames);
+        let frames = most.filter(|&frames| frames <= MAX_FRAMES && shown.bound <= limit);
+        let calls = if frames.is_some() { left } else { 0 };
+        shown.calls = calls;
+        self.use_frames(frames.unwrap_or(0));
+        self.change_context(|context| {
+            (context.tail_calls, context.asked_calls) = (calls as u64, (left - calls) as u64);
+        });
+    }
+
     fn remember_program(&mut self, stamp: u64, prog: *const Linked) {
         let place = stamp as usize % TARGETS;
         if self.tails.lines.is_empty() {
@@ -146,19 +204,7 @@ impl Run<'_> {
     /// Makes ready for tail calls of a run that begins with this in R1.
     #[inline]
     pub(super) fn begin_tail_calls(&mut self, first: u64) {
-        let tails = &mut self.memory.tails;
-        tails.first = first;
-        if !tails.lines.is_empty() {
-            let same = tails.group == self.began.group && tails.layout.as_ref() == layout(&self.input);
-            if !same {
-                self.memory.forget_programs();
-            }
-        }
-        #[cfg(feature = "jit")]
-        {
-            self.memory.change_context(|context| context.first = first);
-            self.memory.tails.shown.chain = None;
-        }
+        self.memory.begin_tail_calls(first, self.began.group, layout(&self.input));
     }
 
     /// Where a tail call leads with these in R1 to R3, if that is known.
@@ -250,22 +296,13 @@ impl Run<'_> {
         let shown = &mut self.memory.tails.shown;
         shown.frames = shown.frames.max(gate.frames);
         shown.bound = shown.bound.max(gate.bound);
+        shown.unproved |= !gate.proven;
         self.memory.change_context(|context| context.targets.set(stamp, gate.door));
         self.tell_calls();
     }
 
-    /// Tells the chained function that runs how many tail calls it may make by itself.
     fn tell_calls(&mut self) {
-        let left = MAX_TAIL_CALLS.saturating_sub(self.tail_calls);
-        let shown = &mut self.memory.tails.shown;
-        let most = shown.chain.filter(|chain| chain.by_itself).map(|chain| chain.depth + shown.frames);
-        let frames = most.filter(|&frames| frames <= MAX_FRAMES && shown.bound <= self.limit);
-        let calls = if frames.is_some() { left } else { 0 };
-        shown.calls = calls;
-        self.memory.use_frames(frames.unwrap_or(0));
-        self.memory.change_context(|context| {
-            (context.tail_calls, context.asked_calls) = (calls as u64, (left - calls) as u64);
-        });
+        self.memory.tell_calls(self.tail_calls, self.limit);
     }
 
     /// Makes ready for a chained function that is entered in a frame with this in R1; gives what was before.

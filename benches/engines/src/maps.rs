@@ -10,10 +10,10 @@ use crate::engines::own::{self, Way};
 use crate::kernel::Kernel;
 use crate::{Options, data, verified, workloads};
 use oxbpf::isa::program::Program;
-use oxbpf::vm::maps::MapKind;
+use oxbpf::vm::maps::{Map, MapKind};
 use oxbpf::vm::{Context, ContextLayout, Input, Instance, Packet};
 use std::ops::ControlFlow;
-use std::sync::Barrier;
+use std::sync::{Arc, Barrier};
 use std::time::Instant;
 
 /// Workloads, and the operations of a run.
@@ -48,12 +48,13 @@ fn runs(instance: &Instance<()>, cpu: u32) -> Run {
     let mut runner = instance.runner();
     let mut context = Context::new(ContextLayout::xdp_md());
     let mut packet = Packet::new(&data::input("filter"));
-    let rings = instance.clone();
+    let is_ring = |map: &&Arc<dyn Map>| matches!(map.kind(), MapKind::Ringbuf(_));
+    let rings: Vec<Arc<dyn Map>> = instance.maps().iter().filter(is_ring).cloned().collect();
     Box::new(move || {
         let input = Input::context(&mut context).packet(&mut packet).cpu(cpu);
         let outcome = runner.run(&mut (), input).map_err(|e| e.to_string())?;
         // Somebody has to read what is written.
-        for map in rings.maps() {
+        for map in &rings {
             if let MapKind::Ringbuf(ring) = map.kind() {
                 ring.consume(|_| ControlFlow::Continue(()));
             }

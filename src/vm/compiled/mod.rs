@@ -12,13 +12,13 @@ mod shortcuts;
 #[cfg(unix)]
 mod sources;
 
-use super::MAX_FRAMES;
 use super::engine::{Engine, Strategy};
 use super::known::Known;
 use super::lower::LinkError;
 use super::run::{Linked, Run};
 use super::trap::Trap;
-use oxbpf_jit::abi::{Context, Door, Services};
+use super::{MAX_FRAMES, Outcome};
+use oxbpf_jit::abi::{Context, Door, Returned, Services};
 use oxbpf_jit::{Code, CompileError, Compiler, Fuel, MapAt, Mode, Op, OptLevel, PacketAt, Unit};
 #[cfg(unix)]
 pub(crate) use sources::Sources;
@@ -28,7 +28,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 pub use callable::Callable;
-pub(crate) use services::context as context_of;
+pub(crate) use services::{Waiting, context as context_of};
 
 /// The functions that compiled code calls.
 pub(crate) const SERVICES: Services = services::SERVICES;
@@ -263,6 +263,7 @@ pub(crate) struct Gate {
     pub frames: usize,
     /// Instructions that it may rest on having.
     pub bound: u64,
+    pub proven: bool,
 }
 
 impl Gate {
@@ -270,7 +271,8 @@ impl Gate {
     pub fn of(prog: &Linked) -> Option<Gate> {
         let code = prog.compiled.get().filter(|code| !code.inherits())?;
         let (_, function) = code.entry(0)?;
-        Some(Gate { door: code.door()?, frames: function.depth?, bound: prog.bound.unwrap_or(0) })
+        let (frames, bound, proven) = (function.depth?, prog.bound.unwrap_or(0), prog.proven);
+        Some(Gate { door: code.door()?, frames, bound, proven })
     }
 }
 
@@ -323,6 +325,20 @@ impl Run<'_> {
             0 => Ok(returned.value),
             _ => Err(self.pending_trap()),
         })
+    }
+
+    /// What compiled code gave that was entered before there was a run, and what the run gives.
+    pub(crate) fn end_of_entered(&mut self, returned: Returned) -> Result<Outcome, Trap> {
+        // SAFETY: the context is the run's own, and nobody else holds a reference to it.
+        self.fuel = unsafe { (*self.memory.context()).fuel };
+        self.depth = 0;
+        self.leave_chain(None);
+        self.set_prog(self.began);
+        let result = match returned.status {
+            0 => Ok(returned.value),
+            _ => Err(self.pending_trap()),
+        };
+        self.conclude(result)
     }
 
     /// The trap that compiled code left, or the panic of a host function that it passed.

@@ -5,14 +5,17 @@
 //! below that frame says whose run it is. A trap is left in the run and shown by the status; a panic of a
 //! host function is kept there too, since it must not unwind through compiled code.
 
+use crate::vm::engine::Engine;
+use crate::vm::input::Input;
 use crate::vm::lower::{STACK_SIZE, atomic_of};
 use crate::vm::maps::{HashMap, LpmTrieMap, Map};
-use crate::vm::memory::{AccessWidth, Region, read, write};
+use crate::vm::memory::{AccessWidth, Memory, Region, read, write};
 use crate::vm::op::{Code, Op};
 use crate::vm::quick::with_key;
 use crate::vm::run::{Linked, Run};
 use crate::vm::trap::{AccessKind, Trap, TrapKind};
 use oxbpf_jit::abi::{ARENA, CLASSES, Context, Returned, Services, Span, depth_of};
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 
@@ -42,14 +45,59 @@ pub(crate) fn context(fp: u64) -> *mut Context {
     std::ptr::with_exposed_provenance_mut((fp & !(ARENA as u64 - 1)) as usize)
 }
 
+/// Whose program was entered without a run: what one is made of, when the code asks the host for something,
+/// and the run, once there is one.
+pub(crate) struct Waiting<'a, 'b> {
+    pub engine: &'a Engine,
+    pub linked: &'a Linked,
+    /// None once the run has it.
+    pub data: Option<&'a mut dyn Any>,
+    pub input: &'a mut Input<'b>,
+    /// What the code runs in; none once the run has it.
+    pub memory: &'a mut Option<Box<Memory>>,
+    pub run: Option<Run<'a>>,
+}
+
+/// Whose run it is.
+///
+/// # Safety
+/// `context` is that of compiled code that runs. Nobody else uses the run.
+#[inline(always)]
+unsafe fn run_of<'a>(context: *mut Context) -> &'a mut Run<'a> {
+    // SAFETY: by the contract, the context says whose run entered the code, or who waits for one.
+    unsafe {
+        if (*context).run.is_null() {
+            make_run(context);
+        }
+        &mut *(*context).run.cast::<Run<'a>>()
+    }
+}
+
+/// Makes the run that the code was entered without.
+///
+/// # Safety
+/// As for [`run_of`]; the context has no run, but somebody who waits for one.
+#[cold]
+unsafe fn make_run(context: *mut Context) {
+    // SAFETY: by the contract. Whoever waits does not look before the code has ended.
+    unsafe {
+        let waiting = &mut *(*context).host.cast::<Waiting<'_, '_>>();
+        let (memory, data) = (waiting.memory.take(), waiting.data.take());
+        let (memory, data) = memory.zip(data).expect("who has no run has what one is made of");
+        let input = std::mem::take(waiting.input);
+        let run = waiting.run.insert(Run::of_entered(waiting.engine, waiting.linked, data, input, memory));
+        (*context).run = (run as *mut Run<'_>).cast();
+    }
+}
+
 /// Does something in the run that calls, in the frame that calls, and tells its result.
 ///
 /// # Safety
 /// `fp` is the frame pointer that compiled code runs with.
 unsafe fn within(fp: u64, act: impl FnOnce(&mut Run<'_>) -> Result<Returned, Trap>) -> Returned {
     let context = context(fp);
-    // SAFETY: the context says whose run entered the code; while the code runs, nobody else uses either.
-    let run = unsafe { &mut *(*context).run.cast::<Run<'_>>() };
+    // SAFETY: while the code runs, nobody else uses the run.
+    let run = unsafe { run_of(context) };
     run.catch_up();
     run.depth = depth_of(fp);
     run.memory.enter(run.depth);
@@ -91,8 +139,8 @@ unsafe extern "C" fn helper(fp: u64, r1: u64, r2: u64, r3: u64, r4: u64, r5: u64
 
 /// What asks only for something that the run has, or the engine: the frame that calls need not be known.
 unsafe extern "C" fn answer(fp: u64, index: u64) -> Returned {
-    // SAFETY: called from compiled code: the context says whose run entered it, and nobody else uses that now.
-    let run = unsafe { &mut *(*context(fp)).run.cast::<Run<'_>>() };
+    // SAFETY: called from compiled code, while nobody else uses the run.
+    let run = unsafe { run_of(context(fp)) };
     run.catch_up();
     let result =
         catch_unwind(AssertUnwindSafe(|| run.call_helper(index as usize, [0; 5]).map(Returned::value)));
