@@ -12,8 +12,8 @@
 //! host's functions do with it is the host's business.
 //!
 //! The main function of a program that tail calls others is chained: it jumps to the next program instead of
-//! returning. It takes the frame pointer and where the context is, R1, and how many tail calls and how much
-//! fuel are left; where that is any call, R1 is what the run's first program was given. It is entered by code
+//! returning. It takes the frame pointer, R1, how many tail calls and how much fuel are left, and where the
+//! context is; where any calls are left, R1 is what the run's first program was given. It is entered by code
 //! that all programs share, as are functions from it that are not chained.
 
 use std::ffi::c_void;

@@ -48,8 +48,8 @@ pub(crate) fn stub_signature(args: usize) -> Signature {
     signature
 }
 
-/// How a chained function is called: with the frame pointer, the context, R1, and the tail calls and the fuel
-/// that are left.
+/// How a chained function is called: with the frame pointer, R1, the tail calls and the fuel that are left,
+/// and the context.
 pub(crate) fn chained_signature() -> Signature {
     Signature { call_conv: CallConv::Tail, ..signature(5) }
 }
@@ -135,14 +135,14 @@ fn enter_chain(b: &mut FunctionBuilder<'_>, args: &[Value]) {
     let calls = b.ins().load(I64, flags, ctx, offset_of!(Context, tail_calls) as i32);
     let fuel = b.ins().load(I64, flags, ctx, offset_of!(Context, fuel) as i32);
     let sig = b.import_signature(chained_signature());
-    let inst = b.ins().call_indirect(sig, callee, &[args[0], ctx, args[1], calls, fuel]);
+    let inst = b.ins().call_indirect(sig, callee, &[args[0], args[1], calls, fuel, ctx]);
     let results = [b.inst_results(inst)[0], b.inst_results(inst)[1]];
     b.ins().return_(&results);
 }
 
 fn pass_on(b: &mut FunctionBuilder<'_>, args: &[Value]) {
     let flags = MemFlagsData::trusted();
-    let &[fp, ctx, r1, calls, fuel] = args else { return };
+    let &[fp, r1, calls, fuel, ctx] = args else { return };
     let gone = b.ins().iadd(ctx, calls);
     let stamp = b.ins().uload8(I64, flags, gone, offset_of!(Context, gone) as i32);
     let place = b.ins().band_imm_s(stamp, TARGETS as i64 - 1);

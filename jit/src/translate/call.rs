@@ -155,17 +155,18 @@ impl Translator<'_, '_> {
     /// Goes to another program, or on when there is none. Everything is paid for before.
     pub(super) fn tail_call(&mut self, array: Option<u32>) {
         self.parts.forget();
-        let left = self.fuel_after_leaving();
+        let paid = self.cost_of_leaving();
         let stayed = self.b.create_block();
         let programs = array.and_then(|array| self.unit.maps.get(array as usize)).map(|map| map.kind);
         let known = match programs {
             Some(MapKind::Programs { stamps, count }) if self.is_chained() => {
-                self.go_quickly(stamps, count, left, stayed);
+                self.go_quickly(stamps, count, paid, stayed);
                 true
             }
             _ => false,
         };
-        if let Some(left) = left {
+        if let Some((fuel, cost)) = paid {
+            let left = self.b.ins().iadd_imm_s(fuel, -cost);
             self.store_context(FUEL, left);
         }
         let args = [self.get(Reg::R1), self.get(Reg::R2), self.get(Reg::R3)];
@@ -200,7 +201,7 @@ impl Translator<'_, '_> {
     }
 
     /// Takes what a chained function is given.
-    pub(super) fn begin_chained(&mut self, ctx: Value, r1: Value, calls: Value, fuel: Value) {
+    pub(super) fn begin_chained(&mut self, r1: Value, calls: Value, fuel: Value, ctx: Value) {
         self.ctx = ctx;
         self.set(Reg::R1, r1);
         // The host looks at it whenever it is asked something.
@@ -220,7 +221,7 @@ impl Translator<'_, '_> {
 
     /// Jumps to a program that the host knows by the stamp of its slot, goes on at `stayed` when there is
     /// none, and here when the host must be asked.
-    fn go_quickly(&mut self, stamps: u64, count: u32, left: Option<Value>, stayed: Block) {
+    fn go_quickly(&mut self, stamps: u64, count: u32, paid: Option<(Value, i64)>, stayed: Block) {
         let sort = self.cold_block();
         let index = self.get(Reg::R3);
         let known = self.constant(index).map(|number| number as u32).filter(|&number| number < count);
@@ -251,8 +252,8 @@ impl Translator<'_, '_> {
             let same = self.b.ins().icmp(IntCC::Equal, r1, first);
             self.or_sort(same, sort, stamp);
         }
-        if let Some(left) = left {
-            let enough = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, left, 0);
+        if let Some((fuel, cost)) = paid {
+            let enough = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, fuel, cost);
             self.or_sort(enough, sort, stamp);
         }
         let calls = self.given.and_then(|given| given.calls);
@@ -263,14 +264,18 @@ impl Translator<'_, '_> {
         self.b.ins().istore8(flags, stamp, gone, offset_of!(Context, gone) as i32);
         let code = self.b.ins().load(I64, flags, target, CODES as i32);
         let signature = self.b.import_signature(chained_signature());
-        let fuel = left.or(self.given.map(|given| given.fuel)).unwrap_or(rest);
-        self.b.ins().return_call_indirect(signature, code, &[self.frame.fp, self.ctx, r1, rest, fuel]);
+        let fuel = match (paid, self.given) {
+            (Some((fuel, cost)), _) => self.b.ins().iadd_imm_s(fuel, -cost),
+            (None, Some(given)) => given.fuel,
+            (None, None) => rest,
+        };
+        self.b.ins().return_call_indirect(signature, code, &[self.frame.fp, r1, rest, fuel, self.ctx]);
         self.enter(sort);
         let stamp = self.b.append_block_param(sort, I64);
         let ask = self.cold_block();
-        if let Some(left) = left {
+        if let Some((fuel, cost)) = paid {
             let (enough, some) =
-                (self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, left, 0), self.cold_block());
+                (self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, fuel, cost), self.cold_block());
             self.b.ins().brif(enough, some, &[], ask, &[]);
             self.enter(some);
         }

@@ -282,7 +282,7 @@ impl Translator<'_, '_> {
             self.packet = Some((data, len));
         }
         match given[..] {
-            [ctx, r1, calls, fuel] if self.is_chained() => self.begin_chained(ctx, r1, calls, fuel),
+            [r1, calls, fuel, ctx] if self.is_chained() => self.begin_chained(r1, calls, fuel, ctx),
             _ => {
                 for (reg, value) in regs(params(self.frame.func)).zip(given) {
                     self.set(reg, value);

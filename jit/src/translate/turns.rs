@@ -548,6 +548,13 @@ impl Translator<'_, '_> {
     /// What is left of the fuel once everything from the function's beginning to here is paid for, where it
     /// is counted.
     pub(super) fn fuel_after_leaving(&mut self) -> Option<Value> {
+        let (fuel, cost) = self.cost_of_leaving()?;
+        Some(self.b.ins().iadd_imm_s(fuel, -cost))
+    }
+
+    /// The fuel, and what is to be paid for everything from the function's beginning to here, where that is
+    /// counted.
+    pub(super) fn cost_of_leaving(&mut self) -> Option<(Value, i64)> {
         if self.unit.fuel == Fuel::Off {
             return None;
         }
@@ -556,7 +563,7 @@ impl Translator<'_, '_> {
             Some(var) => self.b.use_var(var),
             None => self.load_context(FUEL as i32),
         };
-        Some(self.b.ins().iadd_imm_s(fuel, -cost))
+        Some((fuel, cost))
     }
 
     /// Takes back what was paid for leaving, when the function is not left.
