@@ -224,24 +224,17 @@ impl<'a> Run<'a> {
         Run::with(engine, prog, data, input, memory)
     }
 
-    /// The run of a program whose machine code was entered without one, in the memory that it was entered with.
+    /// Makes a run that was put where it stays the run of a program whose machine code was entered without one.
     #[cfg(feature = "jit")]
-    pub fn of_entered(
-        engine: &'a Engine,
-        prog: &'a Linked,
-        data: &'a mut dyn Any,
-        input: Input<'a>,
-        mut memory: Box<Memory>,
-    ) -> Run<'a> {
-        memory.forget_run();
-        let mut run = Run::with(engine, prog, data, input, memory);
-        run.grant();
-        run.lay_out();
-        run
+    pub fn take_over(&mut self) {
+        self.memory.forget_run();
+        self.grant();
+        self.lay_out();
     }
 
+    /// A run in memory as it is.
     #[inline(always)]
-    fn with(
+    pub fn with(
         engine: &'a Engine,
         prog: &'a Linked,
         data: &'a mut dyn Any,

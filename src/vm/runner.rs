@@ -126,7 +126,7 @@ mod direct {
     use crate::vm::input::{Cancel, Context, Input, Packet, Subject};
     use crate::vm::memory::Memory;
     use crate::vm::op::Code as OpCode;
-    use crate::vm::run::{Linked, SLICE};
+    use crate::vm::run::{Linked, Run, SLICE};
     use crate::vm::trap::Trap;
     use crate::vm::{MAX_FRAMES, Outcome};
     use oxbpf_jit::Code;
@@ -336,8 +336,8 @@ mod direct {
             // block, which is this value's or, once there is one, the run's, and the host's functions find
             // what a run is made of. Where a chain leads, the run that learned it has seen to.
             let returned = unsafe { (self.entry)(self.fp, first, r2, r3, r4, r5) };
-            // SAFETY: the code has ended, and with it all other uses.
-            match unsafe { (*host).run.take() } {
+            // The code has ended, and with it all other uses of what waits.
+            match waiting.run {
                 None => {
                     debug_assert_eq!(returned.status, 0, "who traps has asked the host");
                     // SAFETY: the block is still this value's.
@@ -345,9 +345,11 @@ mod direct {
                     let insns = fuel.wrapping_sub(left).cast_unsigned();
                     Some(Ok(Outcome { ret: returned.value, insns, redirect: None }))
                 }
-                Some(mut run) => {
+                Some(ref mut run) => {
                     let result = run.end_of_entered(returned);
-                    self.memory = Some(run.memory);
+                    if let Some(Run { memory, .. }) = waiting.run {
+                        self.memory = Some(memory);
+                    }
                     Some(result)
                 }
             }

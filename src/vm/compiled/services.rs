@@ -85,7 +85,8 @@ unsafe fn make_run(context: *mut Context) {
         let (memory, data) = (waiting.memory.take(), waiting.data.take());
         let (memory, data) = memory.zip(data).expect("who has no run has what one is made of");
         let input = std::mem::take(waiting.input);
-        let run = waiting.run.insert(Run::of_entered(waiting.engine, waiting.linked, data, input, memory));
+        let run = waiting.run.insert(Run::with(waiting.engine, waiting.linked, data, input, memory));
+        run.take_over();
         (*context).run = (run as *mut Run<'_>).cast();
     }
 }
