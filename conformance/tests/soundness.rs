@@ -78,12 +78,12 @@ struct Seen {
     outside: Vec<String>,
 }
 
-struct Now<'a> {
-    at: &'a Observed<'a>,
+struct Now<'a, 'r> {
+    at: &'a Observed<'a, 'r>,
     stacks: Vec<[u8; 512]>,
 }
 
-impl Machine for Now<'_> {
+impl Machine for Now<'_, '_> {
     fn reg(&self, r: usize) -> u64 {
         self.at.regs[r]
     }
@@ -110,13 +110,13 @@ impl Machine for Now<'_> {
 }
 
 impl Observer for Watch {
-    fn insn(&self, at: &Observed<'_>) {
+    fn insn(&self, at: &Observed<'_, '_>) {
         WATCHED.with_borrow_mut(|watched| watched.as_mut().unwrap().look(at));
     }
 }
 
 impl Watched {
-    fn look(&mut self, at: &Observed<'_>) {
+    fn look(&mut self, at: &Observed<'_, '_>) {
         let Watched { program, seen, .. } = self;
         let again = at.slot == 0 && at.depth > 0;
         if at.program() != program || again {
@@ -155,7 +155,7 @@ const BY_KEY: [i32; 4] = [1, 2, 3, 195];
 
 impl Watched {
     /// The fact that is not so, before an instruction and after the last one in the same frame.
-    fn belied(&self, at: &Observed<'_>, last: Option<u32>) -> Option<String> {
+    fn belied(&self, at: &Observed<'_, '_>, last: Option<u32>) -> Option<String> {
         let fact = self.facts.insn(at.slot as usize);
         if !fact.reached {
             return Some(format!("slot {} is not reached", at.slot));
@@ -194,7 +194,7 @@ impl Watched {
     }
 
     /// The key in a frame that R2 leads to, as a number.
-    fn key(&self, at: &Observed<'_>, size: u32) -> Option<u64> {
+    fn key(&self, at: &Observed<'_, '_>, size: u32) -> Option<u64> {
         let size = size as usize;
         (0..=at.depth).find_map(|frame| {
             let offset = at.regs[2].wrapping_sub(at.frame_pointer(frame).wrapping_sub(512));

@@ -126,7 +126,9 @@ impl<T: 'static> Instance<T> {
         }
         #[cfg(feature = "jit")]
         super::compiled::on_run(&self.engine, &self.linked);
-        let mut run = Run::new(&self.engine, &self.linked, data, input, memory);
+        // Of this run alone, as the state of the host is.
+        let mut input: Input<'_> = input;
+        let mut run = Run::new(&self.engine, &self.linked, data, &mut input, memory);
         let result = run.finish();
         (result, run.memory)
     }

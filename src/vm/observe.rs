@@ -12,12 +12,12 @@ use std::ops::Range;
 /// Sees the machine before each instruction of a run.
 pub trait Observer: Send + Sync {
     /// The instruction in a slot is about to be executed.
-    fn insn(&self, at: &Observed<'_>);
+    fn insn(&self, at: &Observed<'_, '_>);
 }
 
 /// The machine before an instruction.
-pub struct Observed<'a> {
-    pub(crate) run: &'a Run<'a>,
+pub struct Observed<'a, 'r> {
+    pub(crate) run: &'a Run<'r>,
     /// The instruction's slot.
     pub slot: u32,
     /// How many frames are below the innermost.
@@ -26,7 +26,7 @@ pub struct Observed<'a> {
     pub regs: &'a [u64; 11],
 }
 
-impl Observed<'_> {
+impl Observed<'_, '_> {
     /// The name of the program that is running.
     pub fn program(&self) -> &str {
         &self.run.prog().name

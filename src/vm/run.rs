@@ -196,7 +196,7 @@ pub(crate) struct Run<'a> {
     pub limit: u64,
     pub tail_calls: usize,
     pub data: &'a mut dyn Any,
-    pub input: Input<'a>,
+    pub input: &'a mut Input<'a>,
     /// The CPU it counts as running on, below the engine's number.
     cpu: u32,
     pub reservations: Vec<Reservation>,
@@ -217,7 +217,7 @@ impl<'a> Run<'a> {
         engine: &'a Engine,
         prog: &'a Linked,
         data: &'a mut dyn Any,
-        input: Input<'a>,
+        input: &'a mut Input<'a>,
         mut memory: Box<Memory>,
     ) -> Run<'a> {
         memory.reset();
@@ -238,7 +238,7 @@ impl<'a> Run<'a> {
         engine: &'a Engine,
         prog: &'a Linked,
         data: &'a mut dyn Any,
-        input: Input<'a>,
+        input: &'a mut Input<'a>,
         memory: Box<Memory>,
     ) -> Run<'a> {
         let cpus = engine.cpus();

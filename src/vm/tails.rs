@@ -204,7 +204,7 @@ impl Run<'_> {
     /// Makes ready for tail calls of a run that begins with this in R1.
     #[inline]
     pub(super) fn begin_tail_calls(&mut self, first: u64) {
-        self.memory.begin_tail_calls(first, self.began.group, layout(&self.input));
+        self.memory.begin_tail_calls(first, self.began.group, layout(self.input));
     }
 
     /// Where a tail call leads with these in R1 to R3, if that is known.
@@ -239,8 +239,8 @@ impl Run<'_> {
         };
         // A program whose functions expect another state of the host, or whose proof speaks of another
         // context, cannot be gone to.
-        let fits = target.state == self.prog().state && target.accepts(&self.input);
-        if !fits || !target.accepts_pointer(&self.input, r1) {
+        let fits = target.state == self.prog().state && target.accepts(self.input);
+        if !fits || !target.accepts_pointer(self.input, r1) {
             return Ok(None);
         }
         if target.group != self.began.group {
@@ -249,7 +249,7 @@ impl Run<'_> {
         let prog = Arc::as_ptr(&target);
         if self.memory.tails.lines.is_empty() || self.memory.tails.group != self.began.group {
             self.memory.tails.group = self.began.group;
-            self.memory.tails.layout = layout(&self.input).cloned();
+            self.memory.tails.layout = layout(self.input).cloned();
         }
         self.memory.remember_program(stamp, prog);
         #[cfg(feature = "jit")]

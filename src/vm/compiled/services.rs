@@ -17,7 +17,7 @@ use crate::vm::trap::{AccessKind, Trap, TrapKind};
 use oxbpf_jit::abi::{ARENA, CLASSES, Context, Returned, Services, Span, depth_of};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 
 pub(super) const SERVICES: Services = Services {
     helper,
@@ -84,7 +84,8 @@ unsafe fn make_run(context: *mut Context) {
         let waiting = &mut *(*context).host.cast::<Waiting<'_, '_>>();
         let (memory, data) = (waiting.memory.take(), waiting.data.take());
         let (memory, data) = memory.zip(data).expect("who has no run has what one is made of");
-        let input = std::mem::take(waiting.input);
+        // It lives longer than the run, which puts nothing into it that does not.
+        let input = &mut *ptr::from_mut(waiting.input).cast::<Input<'_>>();
         let run = waiting.run.insert(Run::with(waiting.engine, waiting.linked, data, input, memory));
         run.take_over();
         (*context).run = (run as *mut Run<'_>).cast();

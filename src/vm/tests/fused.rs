@@ -14,7 +14,7 @@ use std::collections::HashSet;
 struct Quiet;
 
 impl Observer for Quiet {
-    fn insn(&self, _: &Observed<'_>) {}
+    fn insn(&self, _: &Observed<'_, '_>) {}
 }
 
 /// R9 holds the address of memory, R8 counts loops, the others hold numbers.

@@ -3,6 +3,7 @@
 use super::*;
 use oxbpf_isa::kernel::{KernelModel, ProgType};
 use oxbpf_verifier::prove;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 fn proved(text: &str, prog_type: ProgType, config: Config) -> Instance<()> {
     let program = Program { prog_type: Some(prog_type), license: "GPL".to_owned(), ..program(text) };
@@ -191,4 +192,70 @@ fn a_program_that_is_compiled_later_is_entered_then() {
     instance.compile().unwrap();
     assert_eq!((run(&mut runner), run(&mut runner)), (10, 10));
     assert!(runner.is_direct());
+}
+
+/// Runs a program in a runner and as an instance, on packets of these lengths, with equal results.
+fn alike(instance: &Instance<()>, lens: &[usize]) {
+    let mut runner = instance.runner();
+    let (mut one, mut other) = (Context::new(ContextLayout::xdp_md()), Context::new(ContextLayout::xdp_md()));
+    for &len in lens {
+        let (mut ours, mut theirs) = (Packet::new(&vec![7; len]), Packet::new(&vec![7; len]));
+        let expected = instance.run(&mut (), Input::context(&mut one).packet(&mut theirs));
+        let found = runner.run(&mut (), Input::context(&mut other).packet(&mut ours));
+        let told = |result: &Result<Outcome, Trap>| format!("{result:?}");
+        assert_eq!(told(&found), told(&expected), "{len} bytes");
+        assert_eq!(ours.bytes(), theirs.bytes(), "{len} bytes");
+        let found = runner.run_packet(&mut (), &mut other, &mut Packet::new(&vec![7; len]));
+        assert_eq!(told(&found), told(&expected), "{len} bytes");
+    }
+    assert!(runner.is_hosted());
+}
+
+#[test]
+fn a_run_is_made_when_a_program_asks_for_one() {
+    // Asks for nothing on short packets, moves the packet's head and redirects it on longer ones, from a frame
+    // that has to be new each time.
+    let text = "r6 = r1\nr2 = *(u32 *)(r1 + 0)\nr3 = *(u32 *)(r1 + 4)\nr3 -= r2\nr4 = r10\nr4 += -8\n\
+        r7 = *(u64 *)(r4 + 0)\n*(u64 *)(r4 + 0) = 9\nr0 = 100\nif r3 < 40 goto out\nr2 = 4\ncall 44\n\
+        r1 = 3\nr2 = 0\ncall 23\nr0 += 10\nout:\nr0 += r7\nexit";
+    alike(&compiled(text), &[60, 20, 40, 39, 14, 0, 60, 61, 20]);
+}
+
+#[test]
+fn programs_without_a_bound_are_entered_and_budgets_hold() {
+    // As many turns as the packet's first byte says, and more than a slice for long packets.
+    let text = "r2 = *(u32 *)(r1 + 0)\nr3 = *(u32 *)(r1 + 4)\nr0 = 0\nr4 = r2\nr4 += 1\nif r4 > r3 goto out\n\
+        r5 = *(u8 *)(r2 + 0)\nr3 -= r2\nr6 = 0\nagain:\nmay_goto out\nr0 += r5\nr6 += 1\nif r6 < r3 goto again\nout:\nexit";
+    let instance = compiled(text);
+    let mut runner = instance.runner();
+    let mut context = Context::new(ContextLayout::xdp_md());
+    for (len, budget) in [(1, 1000), (50_000, 1000), (50_000, 1 << 20), (60_000, 100_000), (0, 1), (3, 0)] {
+        let mut packet = Packet::new(&vec![3; len]);
+        let expected = instance.run(&mut (), Input::context(&mut context).packet(&mut packet).budget(budget));
+        let found = runner.run(&mut (), Input::context(&mut context).packet(&mut packet).budget(budget));
+        assert_eq!(format!("{found:?}"), format!("{expected:?}"), "{len} bytes, a budget of {budget}");
+    }
+}
+
+#[test]
+fn a_panic_of_the_host_leaves_a_runner_that_runs() {
+    /// Fails every third time.
+    struct Third(AtomicU64);
+    impl Random for Third {
+        fn next_u64(&self) -> u64 {
+            let time = self.0.fetch_add(1, Ordering::Relaxed) + 1;
+            assert!(!time.is_multiple_of(3), "the third");
+            5 << 32
+        }
+    }
+    let config = Config::new().strategy(Strategy::Compile).random(Arc::new(Third(AtomicU64::new(0))));
+    let text = "*(u64 *)(r10 - 8) = 1\ncall 7\nr1 = *(u64 *)(r10 - 8)\nr0 += r1\nexit";
+    let instance = proved(text, ProgType::Xdp, config);
+    let (mut runner, mut context) = (instance.runner(), Context::new(ContextLayout::xdp_md()));
+    for run in 1..10 {
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            runner.run(&mut (), Input::context(&mut context)).unwrap().ret
+        }));
+        assert_eq!(ended.ok(), (run % 3 != 0).then_some(6), "run {run}");
+    }
 }

@@ -104,6 +104,9 @@ fn step(number: usize, in_function: bool) -> Program {
 /// Programs that go to each other, and what they must do.
 struct World {
     steps: Vec<Instance<()>>,
+    /// Every other run is that of a runner.
+    runners: Vec<crate::vm::Runner<()>>,
+    runs: u32,
     in_function: Vec<bool>,
     next: Vec<u32>,
     slots: Vec<Option<usize>>,
@@ -117,7 +120,8 @@ impl World {
         let steps: Vec<_> = in_function.iter().enumerate().map(make).collect();
         let next = vec![0; steps.len()];
         let (in_function, slots) = (in_function.to_vec(), vec![None; SLOTS as usize]);
-        World { steps, in_function, next, slots, trace: 0 }
+        let runners = steps.iter().map(Instance::runner).collect();
+        World { steps, runners, runs: 0, in_function, next, slots, trace: 0 }
     }
 
     fn progs(&self) -> &Arc<dyn Map> {
@@ -161,7 +165,11 @@ impl World {
     /// Runs a program, and holds what it does against what it must; gives how many instructions it took.
     fn run(&mut self, number: usize, context: &mut Context) -> Option<u64> {
         let expected = self.expect(number, 0, &mut 0);
-        let found = self.steps[number].run(&mut (), Input::context(context));
+        self.runs += 1;
+        let found = match self.runs % 2 {
+            0 => self.steps[number].run(&mut (), Input::context(context)),
+            _ => self.runners[number].run(&mut (), Input::context(context)),
+        };
         match (&found, expected) {
             (Ok(outcome), Some(ret)) => assert_eq!(outcome.ret, ret),
             (Err(trap), None) => assert!(matches!(trap.kind(), TrapKind::CallDepth), "{trap}"),
@@ -245,6 +253,10 @@ fn a_budget_ends_a_chain_where_it_ended_it_before() {
             for time in 0..3 {
                 assert_eq!(end(&world), expected, "{way:?}, a budget of {budget}, run {time}");
             }
+            let mut context = context();
+            let outcome = world.runners[0].run(&mut (), Input::context(&mut context).budget(budget));
+            let found = outcome.map(|o| (o.ret, o.insns)).map_err(|trap| trap.to_string());
+            assert_eq!(found, expected, "{way:?}, a budget of {budget}, in a runner");
         }
     }
 }
