@@ -80,7 +80,13 @@ impl Table {
     #[inline]
     pub fn call(&self, index: usize, run: &mut Run<'_>, args: [u64; 5]) -> Result<u64, Trap> {
         match helpers::ALL.get(index) {
-            Some(&(_, _, own)) => own(run, args),
+            Some(&(id, _, own)) => {
+                let fuel = run.fuel;
+                let result = own(run, args);
+                let told = run.fuel == fuel || helpers::NEEDS_FUEL.contains(&id);
+                debug_assert!(told, "helper {id} takes fuel, and machine code is not told");
+                result
+            }
             None => match helpers::KFUNCS.get(index - FIRST_KFUNC) {
                 Some(&(_, own)) => own(run, args),
                 None => self.host[index - FIRST_HOST](run, args),

@@ -43,7 +43,6 @@ errors! {
 /// Helpers that take fuel or call functions of the program: `tail_call`, `spin_lock`, `for_each_map_elem`, `loop`
 /// and `user_ringbuf_drain`. Machine code hands what is left of its fuel to these alone, so whichever does the
 /// same has to stand here.
-#[cfg(feature = "jit")]
 pub(crate) const NEEDS_FUEL: [i32; 5] = [12, 93, 164, 181, 209];
 
 /// Every helper: number (uapi `enum bpf_func_id`), name, function.
