@@ -30,13 +30,16 @@ const CPUS: u32 = 2;
 struct Machine {
     strategy: Strategy,
     proven: bool,
+    /// In a runner, which enters proved programs without a run around them from the second run on.
+    runner: bool,
 }
 
-const MACHINES: [Machine; 4] = [
-    Machine { strategy: Strategy::Interpret, proven: false },
-    Machine { strategy: Strategy::Interpret, proven: true },
-    Machine { strategy: Strategy::Compile, proven: false },
-    Machine { strategy: Strategy::Compile, proven: true },
+const MACHINES: [Machine; 5] = [
+    Machine { strategy: Strategy::Interpret, proven: false, runner: false },
+    Machine { strategy: Strategy::Interpret, proven: true, runner: false },
+    Machine { strategy: Strategy::Compile, proven: false, runner: false },
+    Machine { strategy: Strategy::Compile, proven: true, runner: false },
+    Machine { strategy: Strategy::Compile, proven: true, runner: true },
 ];
 
 /// What a run leaves behind.
@@ -78,7 +81,7 @@ fn packets() -> Vec<Vec<u8>> {
     let mut udp6 = vec![7u8; 100];
     udp6[12..14].copy_from_slice(&[0x86, 0xdd]);
     udp6[14..21].copy_from_slice(&[0x60, 0, 0, 0, 0, 46, 17]);
-    vec![vec![0; 64], tcp, udp6]
+    vec![vec![0; 64], tcp, udp6, vec![0; 64]]
 }
 
 fn layout(program: &Program) -> ContextLayout {
@@ -127,11 +130,16 @@ fn runs(program: &Program, proof: Option<&Verified<'_>>, machine: &Machine) -> R
         Some(proof) => linker.instantiate_verified(proof)?,
         None => linker.instantiate(program)?,
     };
+    let mut runner = instance.runner();
     let mut all = Vec::new();
     for bytes in packets() {
         let mut context = Context::new(layout(program));
         let mut packet = Packet::new(&bytes);
-        let outcome = instance.run(&mut (), Input::context(&mut context).packet(&mut packet));
+        let input = Input::context(&mut context).packet(&mut packet);
+        let outcome = match machine.runner {
+            true => runner.run(&mut (), input),
+            false => instance.run(&mut (), input),
+        };
         let result = match outcome {
             Ok(outcome) => Ok(format!("{:#x} {:?}", outcome.ret, outcome.redirect)),
             Err(trap) if matches!(trap.kind(), TrapKind::Budget { .. }) => Err("budget".to_owned()),
@@ -254,11 +262,12 @@ fn accepted_programs_do_the_same_on_every_engine() {
             }
             let (a, b) = first.iter().zip(&found).find(|(a, b)| a != b).unwrap();
             differ.push(format!(
-                "{} {}, {:?} proven {}: {}",
+                "{} {}, {:?} proven {} runner {}: {}",
                 row[0],
                 row[1],
                 machine.strategy,
                 machine.proven,
+                machine.runner,
                 a.difference(b)
             ));
             break;
