@@ -156,6 +156,8 @@ services! {
     /// Calls the function of the linked table with this index, which takes no arguments and no fuel and looks
     /// at no memory.
     answer(index);
+    /// The difference of the checksums of two ranges of bytes (`bpf_csum_diff`), in proven programs only.
+    csum(r1, r2, r3, r4, r5);
     /// Calls what the address in [`Context::callee`] means.
     call_reg(r1, r2, r3, r4, r5);
     /// Goes to another program; nothing when there is none, and the current one goes on.

@@ -130,6 +130,7 @@ pub(crate) fn effect(op: &Op) -> (Regs, Regs) {
             (key | cpu, bit(Reg::R0))
         }
         Op::Cpu => (0, bit(Reg::R0)),
+        Op::Csum => (ARGS, bit(Reg::R0)),
         // What is called may inherit anything.
         Op::CallReg { .. } => (0x3ff, bit(Reg::R0)),
         // Where there is no target, R0 stays as it is.

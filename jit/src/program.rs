@@ -224,6 +224,8 @@ pub enum Op {
     },
     /// The number of the CPU.
     Cpu,
+    /// `bpf_csum_diff`; in proven programs only.
+    Csum,
     /// Goes to another program, in the array of [`Unit::maps`] with this index where that is known.
     TailCall {
         array: Option<u32>,

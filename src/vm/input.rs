@@ -1,6 +1,7 @@
 //! What a run is given: a context, a packet, memory, and the circumstances.
 
 use super::context::{ContextLayout, PacketPointer, WIDE_WORDS};
+use super::engine::Engine;
 use super::task::Task;
 use std::ops::Range;
 use std::sync::Arc;
@@ -415,6 +416,19 @@ pub struct Input<'a> {
 }
 
 impl<'a> Input<'a> {
+    /// The CPU that a run counts as running on, below the engine's number.
+    #[inline]
+    pub(crate) fn cpu_of(&self, engine: &Engine) -> u32 {
+        let cpus = engine.cpus();
+        if self.cpu < cpus { self.cpu } else { self.cpu % cpus }
+    }
+
+    /// The current task.
+    #[inline]
+    pub(crate) fn task_of<'e>(&'e self, engine: &'e Engine) -> &'e Task {
+        self.task.unwrap_or(&engine.config().task)
+    }
+
     /// Nothing: every argument is zero.
     #[inline]
     pub fn none() -> Input<'a> {

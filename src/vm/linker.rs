@@ -8,6 +8,7 @@ use super::caller::{HostFn, IntoFunc};
 use super::context::ContextLayout;
 use super::engine::{Engine, Unknown};
 use super::helpers;
+use super::input::Input;
 use super::instance::Instance;
 use super::lower::{LinkError, Lowered, Resolve};
 use super::maps::{self, Creation, Map, MapShape};
@@ -25,6 +26,16 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// The form of the machine's own helpers.
 pub(crate) type OwnFn = fn(&mut Run<'_>, [u64; 5]) -> Result<u64, Trap>;
+
+/// A helper that looks at nothing but what a run is given, and cannot fail.
+pub(crate) type AnswerFn = fn(&Engine, &Input<'_>) -> u64;
+
+/// A helper of the machine's own.
+#[derive(Clone, Copy)]
+pub(crate) enum Own {
+    Run(OwnFn),
+    Answer(AnswerFn),
+}
 
 /// Every function that programs linked together may call.
 ///
@@ -76,11 +87,21 @@ impl Table {
         helpers::ALL.get(index).map(|row| row.0)
     }
 
+    /// The function with this index, if it looks at nothing but what a run is given.
+    #[cfg(feature = "jit")]
+    pub fn answer(index: usize) -> Option<AnswerFn> {
+        match helpers::ALL.get(index) {
+            Some(&(_, _, Own::Answer(own))) => Some(own),
+            _ => None,
+        }
+    }
+
     /// Calls the function with this index.
     #[inline]
     pub fn call(&self, index: usize, run: &mut Run<'_>, args: [u64; 5]) -> Result<u64, Trap> {
         match helpers::ALL.get(index) {
-            Some(&(id, _, own)) => {
+            Some(&(_, _, Own::Answer(own))) => Ok(own(run.engine, run.input)),
+            Some(&(id, _, Own::Run(own))) => {
                 let fuel = run.fuel;
                 let result = own(run, args);
                 let told = run.fuel == fuel || helpers::NEEDS_FUEL.contains(&id);

@@ -241,8 +241,7 @@ impl<'a> Run<'a> {
         input: &'a mut Input<'a>,
         memory: Box<Memory>,
     ) -> Run<'a> {
-        let cpus = engine.cpus();
-        let cpu = if input.cpu < cpus { input.cpu } else { input.cpu % cpus };
+        let cpu = input.cpu_of(engine);
         let limit = input.budget.unwrap_or(engine.config().budget);
         Run {
             engine,
@@ -488,7 +487,7 @@ impl<'a> Run<'a> {
 
     /// The current task and CPU.
     pub fn task(&self) -> &Task {
-        self.input.task.unwrap_or(&self.engine.config().task)
+        self.input.task_of(self.engine)
     }
 
     /// The CPU the run counts as running on.

@@ -160,7 +160,6 @@ mod direct {
         /// The layout of contexts that was found to be the proof's.
         layout: Option<Arc<ContextLayout>>,
         bound: Option<u64>,
-        cpus: u32,
         /// Whether it asks the host for nothing.
         alone: bool,
         /// Whether it tail calls others; and where its code begins, if that does so by itself.
@@ -236,7 +235,7 @@ mod direct {
             let fp = memory.enter(0);
             // Who is gone to finds in the frame what was left there.
             let fresh = code.reads_fresh_frames() || tails;
-            let (bound, cpus, memory) = (linked.bound, engine.cpus(), Some(memory));
+            let (bound, memory) = (linked.bound, Some(memory));
             let (layout, linked, code) = (None, linked.clone(), code.clone());
             Some(Direct {
                 entry,
@@ -245,7 +244,6 @@ mod direct {
                 fresh,
                 layout,
                 bound,
-                cpus,
                 alone,
                 tails,
                 chained,
@@ -260,7 +258,7 @@ mod direct {
             if input.cancel.is_some() || !self.is_bounded(engine, input) {
                 return None;
             }
-            let cpu = self.cpu(input);
+            let cpu = input.cpu_of(engine);
             let Subject::Context(context) = &mut input.subject else { return None };
             self.enter(context, input.packet.as_deref_mut(), input.args, cpu)
         }
@@ -275,11 +273,6 @@ mod direct {
             self.bound.is_none_or(|bound| bound <= Direct::limit(engine, input))
         }
 
-        /// The processor that a run counts as running on.
-        fn cpu(&self, input: &Input<'_>) -> u32 {
-            if input.cpu < self.cpus { input.cpu } else { input.cpu % self.cpus }
-        }
-
         /// Runs a program that may ask the host for something.
         fn run_hosted(
             &mut self,
@@ -292,7 +285,7 @@ mod direct {
             {
                 return None;
             }
-            let (cpu, fuel) = (self.cpu(input), limit.min(SLICE) as i64);
+            let (cpu, fuel) = (input.cpu_of(engine), limit.min(SLICE) as i64);
             let Subject::Context(context) = &mut input.subject else { return None };
             if !self.speaks_of(context) {
                 return None;

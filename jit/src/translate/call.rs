@@ -145,6 +145,12 @@ impl Translator<'_, '_> {
         self.set(Reg::R0, value);
     }
 
+    pub(super) fn csum(&mut self) {
+        let args = ARGUMENTS.map(|reg| self.get(reg));
+        let (value, _) = self.call(Service::csum, &args);
+        self.set(Reg::R0, value);
+    }
+
     pub(super) fn call_reg(&mut self, src: Reg) {
         let target = self.get(src);
         self.store_context(CALLEE, target);

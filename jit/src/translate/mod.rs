@@ -451,6 +451,7 @@ impl Translator<'_, '_> {
                 let cpu = self.cpu();
                 self.set(Reg::R0, cpu);
             }
+            Op::Csum => self.csum(),
             Op::TailCall { array } => self.tail_call(array),
             Op::Trap => {
                 let zero = self.b.ins().iconst(I64, 0);

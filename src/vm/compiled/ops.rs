@@ -138,8 +138,11 @@ fn is_plain(index: usize) -> bool {
     Table::own(index).is_some_and(|id| !NEEDS_FUEL.contains(&id))
 }
 
-/// How many arguments a function of the table takes.
+/// How many arguments a function of the table takes that it looks at.
 fn arity(index: usize) -> u8 {
+    if Table::answer(index).is_some() {
+        return 0;
+    }
     /// `bpf_trace_printk` takes as many as its format asks for.
     const TRACE_PRINTK: i32 = 6;
     let own = Table::own(index).filter(|&id| id != TRACE_PRINTK);

@@ -18,6 +18,7 @@ use std::ptr::NonNull;
 
 const LOOKUP: i32 = 1;
 const PROCESSOR: i32 = 8;
+const CSUM_DIFF: i32 = 28;
 const LOOKUP_PERCPU: i32 = 195;
 
 /// How the maps of a program are looked up, as far as its operations do so themselves.
@@ -93,6 +94,7 @@ pub(super) fn shorten(prog: &Linked, engine: &Engine, ops: &mut [Op]) {
         };
         match Table::own(index as usize) {
             Some(PROCESSOR) => ops[at] = Op::Cpu,
+            Some(CSUM_DIFF) if prog.proven => ops[at] = Op::Csum,
             Some(LOOKUP) => look_up(prog, engine, ops, &targets, at, CpuOf::Run),
             Some(LOOKUP_PERCPU) => look_up(prog, engine, ops, &targets, at, CpuOf::R3),
             _ => {}

@@ -1,28 +1,30 @@
 //! The current task, CPU and attachment, from what the host injected.
 
 use super::{EINVAL, ENOENT, Ret};
+use crate::vm::engine::Engine;
+use crate::vm::input::Input;
 use crate::vm::run::Run;
 
 /// `bpf_get_smp_processor_id()`.
-pub(super) fn processor(run: &mut Run<'_>, _: [u64; 5]) -> Ret {
-    Ok(run.cpu() as u64)
+pub(super) fn processor(engine: &Engine, input: &Input<'_>) -> u64 {
+    input.cpu_of(engine).into()
 }
 
 /// `bpf_get_numa_node_id()`.
-pub(super) fn numa_node(run: &mut Run<'_>, _: [u64; 5]) -> Ret {
-    Ok(run.task().numa_node as u64)
+pub(super) fn numa_node(engine: &Engine, input: &Input<'_>) -> u64 {
+    input.task_of(engine).numa_node.into()
 }
 
 /// `bpf_get_current_pid_tgid()`.
-pub(super) fn pid_tgid(run: &mut Run<'_>, _: [u64; 5]) -> Ret {
-    let task = run.task();
-    Ok((task.tgid as u64) << 32 | task.pid as u64)
+pub(super) fn pid_tgid(engine: &Engine, input: &Input<'_>) -> u64 {
+    let task = input.task_of(engine);
+    u64::from(task.tgid) << 32 | u64::from(task.pid)
 }
 
 /// `bpf_get_current_uid_gid()`.
-pub(super) fn uid_gid(run: &mut Run<'_>, _: [u64; 5]) -> Ret {
-    let task = run.task();
-    Ok((task.gid as u64) << 32 | task.uid as u64)
+pub(super) fn uid_gid(engine: &Engine, input: &Input<'_>) -> u64 {
+    let task = input.task_of(engine);
+    u64::from(task.gid) << 32 | u64::from(task.uid)
 }
 
 /// `bpf_get_current_comm(buf, size)`: the name, cut to the buffer and padded with nulls.
@@ -39,13 +41,13 @@ pub(super) fn comm(run: &mut Run<'_>, [buffer, size, ..]: [u64; 5]) -> Ret {
 }
 
 /// `bpf_get_current_task()` and `bpf_get_current_task_btf()`.
-pub(super) fn task(run: &mut Run<'_>, _: [u64; 5]) -> Ret {
-    Ok(run.task().address)
+pub(super) fn task(engine: &Engine, input: &Input<'_>) -> u64 {
+    input.task_of(engine).address
 }
 
 /// `bpf_get_current_cgroup_id()`.
-pub(super) fn cgroup_id(run: &mut Run<'_>, _: [u64; 5]) -> Ret {
-    Ok(run.task().cgroup_id)
+pub(super) fn cgroup_id(engine: &Engine, input: &Input<'_>) -> u64 {
+    input.task_of(engine).cgroup_id
 }
 
 /// `bpf_get_current_ancestor_cgroup_id(level)`; 0 where there is none.
@@ -74,23 +76,23 @@ pub(super) fn ns_pid_tgid(run: &mut Run<'_>, [dev, ino, out, size, _]: [u64; 5])
 }
 
 /// `bpf_get_cgroup_classid(skb)`: no class.
-pub(super) fn zero(_: &mut Run<'_>, _: [u64; 5]) -> Ret {
-    Ok(0)
+pub(super) fn zero(_: &Engine, _: &Input<'_>) -> u64 {
+    0
 }
 
 /// `bpf_get_attach_cookie(ctx)`.
-pub(super) fn attach_cookie(run: &mut Run<'_>, _: [u64; 5]) -> Ret {
-    Ok(run.input.attach_cookie)
+pub(super) fn attach_cookie(_: &Engine, input: &Input<'_>) -> u64 {
+    input.attach_cookie
 }
 
 /// `bpf_get_func_ip(ctx)`.
-pub(super) fn func_ip(run: &mut Run<'_>, _: [u64; 5]) -> Ret {
-    Ok(run.input.func_ip)
+pub(super) fn func_ip(_: &Engine, input: &Input<'_>) -> u64 {
+    input.func_ip
 }
 
 /// `bpf_get_retval()`.
-pub(super) fn get_retval(run: &mut Run<'_>, _: [u64; 5]) -> Ret {
-    Ok(run.input.ret_value as u64)
+pub(super) fn get_retval(_: &Engine, input: &Input<'_>) -> u64 {
+    input.ret_value as u64
 }
 
 /// `bpf_set_retval(retval)`.

@@ -3,6 +3,7 @@
 use super::{AGAIN, FORWARD, MAY_GOTO, Regs, get, next, set, spent, trapped};
 use crate::vm::MAX_FRAMES;
 use crate::vm::helpers;
+use crate::vm::linker::Own;
 use crate::vm::memory::Access;
 use crate::vm::quick::Quick;
 use crate::vm::run::{Linked, Run};
@@ -130,8 +131,14 @@ steps! {
     }
     fn call_own[] |pc, s, r, run, c| {
         let _ = s;
-        let own = helpers::ALL.get_unchecked((*pc.add(1).cast::<After>()).what as usize).2;
-        helper::<A>(pc, r, run, c, own)
+        match helpers::ALL.get_unchecked((*pc.add(1).cast::<After>()).what as usize).2 {
+            Own::Run(own) => helper::<A>(pc, r, run, c, own),
+            Own::Answer(_) if c <= (*pc.add(1).cast::<After>()).at as i64 => spent(run, pc, c, pc, AGAIN),
+            Own::Answer(own) => {
+                set(r, 0, own(run.engine, run.input));
+                next::<A>(pc.add(2), r, run, c)
+            }
+        }
     }
     /// An array in reach is looked up here.
     fn lookup[] |pc, s, r, run, c| {

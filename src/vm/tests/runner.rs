@@ -259,3 +259,30 @@ fn a_panic_of_the_host_leaves_a_runner_that_runs() {
         assert_eq!(ended.ok(), (run % 3 != 0).then_some(6), "run {run}");
     }
 }
+
+#[test]
+fn what_is_answered_without_a_run_is_what_runs_answer() {
+    // Clock, task, attachment and processor; then a checksum of the stack, and a packet that is moved, for which
+    // there is a run.
+    let text = "r6 = r1\ncall 5\nr7 = r0\ncall 14\nr7 ^= r0\ncall 15\nr7 ^= r0\ncall 42\nr7 += r0\ncall 118\n\
+        r7 ^= r0\ncall 8\nr7 += r0\n*(u64 *)(r10 - 16) = r7\n*(u64 *)(r10 - 8) = 77\nr1 = 0\nr2 = 0\n\
+        r3 = r10\nr3 += -16\nr4 = 12\nr5 = 5\ncall 28\nr7 += r0\nr2 = *(u32 *)(r6 + 0)\n\
+        r3 = *(u32 *)(r6 + 4)\nr3 -= r2\nif r3 < 30 goto out\nr1 = r6\nr2 = 2\ncall 44\ncall 5\nr7 ^= r0\n\
+        out:\nr0 = r7\nexit";
+    let task = Task { pid: 7, tgid: 9, uid: 11, gid: 13, numa_node: 3, ..Task::default() };
+    let clock = Arc::new(ManualClock::at(123_456_789));
+    let config = Config::new().strategy(Strategy::Compile).task(task).clock(clock);
+    let instance = proved(text, ProgType::Xdp, config);
+    alike(&instance, &[20, 20, 60, 20, 30, 29]);
+    let mut context = Context::new(ContextLayout::xdp_md());
+    let other = Task { pid: 1000, ..Task::default() };
+    let mut runner = instance.runner();
+    for _ in 0..3 {
+        let (one, two) = [(); 2].map(|()| Packet::new(&[0; 20])).into();
+        let (mut one, mut two): (Packet, Packet) = (one, two);
+        let expected =
+            instance.run(&mut (), Input::context(&mut context).packet(&mut one).task(&other)).unwrap();
+        let found = runner.run(&mut (), Input::context(&mut context).packet(&mut two).task(&other)).unwrap();
+        assert_eq!(found, expected);
+    }
+}
