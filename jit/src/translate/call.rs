@@ -194,7 +194,8 @@ impl Translator<'_, '_> {
             true => self.trap_if_cold(status),
             false => self.trap_if(status),
         }
-        self.leave_with(value, 0);
+        let zero = self.b.ins().iconst(I64, 0);
+        self.b.ins().return_(&[value, zero]);
         self.enter(none);
         self.fuel_of_staying();
         self.b.ins().jump(stayed, &[]);
@@ -299,11 +300,5 @@ impl Translator<'_, '_> {
         let go_on = self.b.create_block();
         self.b.ins().brif(cond, go_on, &[], sort, &[stamp.into()]);
         self.enter(go_on);
-    }
-
-    /// Returns when all is paid for.
-    fn leave_with(&mut self, value: Value, status: u64) {
-        let status = self.b.ins().iconst(I64, status as i64);
-        self.b.ins().return_(&[value, status]);
     }
 }
