@@ -124,10 +124,23 @@ impl<T: 'static> Instance<T> {
             let kind = TrapKind::Unsupported("a context that the proof does not speak of");
             return (Err(kind.into()), memory);
         }
-        #[cfg(feature = "jit")]
-        super::compiled::on_run(&self.engine, &self.linked);
         // Of this run alone, as the state of the host is.
         let mut input: Input<'_> = input;
+        #[cfg(feature = "jit")]
+        super::compiled::on_run(&self.engine, &self.linked);
+        #[cfg(feature = "jit")]
+        let memory = match self.linked.way(&self.engine) {
+            None => memory,
+            Some(way) => {
+                let mut kept = Some(memory);
+                let result = way.run(&self.engine, &self.linked, &mut kept, data, &mut input);
+                let memory = kept.unwrap_or_else(|| Box::new(Memory::new()));
+                match result {
+                    Some(result) => return (result, memory),
+                    None => memory,
+                }
+            }
+        };
         let mut run = Run::new(&self.engine, &self.linked, data, &mut input, memory);
         let result = run.finish();
         (result, run.memory)

@@ -37,6 +37,8 @@ mod caller;
 #[cfg(feature = "jit")]
 mod compiled;
 mod context;
+#[cfg(feature = "jit")]
+mod direct;
 mod engine;
 mod events;
 mod exception;

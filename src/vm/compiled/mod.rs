@@ -12,6 +12,7 @@ mod shortcuts;
 #[cfg(unix)]
 mod sources;
 
+use super::direct::Way;
 use super::engine::{Engine, Strategy};
 use super::known::Known;
 use super::lower::LinkError;
@@ -200,6 +201,8 @@ impl Workshop {
 #[derive(Debug, Default)]
 pub(crate) struct Slot {
     code: OnceLock<Option<Arc<Code>>>,
+    /// How it is entered without a run, if it can be.
+    way: OnceLock<Option<Way>>,
     runs: AtomicU32,
 }
 
@@ -208,6 +211,15 @@ impl Slot {
     #[inline]
     pub fn get(&self) -> Option<&Arc<Code>> {
         self.code.get()?.as_ref()
+    }
+}
+
+impl Linked {
+    /// How its machine code is entered without a run, if there is some and it can be.
+    #[inline]
+    pub fn way(&self, engine: &Engine) -> Option<&Way> {
+        let code = self.compiled.get()?;
+        self.compiled.way.get_or_init(|| Way::of(self, code, engine)).as_ref()
     }
 }
 
