@@ -49,41 +49,58 @@ impl Way {
         Some(Way { entry, frames, fresh, alone, tails, chained })
     }
 
-    /// Runs the program in a memory, if the input is one that it can be entered with: a context, which the proof
-    /// has to speak of. The memory is gone when a panic of the host has passed.
-    pub fn run(
+    /// Makes a memory ready for a run, if the input is one that the program can be entered with: a context, which
+    /// the proof speaks of.
+    pub fn is_ready(
+        &self,
+        engine: &Engine,
+        linked: &Linked,
+        memory: &mut Memory,
+        input: &mut Input<'_>,
+    ) -> bool {
+        let limit = limit(engine, input);
+        let bounded = linked.bound.is_none_or(|bound| bound <= limit);
+        let Subject::Context(context) = &mut input.subject else { return false };
+        if limit == 0 || !bounded || input.cancel.is_some_and(Cancel::is_cancelled) {
+            return false;
+        }
+        if self.tails {
+            let (first, layout) = (context.address(), context.shared_layout());
+            memory.begin_first(first, linked, layout, limit, self.chained.is_some());
+            // What is not proved rests on more than what is made ready here.
+            if memory.goes_to_unproved() {
+                return false;
+            }
+        }
+        let packet = input.packet.as_deref_mut();
+        let (data, len) = packet.map_or((0, 0), |packet| (packet.addresses().1, packet.len() as u64));
+        memory.show_packet(data, len);
+        context.show_packet(input.packet.as_deref_mut());
+        if self.fresh {
+            memory.clear_frames();
+        }
+        memory.use_frames(self.frames);
+        true
+    }
+
+    /// Runs the program in a memory that was made ready, which is gone when a panic of the host has passed.
+    ///
+    /// # Safety
+    /// The memory was made ready for this program and this input, and holds a memory.
+    pub unsafe fn run(
         &self,
         engine: &Engine,
         linked: &Linked,
         memory: &mut Option<Box<Memory>>,
         data: &mut dyn Any,
         input: &mut Input<'_>,
-    ) -> Option<Result<Outcome, Trap>> {
-        let limit = input.budget.unwrap_or(engine.config().budget);
-        let bounded = linked.bound.is_none_or(|bound| bound <= limit);
-        if limit == 0 || !bounded || input.cancel.is_some_and(Cancel::is_cancelled) {
-            return None;
-        }
-        let (cpu, fuel) = (input.cpu_of(engine), limit.min(SLICE) as i64);
-        let Subject::Context(context) = &mut input.subject else { return None };
-        let block = memory.as_mut()?;
-        context.show_packet(input.packet.as_deref_mut());
-        let first = context.address();
-        if self.tails {
-            block.begin_first(first, linked, context.shared_layout(), limit, self.chained.is_some());
-            // What is not proved rests on more than what is made ready here.
-            if block.goes_to_unproved() {
-                return None;
-            }
-        }
-        let packet = input.packet.as_deref_mut();
-        let (data_at, len) = packet.map_or((0, 0), |packet| (packet.addresses().1, packet.len() as u64));
-        block.show_packet(data_at, len);
-        if self.fresh {
-            block.clear_frames();
-        }
-        block.use_frames(self.frames);
-        let fp = block.enter(0);
+    ) -> Result<Outcome, Trap> {
+        let (cpu, fuel) = (input.cpu_of(engine), limit(engine, input).min(SLICE) as i64);
+        let first = match &mut input.subject {
+            Subject::Context(context) => context.address(),
+            _ => 0,
+        };
+        let fp = memory.as_mut().map_or(0, |memory| memory.enter(0));
         let [_, r2, r3, r4, r5] = input.args;
         let mut waiting = Waiting { engine, linked, data: Some(data), input, memory, run: None };
         let host = &raw mut waiting;
@@ -94,7 +111,8 @@ impl Way {
             ((*context).fuel, (*context).cpu) = (fuel, cpu.into());
             (*context).callee = self.chained.unwrap_or(0);
         }
-        // SAFETY: the program keeps its code. It is proved for this context, its frames fit into the block, which
+        // SAFETY: the program keeps its code. It is proved for this context, which the memory was made ready for,
+        // its frames fit into the block, which
         // is this memory's or, once there is one, the run's, and the host's functions find what a run is made of.
         // Where a chain leads, the run that learned it has seen to.
         let returned = unsafe { (self.entry)(fp, first, r2, r3, r4, r5) };
@@ -105,15 +123,20 @@ impl Way {
                 // SAFETY: the block is still this memory's.
                 let left = unsafe { (*context).fuel };
                 let insns = fuel.wrapping_sub(left).cast_unsigned();
-                Some(Ok(Outcome { ret: returned.value, insns, redirect: None }))
+                Ok(Outcome { ret: returned.value, insns, redirect: None })
             }
             Some(ref mut run) => {
                 let result = run.end_of_entered(returned);
                 if let Some(Run { memory: block, .. }) = waiting.run {
                     *waiting.memory = Some(block);
                 }
-                Some(result)
+                result
             }
         }
     }
+}
+
+/// The budget of a run.
+fn limit(engine: &Engine, input: &Input<'_>) -> u64 {
+    input.budget.unwrap_or(engine.config().budget)
 }

@@ -106,44 +106,53 @@ impl<T: 'static> Instance<T> {
     /// # Errors
     /// When the program traps: see [`TrapKind`]. A context of another layout than a proven program
     /// was vouched for is [`TrapKind::Unsupported`].
-    pub fn run(&self, data: &mut T, input: Input<'_>) -> Result<Outcome, Trap> {
-        let (result, memory) = self.run_in(self.engine.take_memory(), data, input);
-        self.engine.give_memory(memory);
+    pub fn run(&self, data: &mut T, mut input: Input<'_>) -> Result<Outcome, Trap> {
+        let mut memory = Some(self.engine.take_memory());
+        let result = self.run_in(&mut memory, data, &mut input);
+        if let Some(memory) = memory {
+            self.engine.give_memory(memory);
+        }
         result
     }
 
-    /// The same in memory that is given back.
+    /// The same in a memory, which is there afterwards unless a panic has passed.
     #[inline]
     pub(crate) fn run_in(
         &self,
-        memory: Box<Memory>,
+        memory: &mut Option<Box<Memory>>,
         data: &mut T,
-        input: Input<'_>,
-    ) -> (Result<Outcome, Trap>, Box<Memory>) {
-        if !self.linked.accepts(&input) {
-            let kind = TrapKind::Unsupported("a context that the proof does not speak of");
-            return (Err(kind.into()), memory);
+        input: &mut Input<'_>,
+    ) -> Result<Outcome, Trap> {
+        if !self.linked.accepts(input) {
+            return Err(TrapKind::Unsupported("a context that the proof does not speak of").into());
         }
-        // Of this run alone, as the state of the host is.
-        let mut input: Input<'_> = input;
         #[cfg(feature = "jit")]
         super::compiled::on_run(&self.engine, &self.linked);
         #[cfg(feature = "jit")]
-        let memory = match self.linked.way(&self.engine) {
-            None => memory,
-            Some(way) => {
-                let mut kept = Some(memory);
-                let result = way.run(&self.engine, &self.linked, &mut kept, data, &mut input);
-                let memory = kept.unwrap_or_else(|| Box::new(Memory::new()));
-                match result {
-                    Some(result) => return (result, memory),
-                    None => memory,
-                }
-            }
-        };
-        let mut run = Run::new(&self.engine, &self.linked, data, &mut input, memory);
+        if let (Some(way), Some(block)) = (self.linked.way(&self.engine), &mut *memory)
+            && way.is_ready(&self.engine, &self.linked, block, input)
+        {
+            // SAFETY: it was just made ready, and the proof speaks of the input.
+            return unsafe { way.run(&self.engine, &self.linked, memory, data, input) };
+        }
+        self.run_around(memory, data, input)
+    }
+
+    /// Runs the program with a run around it.
+    #[inline(never)]
+    fn run_around(
+        &self,
+        memory: &mut Option<Box<Memory>>,
+        data: &mut T,
+        input: &mut Input<'_>,
+    ) -> Result<Outcome, Trap> {
+        // Of this run alone, as the state of the host is.
+        let mut input: Input<'_> = std::mem::take(input);
+        let block = memory.take().unwrap_or_else(|| Box::new(Memory::new()));
+        let mut run = Run::new(&self.engine, &self.linked, data, &mut input, block);
         let result = run.finish();
-        (result, run.memory)
+        *memory = Some(run.memory);
+        result
     }
 
     /// The instance made ready to run again and again on one thread.

@@ -60,13 +60,12 @@ impl<T: 'static> Runner<T> {
     /// # Errors
     /// As for [`Instance::run`].
     #[inline]
-    #[cfg_attr(not(feature = "jit"), expect(unused_mut))]
     pub fn run(&mut self, data: &mut T, mut input: Input<'_>) -> Result<Outcome, Trap> {
         #[cfg(feature = "jit")]
         if let Some(outcome) = self.direct.run(&mut input) {
             return Ok(outcome);
         }
-        self.run_with_host(data, input)
+        self.run_with_host(data, &mut input)
     }
 
     /// Runs the program once on a packet, as with an [`Input`] of the two: the shortest way.
@@ -84,7 +83,7 @@ impl<T: 'static> Runner<T> {
         if let Some(outcome) = self.direct.run_packet(context, packet) {
             return Ok(outcome);
         }
-        self.run_with_host(data, Input::context(context).packet(packet))
+        self.run_with_host(data, &mut Input::context(context).packet(packet))
     }
 
     /// Whether runs go straight into the code.
@@ -94,12 +93,13 @@ impl<T: 'static> Runner<T> {
     }
 
     #[inline(never)]
-    fn run_with_host(&mut self, data: &mut T, input: Input<'_>) -> Result<Outcome, Trap> {
-        let memory = self.memory.take().unwrap_or_else(|| Box::new(Memory::new()));
-        let (result, memory) = self.instance.run_in(memory, data, input);
+    fn run_with_host(&mut self, data: &mut T, input: &mut Input<'_>) -> Result<Outcome, Trap> {
+        if self.memory.is_none() {
+            self.memory = Some(Box::new(Memory::new()));
+        }
+        let result = self.instance.run_in(&mut self.memory, data, input);
         #[cfg(feature = "jit")]
         self.direct.look(self.instance.linked_arc(), self.instance.engine_ref());
-        self.memory = Some(memory);
         result
     }
 }

@@ -298,6 +298,29 @@ fn a_proven_program_is_gone_to_with_its_context_alone() {
 }
 
 #[test]
+fn a_program_on_the_way_hands_on_what_it_was_given_and_no_more() {
+    let call = |index: u32, ret: u32| format!("r2 = map[fd:0]\nr3 = {index}\ncall 12\nr0 = {ret}\nexit");
+    for way in [Way::Interpreted, Way::Compiled, Way::CompiledFast] {
+        let mut linker = Linker::<()>::new(&way.engine());
+        let honest = linker.instantiate(&xdp("honest", &call(0, 5), &[array()])).unwrap();
+        let lying = format!("r1 = 4096\n{}", call(0, 5));
+        let lying = linker.instantiate(&xdp("lying", &lying, &[array()])).unwrap();
+        let between = linker.instantiate(&xdp("between", &call(1, 6), &[array()])).unwrap();
+        between.insert_into(&*honest.maps()[0], 0).unwrap();
+        let target = xdp("target", "r0 = *(u32 *)(r1 + 12)\nr0 += 100\nexit", &[]);
+        Way::CompiledProven.link(&mut linker, &target, 0).insert_into(&*honest.maps()[0], 1).unwrap();
+        for run in 0..3 {
+            assert_eq!(
+                honest.run(&mut (), Input::context(&mut context())).unwrap().ret,
+                100,
+                "{way:?} {run}"
+            );
+            assert_eq!(lying.run(&mut (), Input::context(&mut context())).unwrap().ret, 6, "{way:?} {run}");
+        }
+    }
+}
+
+#[test]
 fn what_was_learned_with_one_context_is_not_used_with_another() {
     for way in [Way::Interpreted, Way::Compiled] {
         let mut linker = Linker::<()>::new(&way.engine());
