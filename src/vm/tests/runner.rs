@@ -286,3 +286,64 @@ fn what_is_answered_without_a_run_is_what_runs_answer() {
         assert_eq!(found, expected);
     }
 }
+
+#[test]
+fn packet_loads_find_the_packet_of_the_run() {
+    let text = "r6 = r1\nr0 = *(u8 *)skb[20]\nr7 = r0\nr0 = *(u16 *)skb[30]\nr0 += r7\nexit";
+    let instance = proved(text, ProgType::SocketFilter, Config::new().strategy(Strategy::Compile));
+    let (mut runner, mut context) = (instance.runner(), Context::new(ContextLayout::sk_buff()));
+    for len in [60, 32, 31, 64, 20, 60] {
+        let bytes: Vec<u8> = (0..len).map(|n| (n * 3 + len) as u8).collect();
+        let expected = match len {
+            32.. => u64::from(bytes[20]) + u64::from(u16::from_be_bytes([bytes[30], bytes[31]])),
+            _ => 0,
+        };
+        let mut packet = Packet::new(&bytes);
+        let ret = instance.run(&mut (), Input::context(&mut context).packet(&mut packet)).unwrap().ret;
+        assert_eq!(ret, expected, "{len} bytes");
+        let ret = runner.run(&mut (), Input::context(&mut context).packet(&mut packet)).unwrap().ret;
+        assert_eq!(ret, expected, "{len} bytes, in a runner");
+        drop(packet);
+        assert_eq!(instance.run(&mut (), Input::context(&mut context)).unwrap().ret, 0, "no packet");
+    }
+}
+
+#[test]
+fn a_run_that_is_made_late_knows_nothing_of_the_one_before() {
+    // Reads memory at an address that the packet gives.
+    let text = "r2 = *(u32 *)(r1 + 0)\nr3 = *(u32 *)(r1 + 4)\nr0 = 1\nr4 = r2\nr4 += 8\nif r4 > r3 goto out\n\
+        r3 = *(u64 *)(r2 + 0)\nr1 = r10\nr1 += -8\nr2 = 8\ncall 113\nout:\nexit";
+    let instance = proved(text, ProgType::Xdp, Config::new().strategy(Strategy::Compile));
+    let (mut runner, mut context) = (instance.runner(), Context::new(ContextLayout::xdp_md()));
+    let granted = [3u8; 16];
+    let mut packet = Packet::new(&(granted.as_ptr().expose_provenance() as u64).to_ne_bytes());
+    for _ in 0..3 {
+        let mut ends = |granted: Option<&[u8]>, in_runner: bool| {
+            let input = Input::context(&mut context).packet(&mut packet);
+            let input = match granted {
+                Some(bytes) => input.grant(bytes),
+                None => input,
+            };
+            let result = if in_runner { runner.run(&mut (), input) } else { instance.run(&mut (), input) };
+            result.unwrap().ret.cast_signed()
+        };
+        for in_runner in [false, true] {
+            assert_eq!(ends(Some(&granted), in_runner), 0);
+            assert_eq!(ends(None, in_runner), -14, "the memory is no longer granted");
+        }
+    }
+}
+
+#[test]
+fn a_run_that_was_cancelled_before_does_not_begin() {
+    let instance = compiled("call 5\nr0 = 3\nexit");
+    let (mut runner, mut context) = (instance.runner(), Context::new(ContextLayout::xdp_md()));
+    let (cancel, cancelled) = (Cancel::new(), Cancel::new());
+    cancelled.cancel();
+    for _ in 0..3 {
+        assert_eq!(runner.run(&mut (), Input::context(&mut context).cancel(&cancel)).unwrap().ret, 3);
+        assert_eq!(instance.run(&mut (), Input::context(&mut context).cancel(&cancel)).unwrap().ret, 3);
+        assert!(runner.run(&mut (), Input::context(&mut context).cancel(&cancelled)).is_err());
+        assert!(instance.run(&mut (), Input::context(&mut context).cancel(&cancelled)).is_err());
+    }
+}

@@ -564,3 +564,105 @@ fn a_program_jumps_to_one_that_is_known() {
         assert_eq!((outcome.ret, outcome.insns), (5, 33 * 3 + 5));
     }
 }
+
+/// A proved program that goes to slot 0, and one that is there, linked as `how` says.
+fn proved_to(how: Way, target: &str) -> (Instance<()>, Instance<()>) {
+    let engine = Way::Compiled.engine();
+    let mut linker = Linker::<()>::new(&engine);
+    let first = xdp("first", "r2 = map[fd:0]\nr3 = 0\ncall 12\nr0 = 1\nexit", &[array()]);
+    let first = Way::CompiledProven.link(&mut linker, &first, 0);
+    let target = how.link(&mut linker, &xdp("target", target, &[array()]), 0);
+    target.insert_into(&*first.maps()[0], 0).unwrap();
+    (first, target)
+}
+
+#[test]
+fn a_budget_holds_for_a_proved_program_that_is_gone_to() {
+    // It rests on the proof that it ends, and asks for no fuel.
+    let long = "r0 = 0\nagain:\nr0 += 1\nif r0 < 1000 goto again\nexit";
+    let (first, _) = proved_to(Way::CompiledProven, long);
+    for _ in 0..3 {
+        let run = |budget: u64| first.run(&mut (), Input::context(&mut context()).budget(budget));
+        assert_eq!(run(100_000).unwrap().ret, 1000);
+        assert!(matches!(run(500).unwrap_err().kind(), TrapKind::Budget { limit: 500 }));
+    }
+}
+
+#[test]
+fn what_nobody_proved_is_held_against_each_run_s_packet() {
+    let (first, _) = proved_to(Way::Compiled, "r2 = *(u32 *)(r1 + 0)\nr0 = *(u8 *)(r2 + 50)\nexit");
+    let mut packet = Packet::new(&[7; 60]);
+    let mut runner = first.runner();
+    for round in 0..3 {
+        for len in [60, 60, 20, 51, 50] {
+            // The buffer stays where it is.
+            packet.refill(&vec![7; len], 0, 14);
+            let mut context = context();
+            let ret = first.run(&mut (), Input::context(&mut context).packet(&mut packet)).map(|o| o.ret);
+            assert_eq!(ret.ok(), (len > 50).then_some(7), "round {round}, {len} bytes");
+            let ret = runner.run(&mut (), Input::context(&mut context).packet(&mut packet)).map(|o| o.ret);
+            assert_eq!(ret.ok(), (len > 50).then_some(7), "round {round}, {len} bytes, in a runner");
+        }
+    }
+}
+
+#[test]
+fn a_frame_is_new_in_each_run_for_those_that_are_gone_to() {
+    // A privileged program may read what it has not written.
+    let reads =
+        "r2 = r10\nr2 += -8\nr3 = *(u32 *)(r1 + 12)\nr0 = *(u64 *)(r2 + 0)\n*(u64 *)(r2 + 0) = 7\nexit";
+    let (first, _) = proved_to(Way::CompiledProven, reads);
+    let mut runner = first.runner();
+    for _ in 0..3 {
+        assert_eq!(first.run(&mut (), Input::context(&mut context())).unwrap().ret, 0);
+        assert_eq!(runner.run(&mut (), Input::context(&mut context())).unwrap().ret, 0);
+    }
+}
+
+#[test]
+fn a_main_function_that_calls_itself_by_address_is_itself_afterwards() {
+    // In every second call it goes to slot 0; in the others it calls itself, and tells the host who it is.
+    let first = "main:\nr6 = r1\nr1 = map[fd:1][0]+0\nr2 = *(u64 *)(r1 + 0)\nr3 = r2\nr3 += 1\n\
+        *(u64 *)(r1 + 0) = r3\nr1 = r6\nr2 &= 1\nif r2 != 0 goto deep\nr3 = func[pc-11]\ncallx r3\nr7 = r0\n\
+        call 1000\nr7 += 1\nr1 = r6\nr2 = map[fd:0]\nr3 = 1\ncall 12\nr0 = r7\nexit\n\
+        deep:\nr2 = map[fd:0]\nr3 = 0\ncall 12\nr0 = 9\nexit";
+    let maps = [array(), map_def("turn", MapType::Array, 4, 8, 1)];
+    for way in [Way::Interpreted, Way::Compiled, Way::CompiledFast] {
+        let mut linker = Linker::<u32>::new(&way.engine());
+        linker.func(1000, |caller: &mut Caller<'_, u32>| {
+            assert_eq!(caller.program(), "first");
+            *caller.data_mut() += 1;
+            0u64
+        });
+        let first = way.link(&mut linker, &xdp("first", first, &maps), 0);
+        let target = way.link(&mut linker, &xdp("target", "r0 = 40\nexit", &[]), 0);
+        target.insert_into(&*first.maps()[0], 0).unwrap();
+        let mut calls = 0;
+        for run in 1..5 {
+            let ret = first.run(&mut calls, Input::context(&mut context())).unwrap().ret;
+            assert_eq!((ret, calls), (41, run), "{way:?}");
+        }
+    }
+}
+
+#[test]
+fn what_one_group_has_learned_another_with_the_same_array_does_not_use() {
+    for way in [Way::Interpreted, Way::Compiled, Way::CompiledProven] {
+        let engine = way.engine();
+        let (mut linker, mut other) = (Linker::<()>::new(&engine), Linker::<()>::new(&engine));
+        let call = |ret: u32| format!("r2 = map[fd:0]\nr3 = 0\ncall 12\nr0 = {ret}\nexit");
+        let first = way.link(&mut linker, &xdp("first", &call(1), &[array()]), 0);
+        other.map("progs", first.maps()[0].clone());
+        let second = way.link(&mut other, &xdp("second", &call(2), &[array()]), 0);
+        let target = way.link(&mut linker, &xdp("target", "r0 = 7\nexit", &[]), 0);
+        target.insert_into(&*first.maps()[0], 0).unwrap();
+        let run =
+            |instance: &Instance<()>| instance.run(&mut (), Input::context(&mut context())).unwrap().ret;
+        for _ in 0..3 {
+            assert_eq!([run(&first), run(&second)], [7; 2], "{way:?}");
+        }
+        run(&first);
+        drop((first, target, linker));
+        assert_eq!([run(&second), run(&second)], [2; 2], "{way:?}: nobody keeps the target");
+    }
+}
