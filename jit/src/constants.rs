@@ -46,9 +46,12 @@ fn store(func: &mut Function, inst: Inst) {
     cursor.func.dfg.insts[inst] = InstructionData::Store { opcode, args, flags, offset };
 }
 
+/// A branch, and which of its edges.
+type Edge = (Inst, usize);
+
 /// Where branches to one block hand over the same constants, lets them go to a block that does it for all.
 fn share(func: &mut Function, branches: &[Inst]) {
-    let mut edges: BTreeMap<(Block, Vec<i64>), Vec<(Inst, usize)>> = BTreeMap::new();
+    let mut edges: BTreeMap<(Block, Vec<i64>), Vec<Edge>> = BTreeMap::new();
     for &inst in branches {
         let InstructionData::Brif { blocks, .. } = func.dfg.insts[inst] else { continue };
         for (nth, call) in blocks.iter().enumerate() {

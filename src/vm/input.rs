@@ -110,9 +110,9 @@ impl Context {
 
     /// Puts the addresses of a packet, or of none, where programs find them, and its length.
     #[inline]
-    pub(crate) fn show_packet(&mut self, mut packet: Option<&mut Packet>) {
+    pub(crate) fn show_packet(&mut self, packet: Option<&mut Packet>) {
         let len = packet.as_ref().map(|packet| packet.len() as u32);
-        self.show_addresses(packet.as_deref_mut());
+        self.show_addresses(packet);
         if let (Some(offset), Some(len)) = (self.layout.len_field, len) {
             self.set_u32(offset, len);
         }
