@@ -9,7 +9,7 @@ use crate::program::{Fuel, OptLevel, Unit};
 use crate::stubs::{Stubs, chained_signature};
 use crate::sweep::sweep;
 use crate::translate::{Plan, Pool};
-use crate::{placement, slots, translate};
+use crate::{constants, placement, slots, translate};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_codegen::{CompiledCode, Context};
@@ -165,6 +165,17 @@ impl Compiler {
             };
             if translate::function(&plan, index, builder, &mut import, target) {
                 sweep(&mut context.func);
+            }
+            if unit.opt == OptLevel::Full {
+                if flow.funcs[index].loops {
+                    // Registers that loops do not change are the constants that they were before.
+                    context.compute_cfg();
+                    context.compute_domtree();
+                    let reached = context.eliminate_unreachable_code(module.isa());
+                    let done = reached.and_then(|()| context.remove_constant_phis(module.isa()));
+                    done.map_err(|e| refused(ModuleError::Compilation(e)))?;
+                }
+                constants::cheapen(&mut context.func);
             }
             if self.keep_clif {
                 clif.push_str(&context.func.display().to_string());

@@ -13,6 +13,7 @@ mod carried;
 mod checks;
 mod code;
 mod compiler;
+mod constants;
 #[cfg(feature = "disasm")]
 mod disasm;
 mod error;

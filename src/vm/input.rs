@@ -109,26 +109,32 @@ impl Context {
         self.words[self.wide_at + what.word()]
     }
 
-    /// Puts the addresses of a packet, or of none, where programs find them.
+    /// Puts the addresses of a packet, or of none, where programs find them, and its length.
     #[inline]
     pub(crate) fn show_packet(&mut self, packet: Option<&mut Packet>) {
         let len = packet.as_ref().map(|packet| packet.len() as u32);
-        let (meta, data, end) = packet.map_or((0, 0, 0), Packet::addresses);
-        if let Some(wide) = self.words[self.wide_at..].first_chunk_mut::<WIDE_WORDS>() {
-            wide[PacketPointer::Data.word()] = data;
-            wide[PacketPointer::DataEnd.word()] = end;
-            wide[PacketPointer::Meta.word()] = meta;
-        }
+        self.show_addresses(packet);
         if let (Some(offset), Some(len)) = (self.layout.len_field, len) {
             self.set_u32(offset, len);
         }
     }
 
-    /// Whether its layout is this very one.
+    /// The same for contexts that have no field for the length.
+    #[inline]
+    pub(crate) fn show_addresses(&mut self, packet: Option<&mut Packet>) {
+        let (meta, data, end) = packet.map_or((0, 0, 0), Packet::addresses);
+        // SAFETY: a context is made with the wide words behind `wide_at`, and never gets fewer.
+        let wide = unsafe { self.words.get_unchecked_mut(self.wide_at..self.wide_at + WIDE_WORDS) };
+        wide[PacketPointer::Data.word()] = data;
+        wide[PacketPointer::DataEnd.word()] = end;
+        wide[PacketPointer::Meta.word()] = meta;
+    }
+
+    /// Where its layout lies: the same for contexts that share it.
     #[cfg(feature = "jit")]
     #[inline]
-    pub(crate) fn has_layout(&self, layout: &Arc<ContextLayout>) -> bool {
-        Arc::ptr_eq(&self.layout, layout)
+    pub(crate) fn layout_at(&self) -> usize {
+        Arc::as_ptr(&self.layout).addr()
     }
 
     pub(crate) fn shared_layout(&self) -> &Arc<ContextLayout> {

@@ -142,9 +142,13 @@ mod direct {
     pub(super) struct Direct {
         entry: Entry,
         fp: u64,
+        /// Where the layout of contexts lies that was found to be the proof's; 0 before there is one.
+        layout_at: usize,
+        /// A run has nothing to make ready but the addresses of the packet.
+        plain: bool,
         /// How many frames may be read before they are written.
         fresh: usize,
-        /// The layout of contexts that was found to be the proof's.
+        /// Keeps the layout where it is.
         layout: Option<Arc<ContextLayout>>,
         bound: u64,
         cpus: u32,
@@ -191,7 +195,19 @@ mod direct {
             let fresh = if way.fresh { way.frames } else { 0 };
             let (bound, cpus) = (linked.bound?, engine.cpus());
             let (entry, linked, code) = (way.entry, linked.clone(), code.clone());
-            Some(Direct { entry, fp, fresh, layout: None, bound, cpus, memory, linked, _code: code })
+            Some(Direct {
+                entry,
+                fp,
+                layout_at: 0,
+                plain: false,
+                fresh,
+                layout: None,
+                bound,
+                cpus,
+                memory,
+                linked,
+                _code: code,
+            })
         }
 
         #[inline]
@@ -212,12 +228,13 @@ mod direct {
             args: [u64; 5],
             cpu: u32,
         ) -> Option<Outcome> {
-            let known = matches!(&self.layout, Some(known) if context.has_layout(known));
-            if !known && !self.learn(context) {
+            if context.layout_at() != self.layout_at && !self.learn(context) {
                 return None;
             }
-            context.show_packet(packet);
-            if self.fresh > 0 {
+            if self.plain {
+                context.show_addresses(packet);
+            } else {
+                context.show_packet(packet);
                 self.clear_frames();
             }
             let run = context_of(self.fp);
@@ -242,6 +259,8 @@ mod direct {
             let layout = context.shared_layout().clone();
             let fits = self.linked.accepts(&Input::context(context));
             if fits {
+                self.plain = layout.len_field.is_none() && self.fresh == 0;
+                self.layout_at = context.layout_at();
                 self.layout = Some(layout);
             }
             fits
@@ -249,6 +268,9 @@ mod direct {
 
         /// Makes frames zero that a run before may have written.
         fn clear_frames(&mut self) {
+            if self.fresh == 0 {
+                return;
+            }
             self.memory.reset();
             self.memory.enter(self.fresh - 1);
             self.memory.enter(0);

@@ -27,7 +27,11 @@ pub fn run(options: &Options) -> Result<(), String> {
 fn show(name: &str, way: Way, instance: &Instance<()>) -> Result<(), String> {
     let code = instance.compile().map_err(|e| e.to_string())?;
     for function in code.functions() {
-        println!("\n{name}, {}, function at {}: {} bytes", way.name, function.op, function.len);
+        let start = (code.address() + function.offset) % 64;
+        println!(
+            "\n{name}, {}, function at {}: {} bytes, {start:#x} behind a cache line",
+            way.name, function.op, function.len
+        );
         for line in disassemble(&code, function) {
             let op = line.op.map_or_else(String::new, |op| op.to_string());
             println!("{op:>6} {:>6x}  {}", line.offset, line.text);

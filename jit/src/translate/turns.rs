@@ -81,8 +81,10 @@ impl Translator<'_, '_> {
             if self.fuel.is_none() && bulk.is_none() {
                 continue;
             }
-            // Where nothing looks at the register on the way, it must not come round before the end.
-            if !self.limits() && bulk.is_none() && counted.comes_round() {
+            // Where nothing looks at the register on the way, it must not come round before the end; and one
+            // that changes by a register would have to be divided for each entry.
+            let divides = matches!(counted.step, Step::Reg(_));
+            if !self.limits() && bulk.is_none() && (counted.comes_round() || divides) {
                 continue;
             }
             // A loop inside another is entered often and may be left soon; working out how far it may go
@@ -420,7 +422,8 @@ impl Translator<'_, '_> {
             self.enter(entry);
             let value = self.counter(turn);
             let limit = match (self.fuel, end) {
-                (Some(var), _) if self.limits() => self.limit(turn, var, value),
+                (Some(var), Some(_)) if self.limits() => self.limit_or_end(turn, var, value, bound),
+                (Some(var), None) if self.limits() => self.limit(turn, var, value),
                 (_, Some((_, end))) => self.end(turn, end),
                 (_, None) => value,
             };
@@ -438,6 +441,64 @@ impl Translator<'_, '_> {
                 }
             }
         }
+    }
+
+    /// The end that the program says, where the fuel is easily seen to last until then: processors guess that,
+    /// and begin with the loop. Else what [`limit`](Self::limit) works out.
+    fn limit_or_end(&mut self, turn: usize, fuel: Variable, value: Value, bound: Variable) -> Value {
+        let each = self.turn_cost(turn).unsigned_abs();
+        let counted = &self.turns[turn].counted;
+        let (step, width) = (counted.step, counted.width);
+        let Some((kind, src)) = counted.bound else { return value };
+        let (slow, go) = (self.cold_block(), self.b.create_block());
+        let end = self.end(turn, src);
+        self.b.def_var(bound, end);
+        let way = match step {
+            Step::By(..0) => self.b.ins().isub(value, end),
+            _ => self.b.ins().isub(end, value),
+        };
+        // Nothing left means all numbers, where the register has to meet the end.
+        let way = if kind == Bound::Different { self.b.ins().iadd_imm_s(way, -1) } else { way };
+        let way = self.as_counter(turn, way);
+        // Powers of two for what turns cost, and no step is shorter than one.
+        let cost = each.next_power_of_two().trailing_zeros();
+        let by = match step {
+            Step::By(step) => step.unsigned_abs().trailing_zeros(),
+            Step::Reg(_) => 0,
+        };
+        let left = self.b.use_var(fuel);
+        let zero = self.b.ins().iconst(I64, 0);
+        let left = self.b.ins().smax(left, zero);
+        let most = self.b.ins().ushr_imm_u(left, i64::from(cost.saturating_sub(by)));
+        let mut holds = vec![self.b.ins().icmp(IntCC::UnsignedLessThan, way, most)];
+        if kind == Bound::Less {
+            // What is less than the end is not more than the highest number after another step.
+            let highest = if width == Width::W64 { u64::MAX } else { u32::MAX.into() };
+            match step {
+                Step::By(step) => {
+                    let last = self.b.ins().iconst(I64, highest.wrapping_sub(step as u64) as i64);
+                    holds.push(self.b.ins().icmp(IntCC::UnsignedLessThanOrEqual, end, last));
+                }
+                Step::Reg(by) => {
+                    let by = self.get(by);
+                    let one_less = self.b.ins().iadd_imm_s(by, -1);
+                    holds.push(self.b.ins().icmp_imm_u(IntCC::UnsignedLessThan, one_less, 1 << 30));
+                    holds.push(self.b.ins().icmp_imm_s(IntCC::SignedGreaterThanOrEqual, end, 0));
+                }
+            }
+        }
+        for hold in holds {
+            let next = self.b.create_block();
+            self.b.ins().brif(hold, next, &[], slow, &[]);
+            self.enter(next);
+        }
+        self.b.ins().jump(go, &[]);
+        self.enter(slow);
+        let limit = self.limit(turn, fuel, value);
+        self.b.def_var(bound, limit);
+        self.b.ins().jump(go, &[]);
+        self.enter(go);
+        self.b.use_var(bound)
     }
 
     /// What the register of a loop is compared to, when the loop begins with this value of it: the end

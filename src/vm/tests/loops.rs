@@ -128,6 +128,49 @@ fn turns_whose_number_is_known_are_counted() {
 }
 
 #[test]
+fn loops_that_begin_at_their_end_or_step_over_the_highest_number_are_paid_for() {
+    let tops = [0, 1, 2, 15, 16, 17, 300, 1 << 32].map(|back: u64| back.wrapping_neg());
+    let halves = [0xffff_ffff, 0xffff_fffe, 0xffff_fff0, 0xffff_fe00];
+    let ends: Vec<u64> = [0, 1, 100, 3000].into_iter().chain(tops).chain(halves).collect();
+    let mut endless = 0;
+    for (&end, &back) in
+        ends.iter().flat_map(|e| [0u64, 1, 5, 64, 2000, u64::MAX].iter().map(move |b| (e, b)))
+    {
+        let start = end.wrapping_sub(back);
+        for (r, step, cond) in ["r", "w"].into_iter().flat_map(|r| {
+            let steps = [
+                ("1", "<"),
+                ("16", "<"),
+                ("1", "!="),
+                ("-1", "!="),
+                ("REG1", "<"),
+                ("REG7", "<"),
+                ("REG0", "<"),
+            ];
+            steps.map(|(step, cond)| (r, step, cond))
+        }) {
+            let by = step.strip_prefix("REG");
+            let step = if by.is_some() { format!("{r}5") } else { step.to_owned() };
+            let text = format!(
+                "r0 = 0\nr5 = {}\nr3 = {start} ll\nr4 = {end} ll\nloop:\nr0 += 1\n{r}3 += {step}\n\
+                 if {r}3 {cond} {r}4 goto loop\nr0 ^= r3\nexit\n",
+                by.unwrap_or("0")
+            );
+            let run = |strategy| {
+                let engine = engine(strategy, 100_000);
+                let instance = Linker::<()>::new(&engine).instantiate(&program(&text)).unwrap();
+                let result = instance.run(&mut (), Input::none());
+                result.map(|outcome| (outcome.ret, outcome.insns)).map_err(|t| brief(&t))
+            };
+            let (expected, found) = (run(Strategy::Interpret), run(Strategy::Compile));
+            assert_eq!(found, expected, "{text}");
+            endless += u32::from(found.is_err());
+        }
+    }
+    assert!(endless > 20, "{endless}");
+}
+
+#[test]
 fn a_counter_that_goes_through_the_frame_is_counted() {
     let text = "r0 = 0\nr8 = 0\nloop:\n*(u64 *)(r10 - 8) = r8\nr8 = 5\nr0 += r8\nr8 = *(u64 *)(r10 - 8)\nr8 += 8\n\
                 r7 = r8\nr7 += 8\nif r7 <= r2 goto loop\nexit\n";
