@@ -48,6 +48,9 @@ pub(crate) struct Checks {
     pub kept: BTreeSet<Key>,
 }
 
+/// The accesses of a function that are held.
+type Accesses<'a> = dyn Fn(u32) -> Option<(Reg, i32, Size, bool)> + 'a;
+
 /// An access that is held: its base, offset, size and whether it writes.
 fn access(op: &Op) -> Option<(Reg, i32, Size, bool)> {
     match *op {
@@ -63,9 +66,17 @@ pub(crate) fn class(base: Reg) -> usize {
 }
 
 impl Checks {
-    /// The checks of a function. `calls` says which calls are of functions that are not put here.
-    pub fn plan(ops: &[Op], func: &Func, retreats: &[Retreat], calls: &dyn Fn(u32) -> bool) -> Checks {
+    /// The checks of a function, without accesses that are good, which are told in order. `calls` says which
+    /// calls are of functions that are not put here.
+    pub fn plan(
+        ops: &[Op],
+        func: &Func,
+        retreats: &[Retreat],
+        good: &[u32],
+        calls: &dyn Fn(u32) -> bool,
+    ) -> Checks {
         let mut checks = Checks::default();
+        let access = |at: u32| access(&ops[at as usize]).filter(|_| good.binary_search(&at).is_err());
         let leaves = |at: u32, op: &Op| match op {
             Op::CallSub { .. } => calls(at),
             _ => matches!(op, Op::CallHelper { .. } | Op::CallReg { .. } | Op::TailCall { .. }),
@@ -74,14 +85,14 @@ impl Checks {
         for block in &func.blocks {
             // Copies are not worth compiling for functions that run through once.
             if !retreats.is_empty() {
-                checks.group(ops, block.start, block.end);
+                checks.group(ops, &access, block.start, block.end);
             }
             let in_loop = retreats.iter().any(|r| r.to <= block.start && block.end <= r.from + 1);
             if !keeps || !in_loop {
                 continue;
             }
             for at in block.start..block.end {
-                let key = match (checks.groups.get(&at), access(&ops[at as usize])) {
+                let key = match (checks.groups.get(&at), access(at)) {
                     (Some(g), _) => Key { class: class(g.base), write: g.write, width: g.width },
                     (None, Some((base, _, size, write))) if !checks.covered.contains(&at) => {
                         Key { class: class(base), write, width: size.bytes() }
@@ -99,13 +110,13 @@ impl Checks {
         self.covered.contains(&at)
     }
 
-    fn group(&mut self, ops: &[Op], start: u32, end: u32) {
+    fn group(&mut self, ops: &[Op], access: &Accesses<'_>, start: u32, end: u32) {
         let mut copies = 0;
         let mut at = start;
         while at < end && copies < COPIES {
             let here = at;
             at += 1;
-            let Some((base, off, size, write)) = access(&ops[here as usize]) else { continue };
+            let Some((base, off, size, write)) = access(here) else { continue };
             // Copies would copy what is called.
             let rest = &ops[here as usize..end as usize];
             let calls = rest.iter().any(|op| matches!(op, Op::CallSub { .. }));
@@ -122,7 +133,7 @@ impl Checks {
                 if leaves || written & bit(base) != 0 {
                     break;
                 }
-                if let Some((b, off, size, w)) = access(op)
+                if let Some((b, off, size, w)) = access(next)
                     && (b, w) == (base, write)
                 {
                     let (from, to) = (i64::from(off), i64::from(off) + size.bytes() as i64);
@@ -159,7 +170,7 @@ mod tests {
         let unit = Unit::plain(&ops, &slots, Mode::Checked);
         let flow = Flow::of(&unit).unwrap();
         let back = crate::loops::retreats(&ops, &flow.funcs[0]);
-        Checks::plan(&ops, &flow.funcs[0], &back, &|_| true)
+        Checks::plan(&ops, &flow.funcs[0], &back, &[], &|_| true)
     }
 
     fn load(dst: Reg, base: Reg, off: i32) -> Op {

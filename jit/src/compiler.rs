@@ -5,6 +5,7 @@ use crate::error::CompileError;
 use crate::flow::Flow;
 use crate::inline::Inline;
 use crate::memory::Provider;
+use crate::origins::Origins;
 use crate::program::{Fuel, OptLevel, Unit};
 use crate::stubs::Stubs;
 use crate::sweep::sweep;
@@ -126,9 +127,17 @@ impl Compiler {
         let mut module = JITModule::new(builder);
         let ids = declare(&mut module, &flow)?;
         let inline = Inline::plan(unit, &flow);
+        let origins = Origins::of(unit, &flow.funcs);
         let pool = Pool::default();
-        let (places_of, stubs) = (&places.of, &self.machine.stubs);
-        let plan = Plan { unit, flow: &flow, places: places_of, inline: &inline, stubs, pool: &pool };
+        let plan = Plan {
+            unit,
+            flow: &flow,
+            places: &places.of,
+            origins: &origins,
+            inline: &inline,
+            stubs: &self.machine.stubs,
+            pool: &pool,
+        };
         let mut clif = String::new();
         let mut made: Vec<Option<Made>> = vec![None; flow.funcs.len()];
         let Scratch { context, builder: builder_context } = scratch;

@@ -37,6 +37,7 @@ impl Translator<'_, '_> {
     fn needs_check(&self, base: Reg, off: i32, size: Size) -> bool {
         self.unit.mode == Mode::Checked
             && !in_frame(base, off, size)
+            && self.frame.good.binary_search(&self.at).is_err()
             && (self.frame.careful || !self.frame.checks.is_covered(self.at))
     }
 
@@ -47,7 +48,8 @@ impl Translator<'_, '_> {
         }
         let func = self.frame.func;
         let retreats = loops::retreats(self.unit.ops, func);
-        let checks = Checks::plan(self.unit.ops, func, &retreats, &|at| !self.costs.is_inlined(at));
+        let checks =
+            Checks::plan(self.unit.ops, func, &retreats, self.frame.good, &|at| !self.costs.is_inlined(at));
         for &key in &checks.kept {
             let vars = (self.b.declare_var(I64), self.b.declare_var(I64));
             self.kept.insert(key, vars);
@@ -125,16 +127,16 @@ impl Translator<'_, '_> {
 
     /// Has the host remember the region that an address lies in.
     pub(super) fn recall(&mut self, base: Reg, write: bool, addr: Value) {
-        let class = self.b.ins().iconst(I64, class(base) as i64);
+        let number = self.b.ins().iconst(I64, class(base) as i64);
         let writes = self.b.ins().iconst(I64, i64::from(write));
-        self.call_rarely(Service::recall, &[addr, class, writes]);
-        self.remembered(base, write);
+        self.call_rarely(Service::recall, &[addr, number, writes]);
+        self.remembered(class(base), write);
     }
 
     /// What the host remembers after it was asked is taken into registers.
-    pub(super) fn remembered(&mut self, base: Reg, write: bool) {
+    pub(super) fn remembered(&mut self, class: usize, write: bool) {
         if self.frame.caller.is_none() {
-            self.keep_regions(Some((class(base), write)));
+            self.keep_regions(Some((class, write)));
         }
     }
 
@@ -182,21 +184,16 @@ impl Translator<'_, '_> {
         }
     }
 
-    /// The context remembers, for accesses through a register, the region that begins at an address.
-    pub(super) fn remember(&mut self, base: Reg, start: Value, (len, writable): (u32, bool)) {
+    /// The context remembers, for accesses of a class, the region that begins at an address.
+    pub(super) fn remember(&mut self, class: usize, write: bool, start: Value, len: u32) {
         let Span { bounds, .. } = Span::new(0, u64::from(len));
-        for write in [false, true] {
-            if write && !writable {
-                continue;
-            }
-            let at = span(Key { class: class(base), write, width: 1 });
-            self.store_context(at + std::mem::offset_of!(Span, start), start);
-            for (nth, bound) in bounds.into_iter().enumerate() {
-                let bound = self.b.ins().iconst(I64, bound as i64);
-                self.store_context(at + std::mem::offset_of!(Span, bounds) + 8 * nth, bound);
-            }
-            self.remembered(base, write);
+        let at = span(Key { class, write, width: 1 });
+        self.store_context(at + std::mem::offset_of!(Span, start), start);
+        for (nth, bound) in bounds.into_iter().enumerate() {
+            let bound = self.b.ins().iconst(I64, bound as i64);
+            self.store_context(at + std::mem::offset_of!(Span, bounds) + 8 * nth, bound);
         }
+        self.remembered(class, write);
     }
 
     pub(super) fn load(&mut self, size: Size, signed: bool, dst: Reg, base: Reg, off: i32) {
@@ -231,7 +228,7 @@ impl Translator<'_, '_> {
         self.b.ins().jump(done, &[value.into()]);
         self.enter(slow);
         let status = self.ask(Service::load, addr, None);
-        self.remembered(base, false);
+        self.remembered(class(base), false);
         let value = self.answer(size, signed);
         self.go_on_unless(status);
         self.b.ins().jump(done, &[value.into()]);
@@ -266,7 +263,7 @@ impl Translator<'_, '_> {
         self.b.ins().jump(done, &[]);
         self.enter(slow);
         let status = self.ask(Service::store, addr, Some(value));
-        self.remembered(base, true);
+        self.remembered(class(base), true);
         self.go_on_unless(status);
         self.b.ins().jump(done, &[]);
         self.enter(done);
@@ -314,7 +311,7 @@ impl Translator<'_, '_> {
             self.b.ins().jump(done, &[]);
             self.enter(slow);
             let status = self.ask(Service::hold, addr, None);
-            self.remembered(base, write);
+            self.remembered(class(base), write);
             self.go_on_unless(status);
             self.b.ins().jump(done, &[]);
             self.enter(done);

@@ -23,6 +23,7 @@ use crate::checks::{Checks, Key};
 use crate::flow::{ARGS, Flow, Func, INHERITED, Regs, bit, successors};
 use crate::inline::{Costs, Inline};
 use crate::loops::Retreat;
+use crate::origins::Origins;
 use crate::program::{Fuel, Meaning, Op, PacketAt, Src, Unit};
 use crate::slots::Place;
 use crate::stubs::{STATUS, Stubs, stub_signature};
@@ -72,6 +73,7 @@ pub(crate) struct Plan<'a> {
     pub flow: &'a Flow,
     /// By function.
     pub places: &'a [Vec<Place>],
+    pub origins: &'a Origins,
     pub inline: &'a Inline,
     pub stubs: &'a Stubs,
     pub pool: &'a Pool,
@@ -153,6 +155,8 @@ struct Frame<'a> {
     blocks: Vec<Block>,
     /// Where the function goes on that this one was put into; takes R0.
     caller: Option<Block>,
+    /// Accesses that need not be held, in order.
+    good: &'a [u32],
     /// How accesses are held, unless they are proven.
     checks: Checks,
     /// Whether the host is asked for each now.
@@ -194,6 +198,7 @@ impl<'a> Frame<'a> {
             slots,
             blocks,
             caller: None,
+            good: plan.origins.good(index),
             checks: Checks::default(),
             careful: false,
         }

@@ -134,41 +134,54 @@ unsafe extern "C" fn packet(fp: u64, offset: u64, size: u64) -> Returned {
     }
 }
 
-/// Holds an access, and remembers for a class of pointers the region it was found in.
+/// Holds an access, and remembers for a class of pointers the region it was found in; whether the access is
+/// good.
+///
+/// # Safety
+/// As for [`within`].
+unsafe fn is_held(run: &mut Run<'_>, fp: u64, addr: u64, size: u64, kind: AccessKind, class: usize) -> bool {
+    let span = match run.found(addr, size, kind) {
+        None => return false,
+        Some(Some(Region { start, len, .. })) => Some(Span::new(start, len)),
+        // The outermost frame lives as long as the run, and nothing else that is not a region is alike.
+        Some(None) => run.memory.outermost(addr, size).map(|start| Span::new(start, STACK_SIZE as u64)),
+    };
+    if let Some(span) = span {
+        // SAFETY: by the contract.
+        unsafe { (*context(fp)).spans[class % CLASSES][kind.writes() as usize] = span };
+    }
+    true
+}
+
+/// The same for the access of an operation, which traps unless it is good.
 ///
 /// # Safety
 /// As for [`within`].
 unsafe fn held(
     run: &mut Run<'_>,
     fp: u64,
+    op: u64,
     addr: u64,
-    size: u64,
     kind: AccessKind,
-    class: usize,
-) -> Result<(), Trap> {
-    let span = match run.find(addr, size, kind)? {
-        Some(Region { start, len, .. }) => Some(Span::new(start, len)),
-        // The outermost frame lives as long as the run, and nothing else that is not a region is alike.
-        None => run.memory.outermost(addr, size).map(|start| Span::new(start, STACK_SIZE as u64)),
-    };
-    if let Some(span) = span {
-        // SAFETY: by the contract.
-        unsafe { (*context(fp)).spans[class % CLASSES][kind.writes() as usize] = span };
+) -> Result<AccessWidth, Trap> {
+    let what = op_of(run.prog(), op);
+    let size = width(&what);
+    // SAFETY: by the contract.
+    match unsafe { is_held(run, fp, addr, size.bytes(), kind, class(&what)) } {
+        true => Ok(size),
+        false => Err(placed(run, op, run.missed(addr, size.bytes(), kind))),
     }
-    Ok(())
 }
 
 unsafe extern "C" fn load(fp: u64, op: u64, addr: u64) -> Returned {
     // SAFETY: called from compiled code.
     unsafe {
         within(fp, |run| {
-            let what = op_of(run.prog(), op);
-            let size = width(&what);
+            let size = width(&op_of(run.prog(), op));
             if let Some(value) = run.wide_field(addr, size.bytes()) {
                 return Ok(Returned::value(value));
             }
-            held(run, fp, addr, size.bytes(), AccessKind::Load, class(&what))
-                .map_err(|trap| placed(run, op, trap))?;
+            held(run, fp, op, addr, AccessKind::Load)?;
             // The access was just found inside a region.
             Ok(Returned::value(match size {
                 AccessWidth::W8 => read::<u8>(addr),
@@ -184,12 +197,8 @@ unsafe extern "C" fn store(fp: u64, op: u64, addr: u64, value: u64) -> Returned 
     // SAFETY: called from compiled code.
     unsafe {
         within(fp, |run| {
-            let what = op_of(run.prog(), op);
-            let size = width(&what);
-            held(run, fp, addr, size.bytes(), AccessKind::Store, class(&what))
-                .map_err(|trap| placed(run, op, trap))?;
-            // The access was just found inside a region that may be written.
-            match size {
+            // The access is found inside a region that may be written.
+            match held(run, fp, op, addr, AccessKind::Store)? {
                 AccessWidth::W8 => write::<u8>(addr, value),
                 AccessWidth::W16 => write::<u16>(addr, value),
                 AccessWidth::W32 => write::<u32>(addr, value),
@@ -204,10 +213,9 @@ unsafe extern "C" fn hold(fp: u64, op: u64, addr: u64) -> Returned {
     // SAFETY: called from compiled code.
     unsafe {
         within(fp, |run| {
-            let what = op_of(run.prog(), op);
-            let kind = if what.code == Code::LdAcq { AccessKind::Load } else { AccessKind::Atomic };
-            held(run, fp, addr, width(&what).bytes(), kind, class(&what))
-                .map_err(|trap| placed(run, op, trap))?;
+            let is_load = op_of(run.prog(), op).code == Code::LdAcq;
+            let kind = if is_load { AccessKind::Load } else { AccessKind::Atomic };
+            held(run, fp, op, addr, kind)?;
             Ok(Returned::value(0))
         })
     }
@@ -218,7 +226,7 @@ unsafe extern "C" fn recall(fp: u64, addr: u64, class: u64, write: u64) -> Retur
     unsafe {
         within(fp, |run| {
             let kind = if write != 0 { AccessKind::Store } else { AccessKind::Load };
-            held(run, fp, addr, 1, kind, class as usize).ok();
+            is_held(run, fp, addr, 1, kind, class as usize);
             Ok(Returned::value(0))
         })
     }
