@@ -1,10 +1,13 @@
 //! Which accesses of a function that nobody proved are held together, and what is kept at hand for it.
 //!
 //! Accesses of one block relative to one value of a register lie in one region whenever the lowest and
-//! the highest byte do, so they are held once, before the first; where that fails, a copy of the rest of
-//! the block asks the host for each, and traps where the interpreter does. Inside loops the remembered
-//! regions are kept in registers, in functions that call nothing which could end a region.
+//! the highest byte do, so they are held once, before the first. Where that fails for loads with nothing
+//! between them that could be seen from outside, the host does them all at once, and leaves what they give
+//! where they then load it from. For other accesses, if they are in a loop, a copy of the rest of the block
+//! asks the host for each, and traps where the interpreter does. Inside loops the remembered regions are
+//! kept in registers, in functions that call nothing which could end a region.
 
+use crate::abi::GATHERED;
 use crate::flow::{Func, Regs, bit, effect};
 use crate::loops::Retreat;
 use crate::program::Op;
@@ -27,6 +30,8 @@ pub(crate) struct Group {
     /// The lowest offset, and how many bytes there are to the highest.
     pub low: i32,
     pub width: u32,
+    /// The last load, if the host may do all loads through the base up to there at once.
+    pub gathers: Option<u32>,
 }
 
 /// What a check compares with: of a class of pointers, for reading or writing, so many bytes.
@@ -83,6 +88,7 @@ impl Checks {
         };
         let keeps = !func.ops(ops).any(|(at, op)| leaves(at, op));
         for block in &func.blocks {
+            checks.gather(ops, &access, block.start, block.end);
             // Copies are not worth compiling for functions that run through once.
             if !retreats.is_empty() {
                 checks.group(ops, &access, block.start, block.end);
@@ -110,6 +116,47 @@ impl Checks {
         self.covered.contains(&at)
     }
 
+    /// Finds loads that the host may do at once.
+    fn gather(&mut self, ops: &[Op], access: &Accesses<'_>, start: u32, end: u32) {
+        let mut at = start;
+        while at < end {
+            let here = at;
+            at += 1;
+            let Some((base, _, _, false)) = access(here) else { continue };
+            let (mut low, mut high) = (i64::MAX, i64::MIN);
+            let mut members = Vec::new();
+            for next in here..end {
+                let op = &ops[next as usize];
+                match *op {
+                    // Some words of contexts are wider than what is loaded.
+                    Op::Load { base: b, size, off, .. } if b == base => {
+                        let (from, to) =
+                            (low.min(off.into()), high.max(i64::from(off) + size.bytes() as i64));
+                        if size == Size::W || base == Reg::FP || to - from > GATHERED as i64 {
+                            break;
+                        }
+                        (low, high) = (from, to);
+                        members.push(next);
+                    }
+                    // It may trap.
+                    Op::Load { .. } if access(next).is_some() => break,
+                    Op::Load { .. } | Op::Const { .. } | Op::Mov { .. } | Op::MovSx { .. } | Op::Nop => {}
+                    Op::Alu { .. } | Op::Neg { .. } | Op::Swap { .. } | Op::Truncate { .. } => {}
+                    _ => break,
+                }
+                if effect(op).1 & bit(base) != 0 {
+                    break;
+                }
+            }
+            if let [_, .., last] = members[..] {
+                let (low, width) = (low as i32, (high - low) as u32);
+                self.groups.insert(here, Group { base, write: false, low, width, gathers: Some(last) });
+                self.covered.extend(members);
+                at = last + 1;
+            }
+        }
+    }
+
     fn group(&mut self, ops: &[Op], access: &Accesses<'_>, start: u32, end: u32) {
         let mut copies = 0;
         let mut at = start;
@@ -135,6 +182,7 @@ impl Checks {
                 }
                 if let Some((b, off, size, w)) = access(next)
                     && (b, w) == (base, write)
+                    && !self.covered.contains(&next)
                 {
                     let (from, to) = (i64::from(off), i64::from(off) + size.bytes() as i64);
                     if high.max(to) - low.min(from) <= WIDEST {
@@ -147,7 +195,8 @@ impl Checks {
             if members.len() > 1 {
                 copies += 1;
                 self.covered.extend(members);
-                let group = Group { base, write, low: low as i32, width: (high - low) as u32 };
+                let (low, width) = (low as i32, (high - low) as u32);
+                let group = Group { base, write, low, width, gathers: None };
                 self.groups.insert(here, group);
             }
         }
@@ -181,7 +230,7 @@ mod tests {
     fn accesses_relative_to_one_value_are_one_group() {
         let checks =
             plan(&[load(Reg::R3, Reg::R1, 4), load(Reg::R4, Reg::R1, -2), load(Reg::R5, Reg::R2, 0)]);
-        let group = Group { base: Reg::R1, write: false, low: -2, width: 7 };
+        let group = Group { base: Reg::R1, write: false, low: -2, width: 7, gathers: Some(1) };
         assert_eq!(checks.groups, BTreeMap::from([(0, group)]));
         assert_eq!([0, 1, 2].map(|at| checks.is_covered(at)), [true, true, false]);
         let kept: Vec<(usize, u32)> = checks.kept.iter().map(|k| (k.class, k.width)).collect();

@@ -43,11 +43,15 @@ impl Translator<'_, '_> {
 
     /// Finds out how the accesses of the function that is made are held.
     pub(super) fn find_checks(&mut self) {
-        if self.unit.mode != Mode::Checked || self.unit.opt == OptLevel::Fast {
+        if self.unit.mode != Mode::Checked {
             return;
         }
         let func = self.frame.func;
-        let retreats = loops::retreats(self.unit.ops, func);
+        // Without loops nothing is copied or kept.
+        let retreats = match self.unit.opt {
+            OptLevel::Full => loops::retreats(self.unit.ops, func),
+            OptLevel::Fast => Vec::new(),
+        };
         let checks =
             Checks::plan(self.unit.ops, func, &retreats, self.frame.good, &|at| !self.costs.is_inlined(at));
         for &key in &checks.kept {
@@ -96,14 +100,24 @@ impl Translator<'_, '_> {
         self.b.ins().icmp(IntCC::UnsignedLessThan, offset, bound)
     }
 
-    /// Branches away unless an access is in the region that its class remembers; gives the block to go to
-    /// otherwise, which is still empty.
-    fn check(&mut self, addr: Value, key: Key) -> Block {
+    /// Branches away unless an access is in the region that its class remembers; gives the block to go on in and
+    /// the one to go to otherwise, which are still empty.
+    fn check(&mut self, addr: Value, key: Key) -> (Block, Block) {
         let good = self.is_held(addr, key);
         let (fast, slow) = (self.b.create_block(), self.cold_block());
         self.b.ins().brif(good, fast, &[], slow, &[]);
+        (fast, slow)
+    }
+
+    /// Holds the access that follows, and asks the host where its region is not the one remembered.
+    fn hold(&mut self, addr: Value, key: Key) {
+        let (fast, slow) = self.check(addr, key);
+        self.enter(slow);
+        let status = self.ask(Service::hold, addr, None);
+        self.remembered(key.class, key.write);
+        self.go_on_unless(status);
+        self.b.ins().jump(fast, &[]);
         self.enter(fast);
-        slow
     }
 
     /// Holds the accesses of a group at once, against the region that they begin in if it is another than
@@ -115,22 +129,51 @@ impl Translator<'_, '_> {
         let (fast, other, apart) = (self.b.create_block(), self.cold_block(), self.cold_block());
         self.b.ins().brif(good, fast, &[], other, &[]);
         self.enter(other);
-        self.recall(group.base, group.write, addr);
-        let good = self.is_held(addr, key);
+        let status = self.recall(key, addr);
         let again = self.cold_block();
-        self.b.ins().brif(good, again, &[], apart, &[]);
+        self.b.ins().brif(status, apart, &[], again, &[]);
         self.enter(again);
         self.b.ins().jump(fast, &[]);
         self.enter(fast);
         apart
     }
 
-    /// Has the host remember the region that an address lies in.
-    pub(super) fn recall(&mut self, base: Reg, write: bool, addr: Value) {
-        let number = self.b.ins().iconst(I64, class(base) as i64);
-        let writes = self.b.ins().iconst(I64, i64::from(write));
-        self.call_rarely(Service::recall, &[addr, number, writes]);
-        self.remembered(class(base), write);
+    /// Holds the loads of a group at once, and has the host do them where that fails.
+    pub(super) fn hold_loads(&mut self, group: &Group, last: u32) {
+        // Where the host leaves what it loads, something else may have been before.
+        self.parts.forget();
+        let (base, addr) = (self.get(group.base), self.address(group.base, group.low));
+        let key = Key { class: class(group.base), write: false, width: group.width };
+        let good = self.is_held(addr, key);
+        let (held, other) = (self.b.create_block(), self.cold_block());
+        let from = self.b.append_block_param(held, I64);
+        self.b.ins().brif(good, held, &[base.into()], other, &[]);
+        self.enter(other);
+        let (first, until) = (self.here_value(), self.b.ins().iconst(I64, last as i64));
+        let status = self.call_rarely(Service::gather, &[first, until, base]);
+        self.remembered(key.class, false);
+        let address = self.load_context(VALUE as i32);
+        self.go_on_unless(status);
+        self.b.ins().jump(held, &[address.into()]);
+        self.enter(held);
+        self.frame.gathered = Some((group.base, last, from));
+    }
+
+    /// What a load through a register that needs no check loads from.
+    fn load_base(&mut self, base: Reg) -> Value {
+        match self.frame.gathered {
+            Some((of, last, from)) if of == base && self.at <= last && !self.frame.careful => from,
+            _ => self.get(base),
+        }
+    }
+
+    /// Has the host remember the region that so many bytes from an address on lie in; zero if there is one.
+    pub(super) fn recall(&mut self, key: Key, addr: Value) -> Value {
+        let class = self.b.ins().iconst(I64, 2 * key.class as i64 + i64::from(key.write));
+        let width = self.b.ins().iconst(I64, i64::from(key.width));
+        let status = self.call_rarely(Service::recall, &[addr, width, class]);
+        self.remembered(key.class, key.write);
+        status
     }
 
     /// What the host remembers after it was asked is taken into registers.
@@ -207,7 +250,7 @@ impl Translator<'_, '_> {
             return self.set(dst, value);
         }
         if !self.needs_check(base, off, size) {
-            let addr = self.get(base);
+            let addr = self.load_base(base);
             let value = self.load_at(size, signed, addr, off);
             if !signed {
                 self.loaded(value, size, addr, off);
@@ -221,22 +264,29 @@ impl Translator<'_, '_> {
             self.go_on_unless(status);
             return self.set(dst, value);
         }
-        let slow = self.check(addr, key(base, size, false));
-        let value = self.load_at(size, signed, addr, 0);
+        let key = key(base, size, false);
+        // Some words of contexts are wider than what is loaded.
+        if size != Size::W {
+            self.hold(addr, key);
+            let value = self.load_at(size, signed, addr, 0);
+            if !signed {
+                self.loaded(value, size, addr, 0);
+            }
+            return self.set(dst, value);
+        }
+        let (fast, slow) = self.check(addr, key);
         let done = self.b.create_block();
         let result = self.b.append_block_param(done, I64);
+        self.enter(fast);
+        let value = self.load_at(size, signed, addr, 0);
         self.b.ins().jump(done, &[value.into()]);
         self.enter(slow);
         let status = self.ask(Service::load, addr, None);
-        self.remembered(class(base), false);
+        self.remembered(key.class, false);
         let value = self.answer(size, signed);
         self.go_on_unless(status);
         self.b.ins().jump(done, &[value.into()]);
         self.enter(done);
-        // The host reads some words otherwise than by a load.
-        if !signed && matches!(size, Size::B | Size::H) {
-            self.loaded(result, size, addr, 0);
-        }
         self.set(dst, result);
     }
 
@@ -257,16 +307,8 @@ impl Translator<'_, '_> {
             let status = self.ask(Service::store, addr, Some(value));
             return self.go_on_unless(status);
         }
-        let slow = self.check(addr, key(base, size, true));
+        self.hold(addr, key(base, size, true));
         self.store_at(size, value, addr, 0);
-        let done = self.b.create_block();
-        self.b.ins().jump(done, &[]);
-        self.enter(slow);
-        let status = self.ask(Service::store, addr, Some(value));
-        self.remembered(class(base), true);
-        self.go_on_unless(status);
-        self.b.ins().jump(done, &[]);
-        self.enter(done);
     }
 
     /// Asks the host for the access that is translated; gives the status.
@@ -306,15 +348,7 @@ impl Translator<'_, '_> {
                 self.go_on_unless(status);
                 return addr;
             }
-            let slow = self.check(addr, key(base, size, write));
-            let done = self.b.create_block();
-            self.b.ins().jump(done, &[]);
-            self.enter(slow);
-            let status = self.ask(Service::hold, addr, None);
-            self.remembered(class(base), write);
-            self.go_on_unless(status);
-            self.b.ins().jump(done, &[]);
-            self.enter(done);
+            self.hold(addr, key(base, size, write));
         }
         addr
     }

@@ -159,6 +159,8 @@ struct Frame<'a> {
     good: &'a [u32],
     /// How accesses are held, unless they are proven.
     checks: Checks,
+    /// The base register of loads that were held at once, the last of them, and where they load from.
+    gathered: Option<(Reg, u32, Value)>,
     /// Whether the host is asked for each now.
     careful: bool,
 }
@@ -200,6 +202,7 @@ impl<'a> Frame<'a> {
             caller: None,
             good: plan.origins.good(index),
             checks: Checks::default(),
+            gathered: None,
             careful: false,
         }
     }
@@ -332,14 +335,20 @@ impl Translator<'_, '_> {
             self.begin_turn(index);
         }
         self.parts.forget();
+        self.frame.gathered = None;
         self.hold_registers();
         for at in from..block.end {
             self.at = at;
             if !self.frame.careful
                 && let Some(group) = self.frame.checks.groups.get(&at).cloned()
             {
-                self.keep_registers(Regs::MAX);
-                copies.push((self.hold_group(&group), at));
+                match group.gathers {
+                    Some(last) => self.hold_loads(&group, last),
+                    None => {
+                        self.keep_registers(Regs::MAX);
+                        copies.push((self.hold_group(&group), at));
+                    }
+                }
             }
             self.b.set_srcloc(SourceLoc::new(at));
             let op = &self.unit.ops[at as usize];
