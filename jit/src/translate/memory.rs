@@ -109,6 +109,12 @@ impl Translator<'_, '_> {
         (fast, slow)
     }
 
+    /// Whether the host only holds accesses that it is asked for. Otherwise it does them too: addresses need then not
+    /// be kept until after it was asked, but there is more to compile.
+    fn leaves_accesses(&self) -> bool {
+        self.unit.opt == OptLevel::Fast
+    }
+
     /// Holds the access that follows, and asks the host where its region is not the one remembered.
     fn hold(&mut self, addr: Value, key: Key) {
         let (fast, slow) = self.check(addr, key);
@@ -266,7 +272,7 @@ impl Translator<'_, '_> {
         }
         let key = key(base, size, false);
         // Some words of contexts are wider than what is loaded.
-        if size != Size::W {
+        if size != Size::W && self.leaves_accesses() {
             self.hold(addr, key);
             let value = self.load_at(size, signed, addr, 0);
             if !signed {
@@ -287,6 +293,9 @@ impl Translator<'_, '_> {
         self.go_on_unless(status);
         self.b.ins().jump(done, &[value.into()]);
         self.enter(done);
+        if !signed && matches!(size, Size::B | Size::H) {
+            self.loaded(result, size, addr, 0);
+        }
         self.set(dst, result);
     }
 
@@ -307,8 +316,22 @@ impl Translator<'_, '_> {
             let status = self.ask(Service::store, addr, Some(value));
             return self.go_on_unless(status);
         }
-        self.hold(addr, key(base, size, true));
+        let key = key(base, size, true);
+        if self.leaves_accesses() {
+            self.hold(addr, key);
+            return self.store_at(size, value, addr, 0);
+        }
+        let (fast, slow) = self.check(addr, key);
+        let done = self.b.create_block();
+        self.enter(fast);
         self.store_at(size, value, addr, 0);
+        self.b.ins().jump(done, &[]);
+        self.enter(slow);
+        let status = self.ask(Service::store, addr, Some(value));
+        self.remembered(key.class, true);
+        self.go_on_unless(status);
+        self.b.ins().jump(done, &[]);
+        self.enter(done);
     }
 
     /// Asks the host for the access that is translated; gives the status.
