@@ -78,6 +78,9 @@ impl Targets {
     }
 }
 
+/// How far loads may reach that the host does at once.
+pub const GATHERED: usize = 128;
+
 /// A region that accesses of one class were last found in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[repr(C)]
@@ -169,10 +172,15 @@ services! {
     load(op, addr);
     /// Does a store likewise.
     store(op, addr, value);
-    /// Holds the access of an atomic operation likewise.
+    /// Holds the access of an operation likewise, and leaves it to the code.
     hold(op, addr);
-    /// Remembers for the class the region that an address lies in, if there is one.
-    recall(addr, class, write);
+    /// Does the loads through the base register of the first operation, up to the last, none of 32 bits. Gives an
+    /// address to do them from instead: that of the base, or of what stands in [`Context::gathered`]. A
+    /// trap says where it happened.
+    gather(op, last, base);
+    /// Remembers the region that so many bytes from an address on lie in; the status is 0 if there is one. The last
+    /// argument is twice the class, and one more for writing.
+    recall(addr, len, class);
     /// Gives more fuel, or does not.
     refuel();
     /// Makes the trap of an operation that cannot go on.
@@ -233,6 +241,8 @@ pub struct Context {
     pub services: Services,
     /// Remembered regions: for each class one for reading and one for writing.
     pub spans: [[Span; 2]; CLASSES],
+    /// What loads gave that the host did at once, the lowest byte first.
+    pub gathered: [u8; GATHERED],
 }
 
 impl Context {
@@ -255,6 +265,7 @@ impl Context {
             host: std::ptr::null_mut(),
             services,
             spans: [[Span { start: 0, bounds: [0; 4] }; 2]; CLASSES],
+            gathered: [0; GATHERED],
         }
     }
 

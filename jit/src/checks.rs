@@ -1,10 +1,13 @@
 //! Which accesses of a function that nobody proved are held together, and what is kept at hand for it.
 //!
 //! Accesses of one block relative to one value of a register lie in one region whenever the lowest and
-//! the highest byte do, so they are held once, before the first; where that fails, a copy of the rest of
-//! the block asks the host for each, and traps where the interpreter does. Inside loops the remembered
-//! regions are kept in registers, in functions that call nothing which could end a region.
+//! the highest byte do, so they are held once, before the first. Where that fails for loads with nothing
+//! between them that could be seen from outside, the host does them all at once, and leaves what they give
+//! where they then load it from. For other accesses, if they are in a loop, a copy of the rest of the block
+//! asks the host for each, and traps where the interpreter does. Inside loops the remembered regions are
+//! kept in registers, in functions that call nothing which could end a region.
 
+use crate::abi::GATHERED;
 use crate::flow::{Func, Regs, bit, effect};
 use crate::loops::Retreat;
 use crate::program::Op;
@@ -27,6 +30,8 @@ pub(crate) struct Group {
     /// The lowest offset, and how many bytes there are to the highest.
     pub low: i32,
     pub width: u32,
+    /// The last load, if the host may do all loads through the base up to there at once.
+    pub gathers: Option<u32>,
 }
 
 /// What a check compares with: of a class of pointers, for reading or writing, so many bytes.
@@ -48,6 +53,9 @@ pub(crate) struct Checks {
     pub kept: BTreeSet<Key>,
 }
 
+/// The accesses of a function that are held.
+type Accesses<'a> = dyn Fn(u32) -> Option<(Reg, i32, Size, bool)> + 'a;
+
 /// An access that is held: its base, offset, size and whether it writes.
 fn access(op: &Op) -> Option<(Reg, i32, Size, bool)> {
     match *op {
@@ -63,25 +71,34 @@ pub(crate) fn class(base: Reg) -> usize {
 }
 
 impl Checks {
-    /// The checks of a function. `calls` says which calls are of functions that are not put here.
-    pub fn plan(ops: &[Op], func: &Func, retreats: &[Retreat], calls: &dyn Fn(u32) -> bool) -> Checks {
+    /// The checks of a function, without accesses that are good, which are told in order. `calls` says which
+    /// calls are of functions that are not put here.
+    pub fn plan(
+        ops: &[Op],
+        func: &Func,
+        retreats: &[Retreat],
+        good: &[u32],
+        calls: &dyn Fn(u32) -> bool,
+    ) -> Checks {
         let mut checks = Checks::default();
+        let access = |at: u32| access(&ops[at as usize]).filter(|_| good.binary_search(&at).is_err());
         let leaves = |at: u32, op: &Op| match op {
             Op::CallSub { .. } => calls(at),
             _ => matches!(op, Op::CallHelper { .. } | Op::CallReg { .. } | Op::TailCall { .. }),
         };
         let keeps = !func.ops(ops).any(|(at, op)| leaves(at, op));
         for block in &func.blocks {
+            checks.gather(ops, &access, block.start, block.end);
             // Copies are not worth compiling for functions that run through once.
             if !retreats.is_empty() {
-                checks.group(ops, block.start, block.end);
+                checks.group(ops, &access, block.start, block.end);
             }
             let in_loop = retreats.iter().any(|r| r.to <= block.start && block.end <= r.from + 1);
             if !keeps || !in_loop {
                 continue;
             }
             for at in block.start..block.end {
-                let key = match (checks.groups.get(&at), access(&ops[at as usize])) {
+                let key = match (checks.groups.get(&at), access(at)) {
                     (Some(g), _) => Key { class: class(g.base), write: g.write, width: g.width },
                     (None, Some((base, _, size, write))) if !checks.covered.contains(&at) => {
                         Key { class: class(base), write, width: size.bytes() }
@@ -99,13 +116,54 @@ impl Checks {
         self.covered.contains(&at)
     }
 
-    fn group(&mut self, ops: &[Op], start: u32, end: u32) {
+    /// Finds loads that the host may do at once.
+    fn gather(&mut self, ops: &[Op], access: &Accesses<'_>, start: u32, end: u32) {
+        let mut at = start;
+        while at < end {
+            let here = at;
+            at += 1;
+            let Some((base, _, _, false)) = access(here) else { continue };
+            let (mut low, mut high) = (i64::MAX, i64::MIN);
+            let mut members = Vec::new();
+            for next in here..end {
+                let op = &ops[next as usize];
+                match *op {
+                    // Some words of contexts are wider than what is loaded.
+                    Op::Load { base: b, size, off, .. } if b == base => {
+                        let (from, to) =
+                            (low.min(off.into()), high.max(i64::from(off) + size.bytes() as i64));
+                        if size == Size::W || base == Reg::FP || to - from > GATHERED as i64 {
+                            break;
+                        }
+                        (low, high) = (from, to);
+                        members.push(next);
+                    }
+                    // It may trap.
+                    Op::Load { .. } if access(next).is_some() => break,
+                    Op::Load { .. } | Op::Const { .. } | Op::Mov { .. } | Op::MovSx { .. } | Op::Nop => {}
+                    Op::Alu { .. } | Op::Neg { .. } | Op::Swap { .. } | Op::Truncate { .. } => {}
+                    _ => break,
+                }
+                if effect(op).1 & bit(base) != 0 {
+                    break;
+                }
+            }
+            if let [_, .., last] = members[..] {
+                let (low, width) = (low as i32, (high - low) as u32);
+                self.groups.insert(here, Group { base, write: false, low, width, gathers: Some(last) });
+                self.covered.extend(members);
+                at = last + 1;
+            }
+        }
+    }
+
+    fn group(&mut self, ops: &[Op], access: &Accesses<'_>, start: u32, end: u32) {
         let mut copies = 0;
         let mut at = start;
         while at < end && copies < COPIES {
             let here = at;
             at += 1;
-            let Some((base, off, size, write)) = access(&ops[here as usize]) else { continue };
+            let Some((base, off, size, write)) = access(here) else { continue };
             // Copies would copy what is called.
             let rest = &ops[here as usize..end as usize];
             let calls = rest.iter().any(|op| matches!(op, Op::CallSub { .. }));
@@ -122,8 +180,9 @@ impl Checks {
                 if leaves || written & bit(base) != 0 {
                     break;
                 }
-                if let Some((b, off, size, w)) = access(op)
+                if let Some((b, off, size, w)) = access(next)
                     && (b, w) == (base, write)
+                    && !self.covered.contains(&next)
                 {
                     let (from, to) = (i64::from(off), i64::from(off) + size.bytes() as i64);
                     if high.max(to) - low.min(from) <= WIDEST {
@@ -136,7 +195,8 @@ impl Checks {
             if members.len() > 1 {
                 copies += 1;
                 self.covered.extend(members);
-                let group = Group { base, write, low: low as i32, width: (high - low) as u32 };
+                let (low, width) = (low as i32, (high - low) as u32);
+                let group = Group { base, write, low, width, gathers: None };
                 self.groups.insert(here, group);
             }
         }
@@ -159,7 +219,7 @@ mod tests {
         let unit = Unit::plain(&ops, &slots, Mode::Checked);
         let flow = Flow::of(&unit).unwrap();
         let back = crate::loops::retreats(&ops, &flow.funcs[0]);
-        Checks::plan(&ops, &flow.funcs[0], &back, &|_| true)
+        Checks::plan(&ops, &flow.funcs[0], &back, &[], &|_| true)
     }
 
     fn load(dst: Reg, base: Reg, off: i32) -> Op {
@@ -170,7 +230,7 @@ mod tests {
     fn accesses_relative_to_one_value_are_one_group() {
         let checks =
             plan(&[load(Reg::R3, Reg::R1, 4), load(Reg::R4, Reg::R1, -2), load(Reg::R5, Reg::R2, 0)]);
-        let group = Group { base: Reg::R1, write: false, low: -2, width: 7 };
+        let group = Group { base: Reg::R1, write: false, low: -2, width: 7, gathers: Some(1) };
         assert_eq!(checks.groups, BTreeMap::from([(0, group)]));
         assert_eq!([0, 1, 2].map(|at| checks.is_covered(at)), [true, true, false]);
         let kept: Vec<(usize, u32)> = checks.kept.iter().map(|k| (k.class, k.width)).collect();

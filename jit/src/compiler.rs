@@ -5,6 +5,7 @@ use crate::error::CompileError;
 use crate::flow::{Flow, Func};
 use crate::inline::Inline;
 use crate::memory::Provider;
+use crate::origins::Origins;
 use crate::program::{Fuel, OptLevel, Unit};
 use crate::stubs::{Stubs, chained_signature};
 use crate::sweep::sweep;
@@ -140,11 +141,19 @@ impl Compiler {
         let mut module = JITModule::new(builder);
         let ids = declare(&mut module, &flow, chained)?;
         let inline = Inline::plan(unit, &flow);
+        let origins = Origins::of(unit, &flow.funcs);
         let pool = Pool::default();
         let stubs: &'static Stubs = &self.machine.stubs;
-        let places_of = &places.of;
-        let plan =
-            Plan { unit, flow: &flow, places: places_of, inline: &inline, stubs, pool: &pool, chained };
+        let plan = Plan {
+            unit,
+            flow: &flow,
+            places: &places.of,
+            origins: &origins,
+            inline: &inline,
+            stubs,
+            pool: &pool,
+            chained,
+        };
         let mut clif = String::new();
         let mut made: Vec<Option<Made>> = vec![None; flow.funcs.len()];
         let Scratch { context, builder: builder_context } = scratch;

@@ -22,6 +22,7 @@ mod flow;
 mod inline;
 mod loops;
 mod memory;
+mod origins;
 #[cfg(unix)]
 pub mod perf;
 mod placement;

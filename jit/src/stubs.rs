@@ -21,8 +21,15 @@ use cranelift_module::Module;
 use std::mem::offset_of;
 
 /// Services that are called through stubs: those that hardly ever run, with whatever registers live.
-const RARE: [Service; 6] =
-    [Service::load, Service::store, Service::hold, Service::recall, Service::refuel, Service::tail_call];
+const RARE: [Service; 7] = [
+    Service::load,
+    Service::store,
+    Service::hold,
+    Service::gather,
+    Service::recall,
+    Service::refuel,
+    Service::tail_call,
+];
 
 /// Bytes that all stubs have room in.
 const ROOM: usize = 4 << 10;

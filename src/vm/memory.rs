@@ -484,24 +484,24 @@ impl Run<'_> {
 
     /// Holds an access, and gives its region if all of that is as good.
     pub(crate) fn find(&self, addr: u64, size: u64, kind: AccessKind) -> Result<Option<Region>, Trap> {
+        self.found(addr, size, kind).ok_or_else(|| self.missed(addr, size, kind))
+    }
+
+    /// The region of an access, if all of that is as good; none where the access is bad.
+    pub(crate) fn found(&self, addr: u64, size: u64, kind: AccessKind) -> Option<Option<Region>> {
         if self.memory.in_stack(addr, size) {
-            return Ok(None);
+            return Some(None);
         }
         let found = self.memory.regions.iter().find(|r| r.holds(addr, size)).copied();
-        let Some(region) = found.or_else(|| self.map_region(addr).filter(|r| r.holds(addr, size))) else {
-            return Err(self.missed(addr, size, kind));
-        };
+        let region = found.or_else(|| self.map_region(addr).filter(|r| r.holds(addr, size)))?;
         if kind.writes() && !region.writable {
-            return Err(self.missed(addr, size, kind));
+            return None;
         }
         if region.kind == RegionKind::Context {
             // A context has rules of its own, so nothing of it is remembered.
-            return match self.judge_context(addr - region.start, size, kind.writes()) {
-                true => Ok(None),
-                false => Err(self.missed(addr, size, kind)),
-            };
+            return self.judge_context(addr - region.start, size, kind.writes()).then_some(None);
         }
-        Ok(Some(region))
+        Some(Some(region))
     }
 
     /// The trap of an access, with the nearest region.

@@ -120,7 +120,8 @@ fn both(rounds: u32, make: &(dyn Fn(u32) -> Run + Sync)) -> f64 {
 
 pub fn run(options: &Options) -> Result<(), String> {
     let kernel = Kernel::open();
-    let ways: Vec<Way> = own::WAYS.into_iter().filter(|w| w.fuel).collect();
+    let is_asked = |way: &Way| options.engines.is_empty() || options.engines.iter().any(|e| way.name.contains(e));
+    let ways: Vec<Way> = own::WAYS.into_iter().filter(|w| w.fuel && is_asked(w)).collect();
     println!("\nMaps: nanoseconds for an operation, and millions a second on one thread and on two");
     print!("{:10}", "");
     ways.iter().for_each(|way| print!(" {:>12}", way.name));

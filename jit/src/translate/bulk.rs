@@ -99,7 +99,7 @@ impl Translator<'_, '_> {
         let (known, unknown) = (self.b.create_block(), self.cold_block());
         self.b.ins().brif(inside, known, &[], unknown, &[]);
         self.enter(unknown);
-        self.recall(base, write, addr);
+        self.recall(key, addr);
         self.b.ins().jump(known, &[]);
         self.enter(known);
         let (start, len) = (self.region_start(key), self.region_bound(key));

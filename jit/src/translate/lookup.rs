@@ -6,7 +6,7 @@
 
 use super::Translator;
 use crate::abi::{Context, Service};
-use crate::program::{CpuOf, Finder, KeyAt, MapAt, MapKind, Mode};
+use crate::program::{CpuOf, Finder, KeyAt, MapAt, MapKind};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, Value};
@@ -41,17 +41,24 @@ impl Translator<'_, '_> {
             MapKind::Programs { .. } | MapKind::Other => self.b.ins().iconst(I64, 0),
         };
         self.set(Reg::R0, value);
-        if let Some(extent) = values.filter(|_| self.unit.mode == Mode::Checked) {
+        if let Some(extent) = values {
             self.remember_found(value, extent);
         }
     }
 
-    /// What was found is what R0 points into next.
-    fn remember_found(&mut self, value: Value, extent: (u32, bool)) {
+    /// What was found is what some accesses fall into next, as far as `origins` cannot tell.
+    fn remember_found(&mut self, value: Value, (len, writable): (u32, bool)) {
+        let plan = self.plan;
+        let mut classes = plan.origins.remembered.iter().filter(|of| writable || !of.1).peekable();
+        if classes.peek().is_none() {
+            return;
+        }
         let (found, done) = (self.b.create_block(), self.b.create_block());
         self.b.ins().brif(value, found, &[], done, &[]);
         self.b.switch_to_block(found);
-        self.remember(Reg::R0, value, extent);
+        for &(class, write) in classes {
+            self.remember(class, write, value, len);
+        }
         self.b.ins().jump(done, &[]);
         self.b.switch_to_block(done);
     }

@@ -37,17 +37,23 @@ impl Translator<'_, '_> {
     fn needs_check(&self, base: Reg, off: i32, size: Size) -> bool {
         self.unit.mode == Mode::Checked
             && !in_frame(base, off, size)
+            && self.frame.good.binary_search(&self.at).is_err()
             && (self.frame.careful || !self.frame.checks.is_covered(self.at))
     }
 
     /// Finds out how the accesses of the function that is made are held.
     pub(super) fn find_checks(&mut self) {
-        if self.unit.mode != Mode::Checked || self.unit.opt == OptLevel::Fast {
+        if self.unit.mode != Mode::Checked {
             return;
         }
         let func = self.frame.func;
-        let retreats = loops::retreats(self.unit.ops, func);
-        let checks = Checks::plan(self.unit.ops, func, &retreats, &|at| !self.costs.is_inlined(at));
+        // Without loops nothing is copied or kept.
+        let retreats = match self.unit.opt {
+            OptLevel::Full => loops::retreats(self.unit.ops, func),
+            OptLevel::Fast => Vec::new(),
+        };
+        let checks =
+            Checks::plan(self.unit.ops, func, &retreats, self.frame.good, &|at| !self.costs.is_inlined(at));
         for &key in &checks.kept {
             let vars = (self.b.declare_var(I64), self.b.declare_var(I64));
             self.kept.insert(key, vars);
@@ -94,14 +100,30 @@ impl Translator<'_, '_> {
         self.b.ins().icmp(IntCC::UnsignedLessThan, offset, bound)
     }
 
-    /// Branches away unless an access is in the region that its class remembers; gives the block to go to
-    /// otherwise, which is still empty.
-    fn check(&mut self, addr: Value, key: Key) -> Block {
+    /// Branches away unless an access is in the region that its class remembers; gives the block to go on in and
+    /// the one to go to otherwise, which are still empty.
+    fn check(&mut self, addr: Value, key: Key) -> (Block, Block) {
         let good = self.is_held(addr, key);
         let (fast, slow) = (self.b.create_block(), self.cold_block());
         self.b.ins().brif(good, fast, &[], slow, &[]);
+        (fast, slow)
+    }
+
+    /// Whether the host only holds accesses that it is asked for. Otherwise it does them too: addresses need then not
+    /// be kept until after it was asked, but there is more to compile.
+    fn leaves_accesses(&self) -> bool {
+        self.unit.opt == OptLevel::Fast
+    }
+
+    /// Holds the access that follows, and asks the host where its region is not the one remembered.
+    fn hold(&mut self, addr: Value, key: Key) {
+        let (fast, slow) = self.check(addr, key);
+        self.enter(slow);
+        let status = self.ask(Service::hold, addr, None);
+        self.remembered(key.class, key.write);
+        self.go_on_unless(status);
+        self.b.ins().jump(fast, &[]);
         self.enter(fast);
-        slow
     }
 
     /// Holds the accesses of a group at once, against the region that they begin in if it is another than
@@ -113,28 +135,57 @@ impl Translator<'_, '_> {
         let (fast, other, apart) = (self.b.create_block(), self.cold_block(), self.cold_block());
         self.b.ins().brif(good, fast, &[], other, &[]);
         self.enter(other);
-        self.recall(group.base, group.write, addr);
-        let good = self.is_held(addr, key);
+        let status = self.recall(key, addr);
         let again = self.cold_block();
-        self.b.ins().brif(good, again, &[], apart, &[]);
+        self.b.ins().brif(status, apart, &[], again, &[]);
         self.enter(again);
         self.b.ins().jump(fast, &[]);
         self.enter(fast);
         apart
     }
 
-    /// Has the host remember the region that an address lies in.
-    pub(super) fn recall(&mut self, base: Reg, write: bool, addr: Value) {
-        let class = self.b.ins().iconst(I64, class(base) as i64);
-        let writes = self.b.ins().iconst(I64, i64::from(write));
-        self.call_rarely(Service::recall, &[addr, class, writes]);
-        self.remembered(base, write);
+    /// Holds the loads of a group at once, and has the host do them where that fails.
+    pub(super) fn hold_loads(&mut self, group: &Group, last: u32) {
+        // Where the host leaves what it loads, something else may have been before.
+        self.parts.forget();
+        let (base, addr) = (self.get(group.base), self.address(group.base, group.low));
+        let key = Key { class: class(group.base), write: false, width: group.width };
+        let good = self.is_held(addr, key);
+        let (held, other) = (self.b.create_block(), self.cold_block());
+        let from = self.b.append_block_param(held, I64);
+        self.b.ins().brif(good, held, &[base.into()], other, &[]);
+        self.enter(other);
+        let (first, until) = (self.here_value(), self.b.ins().iconst(I64, last as i64));
+        let status = self.call_rarely(Service::gather, &[first, until, base]);
+        self.remembered(key.class, false);
+        let address = self.load_context(VALUE as i32);
+        self.go_on_unless(status);
+        self.b.ins().jump(held, &[address.into()]);
+        self.enter(held);
+        self.frame.gathered = Some((group.base, last, from));
+    }
+
+    /// What a load through a register that needs no check loads from.
+    fn load_base(&mut self, base: Reg) -> Value {
+        match self.frame.gathered {
+            Some((of, last, from)) if of == base && self.at <= last && !self.frame.careful => from,
+            _ => self.get(base),
+        }
+    }
+
+    /// Has the host remember the region that so many bytes from an address on lie in; zero if there is one.
+    pub(super) fn recall(&mut self, key: Key, addr: Value) -> Value {
+        let class = self.b.ins().iconst(I64, 2 * key.class as i64 + i64::from(key.write));
+        let width = self.b.ins().iconst(I64, i64::from(key.width));
+        let status = self.call_rarely(Service::recall, &[addr, width, class]);
+        self.remembered(key.class, key.write);
+        status
     }
 
     /// What the host remembers after it was asked is taken into registers.
-    pub(super) fn remembered(&mut self, base: Reg, write: bool) {
+    pub(super) fn remembered(&mut self, class: usize, write: bool) {
         if self.frame.caller.is_none() {
-            self.keep_regions(Some((class(base), write)));
+            self.keep_regions(Some((class, write)));
         }
     }
 
@@ -182,21 +233,16 @@ impl Translator<'_, '_> {
         }
     }
 
-    /// The context remembers, for accesses through a register, the region that begins at an address.
-    pub(super) fn remember(&mut self, base: Reg, start: Value, (len, writable): (u32, bool)) {
+    /// The context remembers, for accesses of a class, the region that begins at an address.
+    pub(super) fn remember(&mut self, class: usize, write: bool, start: Value, len: u32) {
         let Span { bounds, .. } = Span::new(0, u64::from(len));
-        for write in [false, true] {
-            if write && !writable {
-                continue;
-            }
-            let at = span(Key { class: class(base), write, width: 1 });
-            self.store_context(at + std::mem::offset_of!(Span, start), start);
-            for (nth, bound) in bounds.into_iter().enumerate() {
-                let bound = self.b.ins().iconst(I64, bound as i64);
-                self.store_context(at + std::mem::offset_of!(Span, bounds) + 8 * nth, bound);
-            }
-            self.remembered(base, write);
+        let at = span(Key { class, write, width: 1 });
+        self.store_context(at + std::mem::offset_of!(Span, start), start);
+        for (nth, bound) in bounds.into_iter().enumerate() {
+            let bound = self.b.ins().iconst(I64, bound as i64);
+            self.store_context(at + std::mem::offset_of!(Span, bounds) + 8 * nth, bound);
         }
+        self.remembered(class, write);
     }
 
     pub(super) fn load(&mut self, size: Size, signed: bool, dst: Reg, base: Reg, off: i32) {
@@ -210,7 +256,7 @@ impl Translator<'_, '_> {
             return self.set(dst, value);
         }
         if !self.needs_check(base, off, size) {
-            let addr = self.get(base);
+            let addr = self.load_base(base);
             let value = self.load_at(size, signed, addr, off);
             if !signed {
                 self.loaded(value, size, addr, off);
@@ -224,19 +270,29 @@ impl Translator<'_, '_> {
             self.go_on_unless(status);
             return self.set(dst, value);
         }
-        let slow = self.check(addr, key(base, size, false));
-        let value = self.load_at(size, signed, addr, 0);
+        let key = key(base, size, false);
+        // Some words of contexts are wider than what is loaded.
+        if size != Size::W && self.leaves_accesses() {
+            self.hold(addr, key);
+            let value = self.load_at(size, signed, addr, 0);
+            if !signed {
+                self.loaded(value, size, addr, 0);
+            }
+            return self.set(dst, value);
+        }
+        let (fast, slow) = self.check(addr, key);
         let done = self.b.create_block();
         let result = self.b.append_block_param(done, I64);
+        self.enter(fast);
+        let value = self.load_at(size, signed, addr, 0);
         self.b.ins().jump(done, &[value.into()]);
         self.enter(slow);
         let status = self.ask(Service::load, addr, None);
-        self.remembered(base, false);
+        self.remembered(key.class, false);
         let value = self.answer(size, signed);
         self.go_on_unless(status);
         self.b.ins().jump(done, &[value.into()]);
         self.enter(done);
-        // The host reads some words otherwise than by a load.
         if !signed && matches!(size, Size::B | Size::H) {
             self.loaded(result, size, addr, 0);
         }
@@ -260,13 +316,19 @@ impl Translator<'_, '_> {
             let status = self.ask(Service::store, addr, Some(value));
             return self.go_on_unless(status);
         }
-        let slow = self.check(addr, key(base, size, true));
-        self.store_at(size, value, addr, 0);
+        let key = key(base, size, true);
+        if self.leaves_accesses() {
+            self.hold(addr, key);
+            return self.store_at(size, value, addr, 0);
+        }
+        let (fast, slow) = self.check(addr, key);
         let done = self.b.create_block();
+        self.enter(fast);
+        self.store_at(size, value, addr, 0);
         self.b.ins().jump(done, &[]);
         self.enter(slow);
         let status = self.ask(Service::store, addr, Some(value));
-        self.remembered(base, true);
+        self.remembered(key.class, true);
         self.go_on_unless(status);
         self.b.ins().jump(done, &[]);
         self.enter(done);
@@ -309,15 +371,7 @@ impl Translator<'_, '_> {
                 self.go_on_unless(status);
                 return addr;
             }
-            let slow = self.check(addr, key(base, size, write));
-            let done = self.b.create_block();
-            self.b.ins().jump(done, &[]);
-            self.enter(slow);
-            let status = self.ask(Service::hold, addr, None);
-            self.remembered(base, write);
-            self.go_on_unless(status);
-            self.b.ins().jump(done, &[]);
-            self.enter(done);
+            self.hold(addr, key(base, size, write));
         }
         addr
     }

@@ -23,6 +23,7 @@ use crate::checks::{Checks, Key};
 use crate::flow::{ARGS, Flow, Func, INHERITED, Regs, bit, successors};
 use crate::inline::{Costs, Inline};
 use crate::loops::Retreat;
+use crate::origins::Origins;
 use crate::program::{Fuel, MapKind, Meaning, Op, PacketAt, Src, Unit};
 use crate::slots::Place;
 use crate::stubs::{STATUS, Stubs, stub_signature};
@@ -72,6 +73,7 @@ pub(crate) struct Plan<'a> {
     pub flow: &'a Flow,
     /// By function.
     pub places: &'a [Vec<Place>],
+    pub origins: &'a Origins,
     pub inline: &'a Inline,
     pub stubs: &'a Stubs,
     pub pool: &'a Pool,
@@ -172,8 +174,12 @@ struct Frame<'a> {
     blocks: Vec<Block>,
     /// Where the function goes on that this one was put into; takes R0.
     caller: Option<Block>,
+    /// Accesses that need not be held, in order.
+    good: &'a [u32],
     /// How accesses are held, unless they are proven.
     checks: Checks,
+    /// The base register of loads that were held at once, the last of them, and where they load from.
+    gathered: Option<(Reg, u32, Value)>,
     /// Whether the host is asked for each now.
     careful: bool,
 }
@@ -213,7 +219,9 @@ impl<'a> Frame<'a> {
             slots,
             blocks,
             caller: None,
+            good: plan.origins.good(index),
             checks: Checks::default(),
+            gathered: None,
             careful: false,
         }
     }
@@ -362,14 +370,20 @@ impl Translator<'_, '_> {
             self.begin_turn(index);
         }
         self.parts.forget();
+        self.frame.gathered = None;
         self.hold_registers();
         for at in from..block.end {
             self.at = at;
             if !self.frame.careful
                 && let Some(group) = self.frame.checks.groups.get(&at).cloned()
             {
-                self.keep_registers(Regs::MAX);
-                copies.push((self.hold_group(&group), at));
+                match group.gathers {
+                    Some(last) => self.hold_loads(&group, last),
+                    None => {
+                        self.keep_registers(Regs::MAX);
+                        copies.push((self.hold_group(&group), at));
+                    }
+                }
             }
             self.b.set_srcloc(SourceLoc::new(at));
             let op = &self.unit.ops[at as usize];

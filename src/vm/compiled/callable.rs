@@ -6,7 +6,7 @@
 //! an ordinary run; what the code has to ask comes to the functions here.
 
 use super::asks_host;
-use super::services::{class, context, op_of, width};
+use super::services::{class, context, extent, gather_at, gathered, gathered_base, kind, op_of, width};
 use crate::vm::engine::Engine;
 use crate::vm::input::{Cancel, Input};
 use crate::vm::instance::Instance;
@@ -188,7 +188,8 @@ impl fmt::Debug for Callable {
 }
 
 /// What programs that call nothing ask for.
-const SERVICES: Services = Services { load, store, hold, recall, refuel, fault, place, ..compiled::SERVICES };
+const SERVICES: Services =
+    Services { load, store, hold, gather, recall, refuel, fault, place, ..compiled::SERVICES };
 
 impl Host {
     /// The region that an access lies in.
@@ -295,23 +296,54 @@ unsafe extern "C" fn hold(fp: u64, op: u64, addr: u64) -> Returned {
     // SAFETY: as for `load`.
     unsafe {
         let what = op_of(&host(fp).linked, op);
-        let kind = if what.code == OpCode::LdAcq { AccessKind::Load } else { AccessKind::Atomic };
-        match held(fp, op, addr, width(&what).bytes(), kind) {
+        match held(fp, op, addr, width(&what).bytes(), kind(&what)) {
             Err(trap) => trap,
             Ok(()) => Returned::value(0),
         }
     }
 }
 
-unsafe extern "C" fn recall(fp: u64, addr: u64, class: u64, write: u64) -> Returned {
-    let kind = if write != 0 { AccessKind::Store } else { AccessKind::Load };
+unsafe extern "C" fn gather(fp: u64, first: u64, last: u64, base: u64) -> Returned {
     // SAFETY: as for `load`.
-    let span = unsafe { host(fp) }.find(addr, 1, kind).unwrap_or_default();
-    if span != Span::default() {
-        // SAFETY: as for `load`.
-        unsafe { (*context(fp)).spans[class as usize % CLASSES][kind.writes() as usize] = span };
+    let ((low, len), of) = unsafe {
+        let prog = &host(fp).linked;
+        (extent(prog, first, last), class(&op_of(prog, first)))
+    };
+    // SAFETY: as for `load`.
+    if let Ok(span) = unsafe { host(fp) }.find(base.wrapping_add_signed(low), len, AccessKind::Load) {
+        if span != Span::default() {
+            // SAFETY: as for `load`.
+            unsafe { (*context(fp)).spans[of][0] = span };
+        }
+        return Returned::value(base);
     }
-    Returned::value(0)
+    for op in first..=last {
+        // SAFETY: as for `load`.
+        let prog = &unsafe { host(fp) }.linked;
+        let Some(off) = gathered(prog, first, op) else { continue };
+        let (addr, size) = (base.wrapping_add_signed(off), width(&op_of(prog, op)).bytes());
+        // SAFETY: as for `load`; what is read was found in a region.
+        unsafe {
+            if let Err(trap) = held(fp, op, addr, size, AccessKind::Load) {
+                return trap;
+            }
+            gather_at(fp, off - low, addr, size);
+        }
+    }
+    Returned::value(gathered_base(fp, low))
+}
+
+unsafe extern "C" fn recall(fp: u64, addr: u64, len: u64, class: u64) -> Returned {
+    let kind = if class & 1 != 0 { AccessKind::Store } else { AccessKind::Load };
+    // SAFETY: as for `load`.
+    let found = unsafe { host(fp) }.find(addr, len, kind);
+    if let Ok(span) = found
+        && span != Span::default()
+    {
+        // SAFETY: as for `load`.
+        unsafe { (*context(fp)).spans[class as usize / 2 % CLASSES][kind.writes() as usize] = span };
+    }
+    Returned { value: 0, status: found.is_err().into() }
 }
 
 unsafe extern "C" fn refuel(fp: u64) -> Returned {

@@ -31,6 +31,7 @@ pub(super) const SERVICES: Services = Services {
     load,
     store,
     hold,
+    gather,
     recall,
     refuel,
     fault,
@@ -208,41 +209,64 @@ unsafe extern "C" fn packet(fp: u64, offset: u64, size: u64) -> Returned {
     }
 }
 
-/// Holds an access, and remembers for a class of pointers the region it was found in.
+/// Holds an access, and remembers for a class of pointers the region it was found in; whether the access is
+/// good.
+///
+/// # Safety
+/// As for [`within`].
+unsafe fn is_held(run: &mut Run<'_>, fp: u64, addr: u64, size: u64, kind: AccessKind, class: usize) -> bool {
+    let span = match run.found(addr, size, kind) {
+        None => return false,
+        Some(Some(Region { start, len, .. })) => Some(Span::new(start, len)),
+        // The outermost frame lives as long as the run, and nothing else that is not a region is alike.
+        Some(None) => run.memory.outermost(addr, size).map(|start| Span::new(start, STACK_SIZE as u64)),
+    };
+    if let Some(span) = span {
+        // SAFETY: by the contract.
+        unsafe { (*context(fp)).spans[class % CLASSES][kind.writes() as usize] = span };
+    }
+    true
+}
+
+/// Whether any accesses in a range are good. Of a context each field is judged by itself.
+///
+/// # Safety
+/// As for [`within`].
+unsafe fn is_whole(run: &mut Run<'_>, fp: u64, addr: u64, len: u64, kind: AccessKind, class: usize) -> bool {
+    let is_region = matches!(run.found(addr, len, kind), Some(Some(_)));
+    // SAFETY: by the contract.
+    (is_region || run.memory.in_stack(addr, len)) && unsafe { is_held(run, fp, addr, len, kind, class) }
+}
+
+/// The same for the access of an operation, which traps unless it is good.
 ///
 /// # Safety
 /// As for [`within`].
 unsafe fn held(
     run: &mut Run<'_>,
     fp: u64,
+    op: u64,
     addr: u64,
-    size: u64,
     kind: AccessKind,
-    class: usize,
-) -> Result<(), Trap> {
-    let span = match run.find(addr, size, kind)? {
-        Some(Region { start, len, .. }) => Some(Span::new(start, len)),
-        // The outermost frame lives as long as the run, and nothing else that is not a region is alike.
-        None => run.memory.outermost(addr, size).map(|start| Span::new(start, STACK_SIZE as u64)),
-    };
-    if let Some(span) = span {
-        // SAFETY: by the contract.
-        unsafe { (*context(fp)).spans[class % CLASSES][kind.writes() as usize] = span };
+) -> Result<AccessWidth, Trap> {
+    let what = op_of(run.prog(), op);
+    let size = width(&what);
+    // SAFETY: by the contract.
+    match unsafe { is_held(run, fp, addr, size.bytes(), kind, class(&what)) } {
+        true => Ok(size),
+        false => Err(placed(run, op, run.missed(addr, size.bytes(), kind))),
     }
-    Ok(())
 }
 
 unsafe extern "C" fn load(fp: u64, op: u64, addr: u64) -> Returned {
     // SAFETY: called from compiled code.
     unsafe {
         within(fp, |run| {
-            let what = op_of(run.prog(), op);
-            let size = width(&what);
+            let size = width(&op_of(run.prog(), op));
             if let Some(value) = run.wide_field(addr, size.bytes()) {
                 return Ok(Returned::value(value));
             }
-            held(run, fp, addr, size.bytes(), AccessKind::Load, class(&what))
-                .map_err(|trap| placed(run, op, trap))?;
+            held(run, fp, op, addr, AccessKind::Load)?;
             // The access was just found inside a region.
             Ok(Returned::value(match size {
                 AccessWidth::W8 => read::<u8>(addr),
@@ -258,12 +282,8 @@ unsafe extern "C" fn store(fp: u64, op: u64, addr: u64, value: u64) -> Returned 
     // SAFETY: called from compiled code.
     unsafe {
         within(fp, |run| {
-            let what = op_of(run.prog(), op);
-            let size = width(&what);
-            held(run, fp, addr, size.bytes(), AccessKind::Store, class(&what))
-                .map_err(|trap| placed(run, op, trap))?;
-            // The access was just found inside a region that may be written.
-            match size {
+            // The access is found inside a region that may be written.
+            match held(run, fp, op, addr, AccessKind::Store)? {
                 AccessWidth::W8 => write::<u8>(addr, value),
                 AccessWidth::W16 => write::<u16>(addr, value),
                 AccessWidth::W32 => write::<u32>(addr, value),
@@ -278,22 +298,79 @@ unsafe extern "C" fn hold(fp: u64, op: u64, addr: u64) -> Returned {
     // SAFETY: called from compiled code.
     unsafe {
         within(fp, |run| {
-            let what = op_of(run.prog(), op);
-            let kind = if what.code == Code::LdAcq { AccessKind::Load } else { AccessKind::Atomic };
-            held(run, fp, addr, width(&what).bytes(), kind, class(&what))
-                .map_err(|trap| placed(run, op, trap))?;
+            let kind = kind(&op_of(run.prog(), op));
+            held(run, fp, op, addr, kind)?;
             Ok(Returned::value(0))
         })
     }
 }
 
-unsafe extern "C" fn recall(fp: u64, addr: u64, class: u64, write: u64) -> Returned {
+unsafe extern "C" fn gather(fp: u64, first: u64, last: u64, base: u64) -> Returned {
     // SAFETY: called from compiled code.
     unsafe {
         within(fp, |run| {
-            let kind = if write != 0 { AccessKind::Store } else { AccessKind::Load };
-            held(run, fp, addr, 1, kind, class as usize).ok();
-            Ok(Returned::value(0))
+            let (low, width) = extent(run.prog(), first, last);
+            let (start, of) = (base.wrapping_add_signed(low), class(&op_of(run.prog(), first)));
+            if is_whole(run, fp, start, width, AccessKind::Load, of) {
+                return Ok(Returned::value(base));
+            }
+            for op in first..=last {
+                let Some(off) = gathered(run.prog(), first, op) else { continue };
+                let addr = base.wrapping_add_signed(off);
+                let size = held(run, fp, op, addr, AccessKind::Load)?;
+                // The access was just found inside a region.
+                gather_at(fp, off - low, addr, size.bytes());
+            }
+            Ok(Returned::value(gathered_base(fp, low)))
+        })
+    }
+}
+
+/// The offset of an operation that loads through the base register of another.
+pub(super) fn gathered(prog: &Linked, first: u64, op: u64) -> Option<i64> {
+    let (first, what) = (op_of(prog, first), op_of(prog, op));
+    let loads = matches!(what.code, Code::Ld8 | Code::Ld16 | Code::Ld64 | Code::LdS8 | Code::LdS16);
+    (loads && what.src == first.src).then_some(what.off.into())
+}
+
+/// The lowest offset of loads that are done at once, and how many bytes there are to the highest.
+pub(super) fn extent(prog: &Linked, first: u64, last: u64) -> (i64, u64) {
+    let (mut low, mut high) = (i64::MAX, i64::MIN);
+    for op in first..=last {
+        if let Some(off) = gathered(prog, first, op) {
+            (low, high) = (low.min(off), high.max(off + width(&op_of(prog, op)).bytes() as i64));
+        }
+    }
+    (low, high.saturating_sub(low) as u64)
+}
+
+/// Leaves bytes for compiled code, so far behind the lowest that it loads.
+///
+/// # Safety
+/// `fp` is the frame pointer that compiled code runs with; the bytes may be read.
+pub(super) unsafe fn gather_at(fp: u64, at: i64, addr: u64, len: u64) {
+    // SAFETY: by the contract; nobody else uses the context while the host's functions run.
+    let room = unsafe { &mut (*context(fp)).gathered };
+    for (nth, byte) in room.iter_mut().skip(at as usize).take(len as usize).enumerate() {
+        // SAFETY: by the contract.
+        *byte = unsafe { read::<u8>(addr + nth as u64) } as u8;
+    }
+}
+
+/// What compiled code takes for the base of loads whose bytes were left for it.
+pub(super) fn gathered_base(fp: u64, low: i64) -> u64 {
+    // SAFETY: only the address is taken.
+    let room = unsafe { &raw mut (*context(fp)).gathered };
+    (room.expose_provenance() as u64).wrapping_add_signed(low.wrapping_neg())
+}
+
+unsafe extern "C" fn recall(fp: u64, addr: u64, len: u64, class: u64) -> Returned {
+    // SAFETY: called from compiled code.
+    unsafe {
+        within(fp, |run| {
+            let kind = if class & 1 != 0 { AccessKind::Store } else { AccessKind::Load };
+            let status = !is_whole(run, fp, addr, len, kind, class as usize / 2);
+            Ok(Returned { value: 0, status: status.into() })
         })
     }
 }
@@ -378,20 +455,25 @@ fn placed(run: &Run<'_>, op: u64, trap: Trap) -> Trap {
     trap.at(&prog.name, prog.code.slot_of(op as usize).unwrap_or(0))
 }
 
+/// What kind of access an operation makes.
+pub(super) fn kind(op: &Op) -> AccessKind {
+    match op.code {
+        Code::Ld8
+        | Code::Ld16
+        | Code::Ld32
+        | Code::Ld64
+        | Code::LdS8
+        | Code::LdS16
+        | Code::LdS32
+        | Code::LdAcq => AccessKind::Load,
+        Code::Atomic | Code::StRel => AccessKind::Atomic,
+        _ => AccessKind::Store,
+    }
+}
+
 /// The class of pointers that the base register of an access stands for.
 pub(super) fn class(op: &Op) -> usize {
-    let loads = matches!(
-        op.code,
-        Code::Ld8
-            | Code::Ld16
-            | Code::Ld32
-            | Code::Ld64
-            | Code::LdS8
-            | Code::LdS16
-            | Code::LdS32
-            | Code::LdAcq
-    );
-    usize::from(if loads { op.src } else { op.dst }) % CLASSES
+    usize::from(if kind(op) == AccessKind::Load { op.src } else { op.dst }) % CLASSES
 }
 
 /// How wide the access of an operation is.

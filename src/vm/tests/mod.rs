@@ -48,6 +48,8 @@ on_engine!(compiled_fast, Config::new().strategy(Strategy::Compile).opt_level(ox
 mod filters;
 mod fused;
 #[cfg(feature = "jit")]
+mod held;
+#[cfg(feature = "jit")]
 mod loops;
 #[cfg(feature = "verifier")]
 mod proven;
