@@ -4,7 +4,7 @@
 
 use super::random::Dice;
 use super::*;
-use crate::vm::task::{Random, Seeded};
+use crate::vm::task::Seeded;
 use oxbpf_jit::OptLevel;
 
 /// R0 or the trap, without addresses, and what maps and memory hold.
@@ -109,7 +109,7 @@ fn what_an_earlier_turn_found_is_not_what_this_one_finds() {
             if keys == "r7 -= 2" { 3 } else { 1 },
             look_up(0, "r7")
         );
-        agreed(&text);
+        let _ = agreed(&text);
     }
 }
 
@@ -122,7 +122,7 @@ fn loads_that_are_held_at_once_trap_where_they_would_one_by_one() {
                 "r1 += {off}\n{a} = *(u8 *)(r1 + 1)\nr5 = r10\n{b} = *(s16 *)(r1 - 1)\nr5 = *(u8 *)(r10 - 3)\n\
                  {c} = *(u8 *)(r1 + 3)\nr0 = r2\nr0 <<= 8\nr0 |= {b}\nr0 <<= 8\nr0 |= {c}\nexit"
             );
-            agreed(&text);
+            let _ = agreed(&text);
         }
     }
     // A frame of a function, of which nothing is remembered.
