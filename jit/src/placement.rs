@@ -9,7 +9,7 @@ use cranelift_codegen::CompiledCode;
 const LINE: u32 = 64;
 
 /// Longer loops do not care.
-const LONGEST: u32 = 256;
+const LONGEST: u32 = 512;
 
 /// Jumps back that are looked at.
 const MOST: usize = 64;
