@@ -164,10 +164,10 @@ impl Checks {
             let here = at;
             at += 1;
             let Some((base, off, size, write)) = access(here) else { continue };
-            // Copies would copy what is called.
             let rest = &ops[here as usize..end as usize];
-            let calls = rest.iter().any(|op| matches!(op, Op::CallSub { .. }));
-            if self.covered.contains(&here) || rest.len() > LONGEST || calls {
+            // Copies would copy what is called.
+            let calls = |op: &Op| matches!(op, Op::CallSub { .. });
+            if self.covered.contains(&here) || rest.len() > LONGEST || rest.iter().any(calls) {
                 continue;
             }
             let (mut low, mut high) = (i64::from(off), i64::from(off) + size.bytes() as i64);
