@@ -11,7 +11,8 @@ use oxbpf::vm::Instance;
 pub fn run(options: &Options) -> Result<(), String> {
     let wanted = |name: &&str| options.only.iter().any(|o| name.contains(o.as_str()));
     let ways = || own::WAYS.into_iter().filter(|w| w.compile && options.engines.iter().any(|e| w.name == *e));
-    for (name, way) in data::COMPUTE.into_iter().filter(wanted).flat_map(|n| ways().map(move |way| (n, way))) {
+    for (name, way) in data::COMPUTE.into_iter().filter(wanted).flat_map(|n| ways().map(move |way| (n, way)))
+    {
         let plain = program(&workloads().join(format!("{name}.bpf.o")))?;
         // SAFETY: the instance is not run.
         show(name, way, &unsafe { own::instance(&plain, way) }?)?;

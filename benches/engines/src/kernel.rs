@@ -44,7 +44,8 @@ impl Kernel {
         let (answer, loaded) = self.0.load(program, 0).map_err(|e| e.to_string())?;
         let loaded = loaded.ok_or_else(|| format!("refused with errno {}", answer.errno))?;
         let arrays = program.maps.iter().enumerate().filter(|(_, m)| m.kind() == Some(MapType::ProgArray));
-        for (map, index) in arrays.flat_map(|(map, def)| (0..def.max_entries).map(move |index| (map, index))) {
+        for (map, index) in arrays.flat_map(|(map, def)| (0..def.max_entries).map(move |index| (map, index)))
+        {
             loaded.insert_into(map, index).map_err(|e| e.to_string())?;
         }
         Ok(Loaded(loaded))

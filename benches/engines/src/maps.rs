@@ -17,15 +17,8 @@ use std::sync::{Arc, Barrier};
 use std::time::Instant;
 
 /// Workloads, and the operations of a run.
-const WORKLOADS: [(&str, u32); 7] = [
-    ("array", 48),
-    ("percpu", 48),
-    ("hash", 48),
-    ("lpm", 48),
-    ("ringbuf", 48),
-    ("tail", 33),
-    ("chain", 33),
-];
+const WORKLOADS: [(&str, u32); 7] =
+    [("array", 48), ("percpu", 48), ("hash", 48), ("lpm", 48), ("ringbuf", 48), ("tail", 33), ("chain", 33)];
 
 /// Runs in a round.
 const RUNS: u32 = 200;
@@ -120,7 +113,8 @@ fn both(rounds: u32, make: &(dyn Fn(u32) -> Run + Sync)) -> f64 {
 
 pub fn run(options: &Options) -> Result<(), String> {
     let kernel = Kernel::open();
-    let is_asked = |way: &Way| options.engines.is_empty() || options.engines.iter().any(|e| way.name.contains(e));
+    let is_asked =
+        |way: &Way| options.engines.is_empty() || options.engines.iter().any(|e| way.name.contains(e));
     let ways: Vec<Way> = own::WAYS.into_iter().filter(|w| w.fuel && is_asked(w)).collect();
     println!("\nMaps: nanoseconds for an operation, and millions a second on one thread and on two");
     print!("{:10}", "");

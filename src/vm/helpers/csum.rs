@@ -69,9 +69,11 @@ pub(crate) unsafe fn proven_diff([from, from_size, to, to_size, seed]: [u64; 5])
         // SAFETY: by the contract. Others may be writing there: each word is read once.
         let whole = (0..size / 8).map(move |n| unsafe { read::<u64>(addr + u64::from(n) * 8) });
         // SAFETY: as above; what is left is half a word, or nothing.
-        let half = (size % 8 != 0).then(|| unsafe { read::<u32>(addr + u64::from(size - 4)) } as u32);
+        let half =
+            (!size.is_multiple_of(8)).then(|| unsafe { read::<u32>(addr + u64::from(size - 4)) } as u32);
         let half = half.map(|half| {
-            u64::from_ne_bytes([half.to_ne_bytes(), [0; 4]].as_flattened().try_into().unwrap_or_default())
+            let [a, b, c, d] = half.to_ne_bytes();
+            u64::from_ne_bytes([a, b, c, d, 0, 0, 0, 0])
         });
         move |seed| partial(whole.chain(half), seed)
     };
