@@ -12,10 +12,15 @@ fn engine(strategy: Strategy, budget: u64) -> Engine {
     Engine::new(Config::new().strategy(strategy).budget(budget))
 }
 
-/// A trap without what is said of its neighbourhood.
-fn brief(trap: &Trap) -> String {
+/// A trap without what is said of its neighbourhood; and where it happened, if that was not far from a memory:
+/// stacks lie elsewhere on each engine.
+fn brief(trap: &Trap, memory: &[u8]) -> String {
     let kind = match trap.kind() {
-        TrapKind::Access { kind, addr, size, .. } => format!("{kind:?} of {size} at {addr:#x}"),
+        TrapKind::Access { kind, addr, size, .. } => {
+            let at = addr.wrapping_sub(memory.as_ptr().addr() as u64).cast_signed();
+            let at = Some(at).filter(|at| (-256..memory.len() as i64 + 256).contains(at));
+            format!("{kind:?} of {size} at {at:?}")
+        }
         TrapKind::Budget { .. } => return "budget".to_owned(),
         kind => format!("{kind:?}"),
     };
@@ -31,12 +36,12 @@ fn all_ways(text: &str, memory: &mut [u8], budget: u64) -> Vec<(&'static str, Le
         let instance =
             Linker::<()>::new(&engine).instantiate(&program(text)).unwrap_or_else(|e| panic!("{e}"));
         let run = instance.run(&mut (), Input::memory(memory));
-        found.push((name, (run.map(|o| o.ret).map_err(|t| brief(&t)), memory.to_vec())));
+        found.push((name, (run.map(|o| o.ret).map_err(|t| brief(&t, memory)), memory.to_vec())));
         memory.copy_from_slice(&before);
         if strategy == Strategy::Compile {
             let mut function = instance.callable().unwrap().expect("it calls nothing");
             for name in ["called", "called again"] {
-                let result = function.call(memory).map_err(|t| brief(&t));
+                let result = function.call(memory).map_err(|t| brief(&t, memory));
                 found.push((name, (result, memory.to_vec())));
                 memory.copy_from_slice(&before);
             }
@@ -160,7 +165,7 @@ fn loops_that_begin_at_their_end_or_step_over_the_highest_number_are_paid_for() 
                 let engine = engine(strategy, 100_000);
                 let instance = Linker::<()>::new(&engine).instantiate(&program(&text)).unwrap();
                 let result = instance.run(&mut (), Input::none());
-                result.map(|outcome| (outcome.ret, outcome.insns)).map_err(|t| brief(&t))
+                result.map(|outcome| (outcome.ret, outcome.insns)).map_err(|t| brief(&t, &[]))
             };
             let (expected, found) = (run(Strategy::Interpret), run(Strategy::Compile));
             assert_eq!(found, expected, "{text}");
@@ -325,8 +330,8 @@ fn what_lies_between_locks_of_a_map_value_is_memory_for_a_function_too() {
         let text = format!("r1 = map[fd:0][0]+0\nr0 = *(u64 *)(r1 + {off})\nexit\n");
         let program = program_with(&text, &[map_def("held", MapType::Array, 4, 24, 1)]);
         let instance = linker.instantiate(&program).unwrap();
-        let run = instance.run(&mut (), Input::memory(&mut [])).map(|o| o.ret).map_err(|t| brief(&t));
-        let call = instance.callable().unwrap().unwrap().call(&mut []).map_err(|t| brief(&t));
+        let run = instance.run(&mut (), Input::memory(&mut [])).map(|o| o.ret).map_err(|t| brief(&t, &[]));
+        let call = instance.callable().unwrap().unwrap().call(&mut []).map_err(|t| brief(&t, &[]));
         assert_eq!(run.is_ok(), good, "{off}: {run:?}");
         assert_eq!(call, run, "{off}");
     }
