@@ -3,7 +3,7 @@
 //!
 //! A map has two sides. The *program side* is what helpers call: a lookup gives the address of a
 //! value, and programs read and write it without a lock. The *user side* is bpf(2): values are
-//! copied, per-CPU values all at once, and permissions and freezing hold ([`syscall`]).
+//! copied, per-CPU values all at once, and permissions and freezing hold.
 //!
 //! # Addresses never dangle
 //!

@@ -56,7 +56,7 @@ impl dyn Map + '_ {
         Ok(out)
     }
 
-    /// `BPF_MAP_LOOKUP_ELEM` into a buffer of [`Self::user_value_size`] bytes; a bloom filter is
+    /// `BPF_MAP_LOOKUP_ELEM` into a buffer of [`user_value_size`](trait.Map.html#method.user_value_size) bytes; a bloom filter is
     /// asked about the value in the buffer.
     pub fn lookup_elem_into(&self, key: &[u8], flags: u64, out: &mut [u8]) -> Result<(), Errno> {
         if flags & !update::LOCK != 0 {
@@ -150,7 +150,7 @@ impl dyn Map + '_ {
         self.head().freeze()
     }
 
-    /// All elements as the user side copies them, in the order of [`Self::next_key`].
+    /// All elements as the user side copies them, in the order of [`next_key`](trait.Map.html#method.next_key).
     pub fn elements(&self) -> Result<Vec<Element>, Errno> {
         let batch = self.walk(None, u32::MAX, 0, false);
         if let Some(errno) = batch.stopped.filter(|errno| *errno != Errno::NoEnt) {
