@@ -185,6 +185,9 @@ impl Compiler {
                     done.map_err(|e| refused(ModuleError::Compilation(e)))?;
                 }
                 constants::cheapen(&mut context.func);
+                // There may be more blocks now.
+                context.cfg.clear();
+                context.domtree.clear();
             }
             if self.keep_clif {
                 clif.push_str(&context.func.display().to_string());
