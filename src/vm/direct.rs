@@ -64,6 +64,11 @@ impl Way {
         if limit == 0 || !bounded || input.cancel.is_some_and(Cancel::is_cancelled) {
             return false;
         }
+        // Before frames are counted that this run may use.
+        if self.fresh {
+            memory.clear_frames();
+        }
+        memory.use_frames(self.frames);
         if self.tails {
             let (first, layout) = (context.address(), context.shared_layout());
             memory.begin_first(first, linked, layout, limit, self.chained.is_some());
@@ -76,10 +81,6 @@ impl Way {
         let (data, len) = packet.map_or((0, 0), |packet| (packet.addresses().1, packet.len() as u64));
         memory.show_packet(data, len);
         context.show_packet(input.packet.as_deref_mut());
-        if self.fresh {
-            memory.clear_frames();
-        }
-        memory.use_frames(self.frames);
         true
     }
 
@@ -111,10 +112,9 @@ impl Way {
             ((*context).fuel, (*context).cpu) = (fuel, cpu.into());
             (*context).callee = self.chained.unwrap_or(0);
         }
-        // SAFETY: the program keeps its code. It is proved for this context, which the memory was made ready for,
-        // its frames fit into the block, which
-        // is this memory's or, once there is one, the run's, and the host's functions find what a run is made of.
-        // Where a chain leads, the run that learned it has seen to.
+        // SAFETY: the program keeps its code. It is proved for this context, which the memory was made ready for.
+        // Its frames fit into the block, which is this memory's or, once there is one, the run's, and the host's
+        // functions find what a run is made of. Where a chain leads, the run that learned it has seen to.
         let returned = unsafe { (self.entry)(fp, first, r2, r3, r4, r5) };
         // The code has ended, and with it all other uses of what waits.
         match waiting.run {

@@ -37,7 +37,7 @@ pub struct Runner<T> {
     /// None while a run lasts, and after one that panicked.
     memory: Option<Box<Memory>>,
     #[cfg(feature = "jit")]
-    direct: direct::State,
+    direct: alone::State,
 }
 
 impl<T: 'static> Runner<T> {
@@ -46,7 +46,7 @@ impl<T: 'static> Runner<T> {
             instance,
             memory: None,
             #[cfg(feature = "jit")]
-            direct: direct::State::default(),
+            direct: alone::State::default(),
         }
     }
 
@@ -89,7 +89,7 @@ impl<T: 'static> Runner<T> {
     /// Whether runs go straight into the code.
     #[cfg(all(test, feature = "jit", feature = "verifier"))]
     pub(crate) fn is_direct(&self) -> bool {
-        matches!(self.direct, direct::State::Is(_))
+        matches!(self.direct, alone::State::Is(_))
     }
 
     #[inline(never)]
@@ -110,9 +110,10 @@ impl<T> fmt::Debug for Runner<T> {
     }
 }
 
-/// Programs that are entered without a run around them.
+/// Programs that ask the host for nothing: of all that [`direct`](super::direct) makes ready they need so little
+/// that a runner does it itself, once it has seen that a context is right.
 #[cfg(feature = "jit")]
-mod direct {
+mod alone {
     use crate::vm::Outcome;
     use crate::vm::compiled::context_of;
     use crate::vm::context::ContextLayout;

@@ -164,9 +164,9 @@ impl Translator<'_, '_> {
         let paid = self.cost_of_leaving();
         let stayed = self.b.create_block();
         let programs = array.and_then(|array| self.unit.maps.get(array as usize)).map(|map| map.kind);
-        let known = match programs {
-            Some(MapKind::Programs { stamps, count }) if self.is_chained() => {
-                self.go_quickly(stamps, count, paid, stayed);
+        let known = match (programs, self.given) {
+            (Some(MapKind::Programs { stamps, count }), Some(given)) if self.is_chained() => {
+                self.go_quickly(given, (stamps, count), paid, stayed);
                 true
             }
             _ => false,
@@ -228,7 +228,13 @@ impl Translator<'_, '_> {
 
     /// Jumps to a program that the host knows by the stamp of its slot, goes on at `stayed` when there is
     /// none, and here when the host must be asked.
-    fn go_quickly(&mut self, stamps: u64, count: u32, paid: Option<(Value, i64)>, stayed: Block) {
+    fn go_quickly(
+        &mut self,
+        given: Given,
+        (stamps, count): (u64, u32),
+        paid: Option<(Value, i64)>,
+        stayed: Block,
+    ) {
         let sort = self.cold_block();
         let index = self.get(Reg::R3);
         let known = self.constant(index).map(|number| number as u32).filter(|&number| number < count);
@@ -254,7 +260,7 @@ impl Translator<'_, '_> {
         let same = self.b.ins().icmp(IntCC::Equal, stamp, known);
         self.or_sort(same, sort, stamp);
         let r1 = self.get(Reg::R1);
-        if self.given.is_none_or(|given| given.r1 != self.b.func.dfg.resolve_aliases(r1)) {
+        if given.r1 != self.b.func.dfg.resolve_aliases(r1) {
             let first = self.load_context(offset_of!(Context, first) as i32);
             let same = self.b.ins().icmp(IntCC::Equal, r1, first);
             self.or_sort(same, sort, stamp);
@@ -263,18 +269,16 @@ impl Translator<'_, '_> {
             let enough = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, fuel, cost);
             self.or_sort(enough, sort, stamp);
         }
-        let calls = self.given.and_then(|given| given.calls);
-        let calls = calls.unwrap_or_else(|| self.load_context(TAIL_CALLS as i32));
+        let calls = given.calls.unwrap_or_else(|| self.load_context(TAIL_CALLS as i32));
         self.or_sort(calls, sort, stamp);
         let rest = self.b.ins().iadd_imm_s(calls, -1);
         let gone = self.b.ins().iadd(self.ctx, rest);
         self.b.ins().istore8(flags, stamp, gone, offset_of!(Context, gone) as i32);
         let code = self.b.ins().load(I64, flags, target, CODES as i32);
         let signature = self.b.import_signature(chained_signature());
-        let fuel = match (paid, self.given) {
-            (Some((fuel, cost)), _) => self.b.ins().iadd_imm_s(fuel, -cost),
-            (None, Some(given)) => given.fuel,
-            (None, None) => rest,
+        let fuel = match paid {
+            Some((fuel, cost)) => self.b.ins().iadd_imm_s(fuel, -cost),
+            None => given.fuel,
         };
         self.b.ins().return_call_indirect(signature, code, &[self.frame.fp, r1, rest, fuel, self.ctx]);
         self.enter(sort);

@@ -162,5 +162,9 @@ mod tests {
         let index = |id| crate::vm::helpers::ALL.iter().position(|row| row.0 == id).unwrap();
         assert_eq!([1, 2, 5, 6, 181].map(|id| arity(index(id))), [2, 4, 0, 5, 4]);
         assert_eq!(arity(100_000), 5);
+        // What takes no arguments is asked without a run.
+        for at in 0..crate::vm::helpers::ALL.len() {
+            assert_eq!(arity(at) == 0, Table::answer(at).is_some(), "{}", crate::vm::helpers::ALL[at].1);
+        }
     }
 }

@@ -156,8 +156,10 @@ unsafe extern "C" fn answer(fp: u64, index: u64) -> Returned {
             }
             false => ((*run).engine, &*(*run).input),
         };
-        let answer = Table::answer(index as usize);
-        match catch_unwind(AssertUnwindSafe(|| answer.map_or(0, |answer| answer(engine, input)))) {
+        let Some(answer) = Table::answer(index as usize) else {
+            return within(fp, |run| run.call_helper(index as usize, [0; 5]).map(Returned::value));
+        };
+        match catch_unwind(AssertUnwindSafe(|| answer(engine, input))) {
             Ok(value) => Returned::value(value),
             Err(panic) => {
                 run_of(context).panic = Some(panic);

@@ -666,3 +666,17 @@ fn what_one_group_has_learned_another_with_the_same_array_does_not_use() {
         assert_eq!([run(&second), run(&second)], [2; 2], "{way:?}: nobody keeps the target");
     }
 }
+
+#[test]
+fn deeper_frames_are_new_in_each_run_for_whoever_comes_next() {
+    let deep = "call f\nexit\nf:\nr2 = r10\nr2 += -8\nr0 = *(u64 *)(r2 + 0)\n*(u64 *)(r2 + 0) = 7\nexit";
+    let (first, _) = proved_to(Way::CompiledProven, deep);
+    // Of another group, in the same memory of runs.
+    let other = Linker::<()>::new(first.engine_ref()).instantiate(&xdp("other", deep, &[])).unwrap();
+    for _ in 0..3 {
+        for _ in 0..3 {
+            assert_eq!(first.run(&mut (), Input::context(&mut context())).unwrap().ret, 0);
+        }
+        assert_eq!(other.run(&mut (), Input::context(&mut context())).unwrap().ret, 0);
+    }
+}
