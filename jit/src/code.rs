@@ -30,6 +30,7 @@ pub struct Code {
     pub(crate) functions: Vec<Function>,
     pub(crate) clif: String,
     pub(crate) reads_fresh_frames: bool,
+    pub(crate) uses_frames: bool,
     pub(crate) inherits: bool,
     pub(crate) refuels: bool,
     pub(crate) stubs: &'static Stubs,
@@ -62,6 +63,11 @@ impl Code {
     /// frames has to be cleared.
     pub fn reads_fresh_frames(&self) -> bool {
         self.reads_fresh_frames
+    }
+
+    /// Whether some function may touch frames at all.
+    pub fn uses_frames(&self) -> bool {
+        self.uses_frames
     }
 
     /// Whether some function may read registers that are no arguments before it writes them: then

@@ -10,7 +10,7 @@ use crate::program::{Fuel, OptLevel, Unit};
 use crate::stubs::{Stubs, chained_signature};
 use crate::sweep::sweep;
 use crate::translate::{Plan, Pool};
-use crate::{constants, placement, slots, translate};
+use crate::{constants, frames, placement, slots, translate};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_codegen::{CompiledCode, Context};
@@ -197,9 +197,13 @@ impl Compiler {
             code.map_err(|e| refused(ModuleError::Compilation(e.inner)))?;
             let code = context.compiled_code();
             let code = code.ok_or(CompileError::Malformed { op: flow.funcs[index].entry })?;
+            let mut bytes = code.code_buffer().to_vec();
+            if chained && flow.funcs[index].entry == 0 && frames::may_go(&context.func) {
+                frames::take(&mut bytes);
+            }
             let relocation = |r| ModuleReloc::from_mach_reloc(r, &context.func, ids[index]);
             made[index] = Some(Made {
-                bytes: code.code_buffer().to_vec(),
+                bytes,
                 alignment: code.buffer.alignment,
                 phase: (unit.opt == OptLevel::Full).then(|| placement::phase(code)),
                 relocations: code.buffer.relocs().iter().map(relocation).collect(),
@@ -232,11 +236,11 @@ impl Compiler {
             })
         });
         let functions = functions.collect();
-        let reads_fresh_frames = places.reads_fresh;
+        let (reads_fresh_frames, uses_frames) = (places.reads_fresh, places.used);
         let inherits = flow.funcs.iter().any(|func| func.inherits());
         let refuels = unit.fuel == Fuel::Limit && flow.funcs.iter().any(|func| func.loops);
         let _pool = pool.into_words();
-        Ok(Code { memory, functions, clif, reads_fresh_frames, inherits, refuels, stubs, _pool })
+        Ok(Code { memory, functions, clif, reads_fresh_frames, uses_frames, inherits, refuels, stubs, _pool })
     }
 }
 

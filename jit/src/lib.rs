@@ -19,6 +19,7 @@ mod disasm;
 mod error;
 mod fixed;
 mod flow;
+mod frames;
 mod inline;
 mod loops;
 mod memory;

@@ -34,6 +34,8 @@ pub(crate) struct Places {
     pub of: Vec<Vec<Place>>,
     /// Whether some function may read of its frame what it did not write.
     pub reads_fresh: bool,
+    /// Whether some function may touch its frame.
+    pub used: bool,
 }
 
 /// The places of each function that become variables.
@@ -42,7 +44,13 @@ pub(crate) fn places(unit: &Unit<'_>, flow: &Flow) -> Places {
     let reads_fresh = found.iter().any(|f| f.escapes || f.unwritten);
     let none = unit.mode == Mode::Checked && reads_fresh;
     let of = found.into_iter().map(|f| if none || f.escapes { Vec::new() } else { f.places }).collect();
-    Places { of, reads_fresh }
+    // A program that nobody proved may guess where its frame lies.
+    let used = unit.mode == Mode::Checked || unit.ops.iter().any(names_frame);
+    Places { of, reads_fresh, used }
+}
+
+fn names_frame(op: &Op) -> bool {
+    effect(op).0 & bit(Reg::FP) != 0 || matches!(op, Op::Lookup { key: KeyAt::Frame(_), .. })
 }
 
 /// What a function does with its frame.

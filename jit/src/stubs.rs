@@ -17,11 +17,11 @@ use cranelift_codegen::ir::{AbiParam, InstBuilder, MemFlagsData, Signature, Valu
 use cranelift_codegen::isa::{CallConv, OwnedTargetIsa};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
-use cranelift_module::Module;
+use cranelift_module::{FuncId, Module};
 use std::mem::offset_of;
 
 /// Services that are called through stubs: those that hardly ever run, with whatever registers live.
-const RARE: [Service; 7] = [
+const RARE: [Service; 9] = [
     Service::load,
     Service::store,
     Service::hold,
@@ -29,10 +29,12 @@ const RARE: [Service; 7] = [
     Service::recall,
     Service::refuel,
     Service::tail_call,
+    Service::fault,
+    Service::place,
 ];
 
 /// Bytes that all stubs have room in.
-const ROOM: usize = 4 << 10;
+const ROOM: usize = 8 << 10;
 
 /// Where the context holds what a stub's service gave.
 pub(crate) const VALUE: usize = offset_of!(Context, returned) + offset_of!(Returned, value);
@@ -43,6 +45,8 @@ pub(crate) const STATUS: usize = offset_of!(Context, returned) + offset_of!(Retu
 pub(crate) struct Stubs {
     /// By service.
     addresses: [u64; Service::ALL.len()],
+    /// The same for functions that have no frame.
+    in_order: [u64; Service::ALL.len()],
     enter: u64,
     pass: u64,
     _memory: CodeMemory,
@@ -85,20 +89,28 @@ impl Stubs {
             module.clear_context(&mut context);
             Ok(id)
         };
-        let rare = RARE.map(|service| {
-            define(stub_signature(service.arity()), &|b, args| call_service(b, args, service))
-        });
+        let mut rare = Vec::new();
+        for service in RARE {
+            let body = |b: &mut FunctionBuilder<'_>, args: &[Value]| call_service(b, args, service);
+            rare.push(define(stub_signature(service.arity()), &body)?);
+        }
         let enter = define(signature(6), &enter_chain)?;
         let pass = define(chained_signature(), &pass_on)?;
+        let in_order: Result<Vec<FuncId>, _> = rare.iter().map(|&id| put_in_order(&mut module, id)).collect();
+        let in_order = in_order?;
         module.finalize_definitions().map_err(refused)?;
         let address = |id| module.get_finalized_function(id).addr() as u64;
-        let mut addresses = [0; Service::ALL.len()];
-        for (service, id) in RARE.into_iter().zip(rare) {
-            addresses[service as usize] = address(id?);
-        }
+        let by_service = |ids: &[FuncId]| {
+            let mut addresses = [0; Service::ALL.len()];
+            for (service, &id) in RARE.into_iter().zip(ids) {
+                addresses[service as usize] = address(id);
+            }
+            addresses
+        };
+        let (addresses, in_order) = (by_service(&rare), by_service(&in_order));
         let (enter, pass) = (address(enter), address(pass));
         let memory = provider.take().ok_or(CompileError::Memory)?;
-        Ok(Stubs { addresses, enter, pass, _memory: memory })
+        Ok(Stubs { addresses, in_order, enter, pass, _memory: memory })
     }
 
     /// What the host calls in place of a chained function, whose address the context holds: an
@@ -112,10 +124,40 @@ impl Stubs {
         self.pass
     }
 
-    /// Where the stub of a service is; none for one that is called directly.
-    pub fn address(&self, service: Service) -> Option<u64> {
-        Some(self.addresses[service as usize]).filter(|&a| a != 0)
+    /// Where the stub of a service is, for functions of programs with a chained one if that is said; none for a
+    /// service that is called directly.
+    pub fn address(&self, service: Service, chained: bool) -> Option<u64> {
+        let addresses = if chained { &self.in_order } else { &self.addresses };
+        Some(addresses[service as usize]).filter(|&a| a != 0)
     }
+}
+
+/// A way to a stub for those who may have no [frame](crate::frames): it makes one, with the stack where calls
+/// expect it.
+#[cfg(target_arch = "x86_64")]
+fn put_in_order(module: &mut JITModule, stub: FuncId) -> Result<FuncId, CompileError> {
+    use cranelift_codegen::binemit::Reloc;
+    use cranelift_module::{ModuleReloc, ModuleRelocTarget};
+    const CODE: [u8; 18] = [
+        0x55, // push rbp
+        0x48, 0x89, 0xe5, // mov rbp, rsp
+        0x48, 0x83, 0xe4, 0xf0, // and rsp, -16
+        0xe8, 0, 0, 0, 0, // call stub
+        0x48, 0x89, 0xec, // mov rsp, rbp
+        0x5d, // pop rbp
+        0xc3, // ret
+    ];
+    let name = ModuleRelocTarget::user(0, stub.as_u32());
+    let call = ModuleReloc { offset: 9, kind: Reloc::X86CallPCRel4, name, addend: -4 };
+    // Arguments pass through, whatever they are.
+    let id = module.declare_anonymous_function(&stub_signature(0)).map_err(refused)?;
+    module.define_function_bytes(id, 16, &CODE, &[call]).map_err(refused)?;
+    Ok(id)
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn put_in_order(_: &mut JITModule, stub: FuncId) -> Result<FuncId, CompileError> {
+    Ok(stub)
 }
 
 /// The context below a frame.

@@ -20,8 +20,9 @@ use std::ptr;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Way {
     pub entry: Entry,
-    /// How many frames it needs.
+    /// How many frames it needs, and how many it may write to.
     pub frames: usize,
+    used: usize,
     /// Whether frames may be read before they are written.
     pub fresh: bool,
     /// Whether it asks the host for nothing, not even for fuel.
@@ -45,12 +46,14 @@ impl Way {
         let tails = linked.code.ops.iter().any(|op| op.code == OpCode::TailCall);
         // Who is gone to finds in the frame what was left there.
         let fresh = code.reads_fresh_frames() || tails;
+        let used = if code.uses_frames() { frames } else { 0 };
         let chained = function.chained.then(|| code.address_of(function));
-        Some(Way { entry, frames, fresh, alone, tails, chained })
+        Some(Way { entry, frames, used, fresh, alone, tails, chained })
     }
 
     /// Makes a memory ready for a run, if the input is one that the program can be entered with: a context, which
     /// the proof speaks of.
+    #[inline]
     pub fn is_ready(
         &self,
         engine: &Engine,
@@ -68,7 +71,7 @@ impl Way {
         if self.fresh {
             memory.clear_frames();
         }
-        memory.use_frames(self.frames);
+        memory.use_frames(self.used);
         if self.tails {
             let (first, layout) = (context.address(), context.shared_layout());
             memory.begin_first(first, linked, layout, limit, self.chained.is_some());
@@ -88,6 +91,7 @@ impl Way {
     ///
     /// # Safety
     /// The memory was made ready for this program and this input, and holds a memory.
+    #[inline]
     pub unsafe fn run(
         &self,
         engine: &Engine,
@@ -101,7 +105,7 @@ impl Way {
             Subject::Context(context) => context.address(),
             _ => 0,
         };
-        let fp = memory.as_mut().map_or(0, |memory| memory.enter(0));
+        let fp = memory.as_mut().map_or(0, |memory| memory.enter_uncounted());
         let [_, r2, r3, r4, r5] = input.args;
         let mut waiting = Waiting { engine, linked, data: Some(data), input, memory, run: None };
         let host = &raw mut waiting;

@@ -176,6 +176,7 @@ impl<T: 'static> Instance<T> {
 impl Linked {
     /// Whether the program may be run on this input: one that nobody checks must get the context it
     /// was vouched for.
+    #[inline]
     pub fn accepts(&self, input: &Input<'_>) -> bool {
         let layout = match &input.subject {
             Subject::Context(context) => Some(context.layout()),

@@ -196,6 +196,14 @@ impl Memory {
         self.stack_base + self.live + STACK_SIZE as u64
     }
 
+    /// The same with the outermost frame, for a program whose frames are counted already.
+    #[cfg(feature = "jit")]
+    #[inline]
+    pub fn enter_uncounted(&mut self) -> u64 {
+        self.live = Self::frame_offset(0) as u64;
+        self.frame_pointer(0)
+    }
+
     /// Counts frames from the outermost as used, whoever enters them.
     #[cfg(feature = "jit")]
     #[inline]

@@ -160,6 +160,7 @@ mod alone {
 
     impl State {
         /// Looks whether the program is one, once it has machine code.
+        #[inline]
         pub fn look(&mut self, linked: &Arc<Linked>, engine: &Engine) {
             if matches!(self, State::Unknown)
                 && let Some(code) = linked.compiled.get()

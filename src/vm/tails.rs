@@ -64,8 +64,10 @@ pub(crate) struct Chain {
 #[cfg(feature = "jit")]
 #[derive(Default)]
 struct Shown {
-    /// The most frames that a program needs which code knows, and the most instructions that one rests on.
+    /// The most frames that a program needs which code knows, the most that one may write to, and the most
+    /// instructions that one rests on.
     frames: usize,
+    used: usize,
     bound: u64,
     /// The chained function that runs, if one does.
     chain: Option<Chain>,
@@ -157,6 +159,7 @@ impl Memory {
 
     /// Tells the chained function that runs how many tail calls it may make by itself.
     #[cfg(feature = "jit")]
+    #[inline]
     fn tell_calls(&mut self, made: usize, limit: u64) {
         let left = MAX_TAIL_CALLS.saturating_sub(made);
         let shown = &mut self.tails.shown;
@@ -164,7 +167,10 @@ impl Memory {
         let frames = most.filter(|&frames| frames <= MAX_FRAMES && shown.bound <= limit);
         let calls = if frames.is_some() { left } else { 0 };
         shown.calls = calls;
-        self.use_frames(frames.unwrap_or(0));
+        if let Some(chain) = shown.chain.filter(|_| frames.is_some() && shown.used > 0) {
+            let used = chain.depth + shown.used;
+            self.use_frames(used);
+        }
         self.change_context(|context| {
             (context.tail_calls, context.asked_calls) = (calls as u64, (left - calls) as u64);
         });
@@ -295,6 +301,7 @@ impl Run<'_> {
         let Some(gate) = Gate::of(unsafe { &*self.memory.tails.lines[place].prog }) else { return };
         let shown = &mut self.memory.tails.shown;
         shown.frames = shown.frames.max(gate.frames);
+        shown.used = shown.used.max(gate.used);
         shown.bound = shown.bound.max(gate.bound);
         shown.unproved |= !gate.proven;
         self.memory.change_context(|context| context.targets.set(stamp, gate.door));

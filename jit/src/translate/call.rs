@@ -270,7 +270,10 @@ impl Translator<'_, '_> {
             self.or_sort(enough, sort, stamp);
         }
         let calls = given.calls.unwrap_or_else(|| self.load_context(TAIL_CALLS as i32));
-        self.or_sort(calls, sort, stamp);
+        // The other way round: what is told last of where nothing leads on to the rest is put first.
+        let (none, some) = (self.b.ins().icmp_imm_s(IntCC::Equal, calls, 0), self.b.create_block());
+        self.b.ins().brif(none, sort, &[stamp.into()], some, &[]);
+        self.enter(some);
         let rest = self.b.ins().iadd_imm_s(calls, -1);
         let gone = self.b.ins().iadd(self.ctx, rest);
         self.b.ins().istore8(flags, stamp, gone, offset_of!(Context, gone) as i32);

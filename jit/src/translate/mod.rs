@@ -26,7 +26,7 @@ use crate::loops::Retreat;
 use crate::origins::Origins;
 use crate::program::{Fuel, MapKind, Meaning, Op, PacketAt, Src, Unit};
 use crate::slots::Place;
-use crate::stubs::{STATUS, Stubs, stub_signature};
+use crate::stubs::{STATUS, Stubs, VALUE, stub_signature};
 use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{
     AbiParam, AliasRegion, AliasRegionData, Block, FuncRef, InstBuilder, MemFlagsData, SigRef, Signature,
@@ -414,7 +414,10 @@ impl Translator<'_, '_> {
             self.enter(place);
             let op = self.b.append_block_param(place, I32);
             let op = self.b.ins().uextend(I64, op);
-            self.call(Service::place, &[op]);
+            match self.plan.chained {
+                true => _ = self.call_rarely(Service::place, &[op]),
+                false => _ = self.call(Service::place, &[op]),
+            }
             // One way out for all: one that only a loop leads to would keep what stays the same in the loop
             // from being moved out of it.
             let leave = self.leave_block();
@@ -508,7 +511,8 @@ impl Translator<'_, '_> {
     /// Calls a function of the host that hardly ever runs, from a cold block, keeping all registers; gives
     /// the status. What it gives besides stands in the context.
     fn call_rarely(&mut self, service: Service, args: &[Value]) -> Value {
-        let address = self.plan.stubs.address(service).expect("rare services have stubs");
+        let address = self.plan.stubs.address(service, self.plan.chained);
+        let address = address.expect("rare services have stubs");
         let index = service as usize;
         let signature = match self.signatures[1][index] {
             Some(signature) => signature,
@@ -609,7 +613,13 @@ impl Translator<'_, '_> {
     /// Traps here, at an address if that matters, and ends the block.
     fn fault(&mut self, addr: Value) {
         let here = self.here_value();
-        let (zero, status) = self.call(Service::fault, &[here, addr]);
+        let (zero, status) = match self.plan.chained {
+            true => {
+                let status = self.call_rarely(Service::fault, &[here, addr]);
+                (self.load_context(VALUE as i32), status)
+            }
+            false => self.call(Service::fault, &[here, addr]),
+        };
         self.b.ins().return_(&[zero, status]);
     }
 

@@ -271,8 +271,9 @@ pub(crate) fn compile_filter(
 #[derive(Clone, Copy)]
 pub(crate) struct Gate {
     pub door: Door,
-    /// Frames that it needs.
+    /// Frames that it needs, and those that it may write to.
     pub frames: usize,
+    pub used: usize,
     /// Instructions that it may rest on having.
     pub bound: u64,
     pub proven: bool,
@@ -284,7 +285,8 @@ impl Gate {
         let code = prog.compiled.get().filter(|code| !code.inherits())?;
         let (_, function) = code.entry(0)?;
         let (frames, bound, proven) = (function.depth?, prog.bound.unwrap_or(0), prog.proven);
-        Some(Gate { door: code.door()?, frames, bound, proven })
+        let used = if code.uses_frames() { frames } else { 0 };
+        Some(Gate { door: code.door()?, frames, used, bound, proven })
     }
 }
 
