@@ -65,7 +65,7 @@ impl Code {
         self.reads_fresh_frames
     }
 
-    /// Whether some function may touch frames at all.
+    /// Whether some function may write to frames at all.
     pub fn uses_frames(&self) -> bool {
         self.uses_frames
     }

@@ -34,7 +34,7 @@ pub(crate) struct Places {
     pub of: Vec<Vec<Place>>,
     /// Whether some function may read of its frame what it did not write.
     pub reads_fresh: bool,
-    /// Whether some function may touch its frame.
+    /// Whether some function may write to its frame.
     pub used: bool,
 }
 
@@ -45,12 +45,8 @@ pub(crate) fn places(unit: &Unit<'_>, flow: &Flow) -> Places {
     let none = unit.mode == Mode::Checked && reads_fresh;
     let of = found.into_iter().map(|f| if none || f.escapes { Vec::new() } else { f.places }).collect();
     // A program that nobody proved may guess where its frame lies.
-    let used = unit.mode == Mode::Checked || unit.ops.iter().any(names_frame);
+    let used = unit.mode == Mode::Checked || unit.ops.iter().any(|op| effect(op).0 & bit(Reg::FP) != 0);
     Places { of, reads_fresh, used }
-}
-
-fn names_frame(op: &Op) -> bool {
-    effect(op).0 & bit(Reg::FP) != 0 || matches!(op, Op::Lookup { key: KeyAt::Frame(_), .. })
 }
 
 /// What a function does with its frame.

@@ -680,3 +680,75 @@ fn deeper_frames_are_new_in_each_run_for_whoever_comes_next() {
         assert_eq!(other.run(&mut (), Input::context(&mut context())).unwrap().ret, 0);
     }
 }
+
+/// What a program of another group, in the same memory of runs, finds in its frame and in those of two more
+/// functions.
+fn left_in_frames(engine: &Engine) -> [u64; 3] {
+    let read = "r2 = r10\nr2 += -8\nr0 = *(u64 *)(r2 + 0)\n";
+    [
+        format!("{read}exit"),
+        format!("call f\nexit\nf:\n{read}exit"),
+        format!("call f\nexit\nf:\ncall g\nexit\ng:\n{read}exit"),
+    ]
+    .map(|text| {
+        let other = Linker::<()>::new(engine).instantiate(&xdp("other", &text, &[])).unwrap();
+        other.run(&mut (), Input::context(&mut context())).unwrap().ret
+    })
+}
+
+#[test]
+fn nobody_finds_what_a_proved_program_left_in_its_frames() {
+    let write = "r2 = r10\nr2 += -8\nr1 = 7\n*(u64 *)(r2 + 0) = r1\nr1 = *(u64 *)(r2 + 0)\nr0 = 0\n";
+    for text in [format!("{write}exit"), format!("call f\nexit\nf:\n{write}exit")] {
+        let engine = Way::CompiledProven.engine();
+        let mut linker = Linker::<()>::new(&engine);
+        let first = Way::CompiledProven.link(&mut linker, &xdp("first", &text, &[]), 0);
+        for _ in 0..3 {
+            first.run(&mut (), Input::context(&mut context())).unwrap();
+            assert_eq!(left_in_frames(&engine), [0; 3], "{text}");
+        }
+    }
+}
+
+#[test]
+fn nobody_finds_what_a_chain_left_in_frames_that_it_began_in_deeper() {
+    // In every second call it goes to slot 0; in the others it calls itself.
+    let first = "main:\nr6 = r1\nr1 = map[fd:1][0]+0\nr2 = *(u64 *)(r1 + 0)\nr3 = r2\nr3 += 1\n\
+        *(u64 *)(r1 + 0) = r3\nr1 = r6\nr2 &= 1\nif r2 != 0 goto deep\nr3 = func[pc-11]\ncallx r3\nexit\n\
+        deep:\nr2 = map[fd:0]\nr3 = 0\ncall 12\nr0 = 9\nexit";
+    let target = "call f\nexit\nf:\nr2 = r10\nr2 += -8\nr0 = *(u64 *)(r2 + 0)\n*(u64 *)(r2 + 0) = 7\nexit";
+    let maps = [array(), map_def("turn", MapType::Array, 4, 8, 1)];
+    for way in [Way::Interpreted, Way::Compiled, Way::CompiledFast] {
+        let engine = way.engine();
+        let mut linker = Linker::<()>::new(&engine);
+        let first = way.link(&mut linker, &xdp("first", first, &maps), 0);
+        let target = way.link(&mut linker, &xdp("target", target, &[]), 0);
+        target.insert_into(&*first.maps()[0], 0).unwrap();
+        for _ in 0..4 {
+            assert_eq!(first.run(&mut (), Input::context(&mut context())).unwrap().ret, 0, "{way:?}");
+            assert_eq!(left_in_frames(&engine), [0; 3], "{way:?}");
+        }
+    }
+}
+
+#[test]
+fn nobody_finds_what_a_program_wrote_that_was_told_where_frames_lie() {
+    let first = "r2 = map[fd:1][0]+0\n*(u64 *)(r2 + 0) = r10\nr2 = map[fd:0]\nr3 = 0\ncall 12\nr0 = 9\nexit";
+    // Its function has the frame below, and does not name it.
+    let target = "r1 = map[fd:1][0]+0\nr1 = *(u64 *)(r1 + 0)\nr1 += -1032\ncall f\nexit\n\
+        f:\nr0 = *(u64 *)(r1 + 0)\nr2 = 7\n*(u64 *)(r1 + 0) = r2\nexit";
+    let maps = [array(), map_def("told", MapType::Array, 4, 8, 1)];
+    for way in [Way::Interpreted, Way::Compiled, Way::CompiledFast] {
+        let engine = way.engine();
+        let mut linker = Linker::<()>::new(&engine);
+        let first = way.link(&mut linker, &xdp("first", first, &maps), 0);
+        linker.map("told", first.maps()[1].clone());
+        linker.map("progs", first.maps()[0].clone());
+        let target = way.link(&mut linker, &xdp("target", target, &maps), 0);
+        target.insert_into(&*first.maps()[0], 0).unwrap();
+        for _ in 0..4 {
+            assert_eq!(first.run(&mut (), Input::context(&mut context())).unwrap().ret, 0, "{way:?}");
+            assert_eq!(left_in_frames(&engine), [0; 3], "{way:?}");
+        }
+    }
+}
