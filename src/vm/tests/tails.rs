@@ -724,8 +724,11 @@ fn nobody_finds_what_a_chain_left_in_frames_that_it_began_in_deeper() {
         let first = way.link(&mut linker, &xdp("first", first, &maps), 0);
         let target = way.link(&mut linker, &xdp("target", target, &[]), 0);
         target.insert_into(&*first.maps()[0], 0).unwrap();
-        for _ in 0..4 {
-            assert_eq!(first.run(&mut (), Input::context(&mut context())).unwrap().ret, 0, "{way:?}");
+        for _ in 0..3 {
+            // What is learned in the first run is known in those after it.
+            for _ in 0..4 {
+                assert_eq!(first.run(&mut (), Input::context(&mut context())).unwrap().ret, 0, "{way:?}");
+            }
             assert_eq!(left_in_frames(&engine), [0; 3], "{way:?}");
         }
     }
@@ -746,8 +749,11 @@ fn nobody_finds_what_a_program_wrote_that_was_told_where_frames_lie() {
         linker.map("progs", first.maps()[0].clone());
         let target = way.link(&mut linker, &xdp("target", target, &maps), 0);
         target.insert_into(&*first.maps()[0], 0).unwrap();
-        for _ in 0..4 {
-            assert_eq!(first.run(&mut (), Input::context(&mut context())).unwrap().ret, 0, "{way:?}");
+        for _ in 0..3 {
+            // What is learned in the first run is known in those after it.
+            for _ in 0..4 {
+                assert_eq!(first.run(&mut (), Input::context(&mut context())).unwrap().ret, 0, "{way:?}");
+            }
             assert_eq!(left_in_frames(&engine), [0; 3], "{way:?}");
         }
     }
