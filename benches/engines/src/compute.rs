@@ -5,7 +5,7 @@
 
 use crate::data::{self, Buffer};
 use crate::engines::{Shared, own, rbpf, sbpf};
-use crate::measure::{Subject, Work, measure};
+use crate::measure::{Measured, Subject, Work, measure};
 use crate::native::Native;
 use crate::table::Table;
 use crate::{Options, workloads};
@@ -48,6 +48,7 @@ pub fn native_work(native: &Result<Native, String>, memory: Shared) -> Result<Wo
 pub fn run(options: &Options) -> Result<(), String> {
     let wanted = |name: &str| options.engines.is_empty() || options.engines.iter().any(|e| name.contains(e));
     let mut table: Option<Table> = None;
+    let mut interpreted = Vec::new();
     for name in data::COMPUTE {
         if !options.only.is_empty() && !options.only.iter().any(|o| name.contains(o.as_str())) {
             continue;
@@ -74,12 +75,43 @@ pub fn run(options: &Options) -> Result<(), String> {
         for (engine, compile) in sbpf::WAYS.into_iter().filter(|w| wanted(w.0)) {
             subjects.push(Subject { engine, work: sbpf::on_memory(&code, compile, memory) });
         }
-        let columns = subjects.iter().map(|s| s.engine).collect();
+        let columns: Vec<&'static str> = subjects.iter().map(|s| s.engine).collect();
         let times = measure(&mut subjects, expected, options.rounds);
+        let executed = own::executed(&program, memory)? as f64;
+        let of_interpreters = columns.iter().zip(&times).filter(|(engine, _)| engine.contains("int"));
+        let rates: Vec<(&str, Measured)> =
+            of_interpreters.map(|(&engine, time)| (engine, time.clone().map(|t| t / executed))).collect();
+        interpreted.push((name, rates));
         table.get_or_insert_with(|| Table::new(columns)).row(name, times);
     }
     if let Some(table) = table {
         table.print("Compute workloads: native in nanoseconds, the others relative to it", &["copy"]);
     }
+    print_rates(&interpreted);
     Ok(())
+}
+
+/// Nanoseconds for an executed instruction, by workload and interpreter.
+fn print_rates(rows: &[(&str, Vec<(&str, Measured)>)]) {
+    let Some((_, first)) = rows.first().filter(|(_, rates)| !rates.is_empty()) else { return };
+    println!("\nInterpreters: nanoseconds for an executed instruction");
+    print!("{:14}", "");
+    first.iter().for_each(|(engine, _)| print!(" {engine:>13}"));
+    println!();
+    for (name, rates) in rows {
+        print!("{name:14}");
+        for (_, rate) in rates {
+            match rate {
+                Ok(rate) => print!(" {rate:>13.2}"),
+                Err(_) => print!(" {:>13}", "-"),
+            }
+        }
+        println!();
+    }
+    print!("{:14}", "mean");
+    for column in 0..first.len() {
+        let rates: Vec<f64> = rows.iter().filter_map(|(_, rates)| rates[column].1.clone().ok()).collect();
+        print!(" {:>13.2}", rates.iter().sum::<f64>() / rates.len() as f64);
+    }
+    println!();
 }

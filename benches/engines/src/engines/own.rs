@@ -56,6 +56,18 @@ pub unsafe fn instance(program: &Program, way: Way) -> Result<Instance<()>, Stri
     instance.map_err(|e| e.to_string())
 }
 
+/// How many instructions a run on memory executes.
+///
+/// # Errors
+/// When it traps.
+pub fn executed(program: &Program, memory: Shared) -> Result<u64, String> {
+    let instance = Linker::<()>::bare(&WAYS[0].engine(OptLevel::Full)).instantiate(program);
+    // SAFETY: runs come one after the other.
+    let input = Input::memory(unsafe { memory.slice() });
+    let outcome = instance.map_err(|e| e.to_string())?.run(&mut (), input);
+    outcome.map(|o| o.insns).map_err(|e| e.to_string())
+}
+
 /// Runs on memory: machine code as a function, the interpreter as runs.
 pub fn on_memory(instance: Instance<()>, memory: Shared) -> Work<'static> {
     if instance.machine_code().is_some()
