@@ -100,6 +100,9 @@ impl Span {
     }
 }
 
+/// Arguments of rare calls at most.
+const ASKED: usize = 3;
+
 /// What a function gives: a value, and what became of the call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(C)]
@@ -233,7 +236,8 @@ pub struct Context {
     pub gone: [u8; MAX_TAIL_CALLS],
     /// Programs that may be gone to with [`Context::first`] in R1.
     pub targets: Targets,
-    /// What a rare call gave.
+    /// What a rare call is about, and what it gave.
+    pub asked: [u64; ASKED],
     pub returned: Returned,
     /// The host's own.
     pub run: *mut c_void,
@@ -260,6 +264,7 @@ impl Context {
             asked_calls: 0,
             gone: [0; MAX_TAIL_CALLS],
             targets: Targets::NONE,
+            asked: [0; ASKED],
             returned: Returned::value(0),
             run: std::ptr::null_mut(),
             host: std::ptr::null_mut(),

@@ -3,7 +3,8 @@
 //!
 //! What hardly ever happens must not cost where it does not: a call clobbers registers, and the values
 //! that live across it would have to be moved out of the way on the hot path too. So rare calls go
-//! through a stub that keeps every register, and leaves what the host's function gave in the context.
+//! through a stub that keeps every register. It finds its arguments in the context, since they would be in
+//! the way in registers of their own too, and leaves what the host's function gave there.
 //! Chained functions jump to each other, which takes another way of calling than the host's
 //! ([`Stubs::enter`], [`Stubs::pass`]). Stubs are made once and stay.
 
@@ -34,6 +35,11 @@ const RARE: [Service; 7] = [
 /// Bytes that all stubs have room in.
 const ROOM: usize = 4 << 10;
 
+/// Where the context holds an argument of a stub's service.
+pub(crate) const fn argument(nth: usize) -> usize {
+    offset_of!(Context, asked) + 8 * nth
+}
+
 /// Where the context holds what a stub's service gave.
 pub(crate) const VALUE: usize = offset_of!(Context, returned) + offset_of!(Returned, value);
 pub(crate) const STATUS: usize = offset_of!(Context, returned) + offset_of!(Returned, status);
@@ -48,10 +54,10 @@ pub(crate) struct Stubs {
     _memory: CodeMemory,
 }
 
-/// How a stub with so many arguments is called.
-pub(crate) fn stub_signature(args: usize) -> Signature {
+/// How a stub is called: with the frame pointer alone.
+pub(crate) fn stub_signature() -> Signature {
     let mut signature = Signature::new(CallConv::PreserveAll);
-    signature.params.extend((0..args).map(|_| AbiParam::new(I64)));
+    signature.params.push(AbiParam::new(I64));
     signature
 }
 
@@ -85,9 +91,7 @@ impl Stubs {
             module.clear_context(&mut context);
             Ok(id)
         };
-        let rare = RARE.map(|service| {
-            define(stub_signature(service.arity()), &|b, args| call_service(b, args, service))
-        });
+        let rare = RARE.map(|service| define(stub_signature(), &|b, args| call_service(b, args[0], service)));
         let enter = define(signature(6), &enter_chain)?;
         let pass = define(chained_signature(), &pass_on)?;
         module.finalize_definitions().map_err(refused)?;
@@ -123,12 +127,16 @@ fn context_of(b: &mut FunctionBuilder<'_>, fp: Value) -> Value {
     b.ins().band_imm_s(fp, -(ARENA as i64))
 }
 
-fn call_service(b: &mut FunctionBuilder<'_>, args: &[Value], service: Service) {
+fn call_service(b: &mut FunctionBuilder<'_>, fp: Value, service: Service) {
     let flags = MemFlagsData::trusted();
-    let ctx = context_of(b, args[0]);
+    let ctx = context_of(b, fp);
+    let mut args = vec![fp];
+    for nth in 0..service.arity() - 1 {
+        args.push(b.ins().load(I64, flags, ctx, argument(nth) as i32));
+    }
     let callee = b.ins().load(I64, flags, ctx, service.offset());
     let sig = b.import_signature(signature(service.arity()));
-    let inst = b.ins().call_indirect(sig, callee, args);
+    let inst = b.ins().call_indirect(sig, callee, &args);
     let (value, status) = (b.inst_results(inst)[0], b.inst_results(inst)[1]);
     b.ins().store(flags, value, ctx, VALUE as i32);
     b.ins().store(flags, status, ctx, STATUS as i32);
