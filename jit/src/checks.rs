@@ -7,7 +7,7 @@
 //! the last asks the host for each, and traps where the interpreter does. Inside the innermost loops the remembered
 //! regions are kept in registers, in functions that call nothing which could end a region.
 
-use crate::abi::GATHERED;
+use crate::abi::{FEW, GATHERED};
 use crate::flow::{Func, Regs, bit, effect};
 use crate::loops::Retreat;
 use crate::program::Op;
@@ -153,7 +153,7 @@ impl Checks {
             let Some((base, _, _, false)) = access(here) else { continue };
             let (mut low, mut high) = (i64::MAX, i64::MIN);
             let mut members = Vec::new();
-            for next in here..end {
+            for next in here..end.min(here + FEW) {
                 let op = &ops[next as usize];
                 match *op {
                     // Some words of contexts are wider than what is loaded.
@@ -292,5 +292,27 @@ mod tests {
         // A store is held against regions that may be written.
         let store = Op::Store { size: Size::B, base: Reg::R1, off: 1, src: Src::Imm(0) };
         assert!(plan(&[load(Reg::R3, Reg::R1, 0), store]).groups.is_empty());
+    }
+
+    #[test]
+    fn a_copy_ends_where_nothing_is_held_halfway() {
+        let store = |base, off| Op::Store { size: Size::B, base, off, src: Src::Imm(0) };
+        let [a, b] = [Reg::R1, Reg::R2];
+        let checks = plan(&[store(a, 0), store(b, 0), store(a, 9), Op::Nop, store(b, 9), Op::Nop]);
+        assert_eq!([0, 1].map(|at| checks.groups[&at].last), [2, 4]);
+        assert_eq!([0, 1].map(|at| checks.end_of_copy(at)), [4, 4]);
+        let checks = plan(&[store(a, 0), store(a, 9), store(b, 0), store(b, 9)]);
+        assert_eq!([0, 2].map(|at| checks.end_of_copy(at)), [1, 3]);
+    }
+
+    #[test]
+    fn only_innermost_loops_keep_regions() {
+        let back = |from, to| Retreat { from, to };
+        let spans =
+            |ways: &[Retreat]| -> Vec<_> { innermost(ways).iter().map(|k| (k.head, k.last)).collect() };
+        assert_eq!(spans(&[back(9, 0), back(4, 2), back(6, 2), back(8, 8)]), [(2, 6), (8, 8)]);
+        assert_eq!(spans(&[back(5, 5), back(9, 6)]), [(5, 5), (6, 9)]);
+        // A way back to what stands behind.
+        assert_eq!(spans(&[back(3, 7)]), []);
     }
 }

@@ -7,7 +7,7 @@
 
 use super::Translator;
 use super::alu::int;
-use crate::abi::{Context, Service, Span};
+use crate::abi::{self, Context, Service, Span};
 use crate::checks::{Checks, Group, Key, class};
 use crate::loops;
 use crate::program::{Fuel, Mode, OptLevel, Src};
@@ -160,8 +160,8 @@ impl Translator<'_, '_> {
         let from = self.b.append_block_param(held, I64);
         self.b.ins().brif(good, held, &[base.into()], other, &[]);
         self.enter(other);
-        let (first, until) = (self.here_value(), self.b.ins().iconst(I64, i64::from(group.last)));
-        let status = self.call_rarely(Service::gather, &[first, until, base]);
+        let ops = self.b.ins().iconst(I64, abi::few(self.at, group.last) as i64);
+        let status = self.call_rarely(Service::gather, &[ops, base]);
         self.remembered(key.class, false);
         let address = self.load_context(VALUE as i32);
         self.go_on_unless(status);
@@ -180,9 +180,9 @@ impl Translator<'_, '_> {
 
     /// Has the host remember the region that so many bytes from an address on lie in; zero if there is one.
     pub(super) fn recall(&mut self, key: Key, addr: Value) -> Value {
-        let class = self.b.ins().iconst(I64, 2 * key.class as i64 + i64::from(key.write));
-        let width = self.b.ins().iconst(I64, i64::from(key.width));
-        self.call_rarely(Service::recall, &[addr, width, class])
+        let extent = abi::extent(key.width, key.class, key.write);
+        let extent = self.b.ins().iconst(I64, extent as i64);
+        self.call_rarely(Service::recall, &[addr, extent])
     }
 
     /// What the host remembers after it was asked is taken into registers.
