@@ -100,6 +100,32 @@ impl Span {
     }
 }
 
+/// So many operations may follow another in one argument.
+pub const FEW: u32 = 0xff;
+
+/// Operations, from one to another that is not far behind, as one argument.
+pub const fn few(first: u32, last: u32) -> u64 {
+    (first as u64) << 8 | (last - first) as u64
+}
+
+/// The first of them and the last.
+pub const fn of_few(ops: u64) -> (u64, u64) {
+    (ops >> 8, (ops >> 8) + (ops & FEW as u64))
+}
+
+/// How many bytes are accessed, of which class, and whether they are written, as one argument.
+pub const fn extent(len: u32, class: usize, write: bool) -> u64 {
+    (len as u64) << 8 | (class as u64) << 1 | write as u64
+}
+
+/// The same again.
+pub const fn of_extent(extent: u64) -> (u64, usize, bool) {
+    (extent >> 8, (extent as usize & 0xff) >> 1, extent & 1 != 0)
+}
+
+/// Arguments of rare calls at most.
+const ASKED: usize = 3;
+
 /// What a function gives: a value, and what became of the call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(C)]
@@ -174,13 +200,13 @@ services! {
     store(op, addr, value);
     /// Holds the access of an operation likewise, and leaves it to the code.
     hold(op, addr);
-    /// Does the loads through the base register of the first operation, up to the last, none of 32 bits. Gives an
+    /// Does the loads through the base register of the first [operation of some](few), none of 32 bits. Gives an
     /// address to do them from instead: that of the base, or of what stands in [`Context::gathered`]. A
     /// trap says where it happened.
-    gather(op, last, base);
-    /// Remembers the region that so many bytes from an address on lie in; the status is 0 if there is one. The last
-    /// argument is twice the class, and one more for writing.
-    recall(addr, len, class);
+    gather(ops, base);
+    /// Remembers the region that bytes from an address on lie in, for [accesses](extent) of a class; the status is 0 if
+    /// there is one.
+    recall(addr, extent);
     /// Gives more fuel, or does not.
     refuel();
     /// Makes the trap of an operation that cannot go on.
@@ -233,7 +259,8 @@ pub struct Context {
     pub gone: [u8; MAX_TAIL_CALLS],
     /// Programs that may be gone to with [`Context::first`] in R1.
     pub targets: Targets,
-    /// What a rare call gave.
+    /// What a rare call is about, and what it gave.
+    pub asked: [u64; ASKED],
     pub returned: Returned,
     /// The host's own.
     pub run: *mut c_void,
@@ -260,6 +287,7 @@ impl Context {
             asked_calls: 0,
             gone: [0; MAX_TAIL_CALLS],
             targets: Targets::NONE,
+            asked: [0; ASKED],
             returned: Returned::value(0),
             run: std::ptr::null_mut(),
             host: std::ptr::null_mut(),

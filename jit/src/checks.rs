@@ -3,11 +3,11 @@
 //! Accesses of one block relative to one value of a register lie in one region whenever the lowest and
 //! the highest byte do, so they are held once, before the first. Where that fails for loads with nothing
 //! between them that could be seen from outside, the host does them all at once, and leaves what they give
-//! where they then load it from. For other accesses, if they are in a loop, a copy of the rest of the block
-//! asks the host for each, and traps where the interpreter does. Inside loops the remembered regions are
-//! kept in registers, in functions that call nothing which could end a region.
+//! where they then load it from. For other accesses, if they are in a loop, a copy of what stands there up to
+//! the last asks the host for each, and traps where the interpreter does. Inside the innermost loops the remembered
+//! regions are kept in registers, in functions that call nothing which could end a region.
 
-use crate::abi::GATHERED;
+use crate::abi::{FEW, GATHERED};
 use crate::flow::{Func, Regs, bit, effect};
 use crate::loops::Retreat;
 use crate::program::Op;
@@ -30,8 +30,9 @@ pub(crate) struct Group {
     /// The lowest offset, and how many bytes there are to the highest.
     pub low: i32,
     pub width: u32,
-    /// The last load, if the host may do all loads through the base up to there at once.
-    pub gathers: Option<u32>,
+    pub last: u32,
+    /// Whether the host may do all loads through the base up to the last at once.
+    pub gathers: bool,
 }
 
 /// What a check compares with: of a class of pointers, for reading or writing, so many bytes.
@@ -49,8 +50,17 @@ pub(crate) struct Checks {
     pub groups: BTreeMap<u32, Group>,
     /// Accesses that belong to a group.
     covered: BTreeSet<u32>,
-    /// What is kept in registers.
-    pub kept: BTreeSet<Key>,
+    /// The innermost loops, and what each keeps in registers; in order.
+    pub kept: Vec<Keeping>,
+}
+
+/// A loop that keeps regions in registers: the operations from the one that it is entered at to the last way
+/// back.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) struct Keeping {
+    pub head: u32,
+    last: u32,
+    pub keys: BTreeSet<Key>,
 }
 
 /// The accesses of a function that are held.
@@ -86,17 +96,16 @@ impl Checks {
             Op::CallSub { .. } => calls(at),
             _ => matches!(op, Op::CallHelper { .. } | Op::CallReg { .. } | Op::TailCall { .. }),
         };
-        let keeps = !func.ops(ops).any(|(at, op)| leaves(at, op));
+        if !func.ops(ops).any(|(at, op)| leaves(at, op)) {
+            checks.kept = innermost(retreats);
+        }
         for block in &func.blocks {
             checks.gather(ops, &access, block.start, block.end);
             // Copies are not worth compiling for functions that run through once.
             if !retreats.is_empty() {
                 checks.group(ops, &access, block.start, block.end);
             }
-            let in_loop = retreats.iter().any(|r| r.to <= block.start && block.end <= r.from + 1);
-            if !keeps || !in_loop {
-                continue;
-            }
+            let Some(keeping) = checks.kept.iter_mut().find(|k| k.has(block.start)) else { continue };
             for at in block.start..block.end {
                 let key = match (checks.groups.get(&at), access(at)) {
                     (Some(g), _) => Key { class: class(g.base), write: g.write, width: g.width },
@@ -105,7 +114,7 @@ impl Checks {
                     }
                     _ => continue,
                 };
-                checks.kept.insert(key);
+                keeping.keys.insert(key);
             }
         }
         checks
@@ -114,6 +123,25 @@ impl Checks {
     /// Whether an access is held with others.
     pub fn is_covered(&self, at: u32) -> bool {
         self.covered.contains(&at)
+    }
+
+    /// What the innermost loop around an operation keeps.
+    pub fn keeping(&self, at: u32) -> Option<&Keeping> {
+        self.kept.iter().find(|k| k.has(at))
+    }
+
+    /// The last operation of a copy that begins with a group: what is held together with something in it is in it
+    /// as a whole, since nothing is held together there.
+    pub fn end_of_copy(&self, at: u32) -> u32 {
+        let ends = |last: u32, group: &Group| last.max(group.last);
+        let mut last = at;
+        loop {
+            let more = self.groups.range(at..=last).map(|(_, group)| group).fold(last, ends);
+            if more == last {
+                return last;
+            }
+            last = more;
+        }
     }
 
     /// Finds loads that the host may do at once.
@@ -125,7 +153,7 @@ impl Checks {
             let Some((base, _, _, false)) = access(here) else { continue };
             let (mut low, mut high) = (i64::MAX, i64::MIN);
             let mut members = Vec::new();
-            for next in here..end {
+            for next in here..end.min(here + FEW) {
                 let op = &ops[next as usize];
                 match *op {
                     // Some words of contexts are wider than what is loaded.
@@ -150,7 +178,7 @@ impl Checks {
             }
             if let [_, .., last] = members[..] {
                 let (low, width) = (low as i32, (high - low) as u32);
-                self.groups.insert(here, Group { base, write: false, low, width, gathers: Some(last) });
+                self.groups.insert(here, Group { base, write: false, low, width, last, gathers: true });
                 self.covered.extend(members);
                 at = last + 1;
             }
@@ -192,15 +220,32 @@ impl Checks {
                 }
                 written |= effect(op).1;
             }
-            if members.len() > 1 {
+            if let [_, .., last] = members[..] {
                 copies += 1;
                 self.covered.extend(members);
                 let (low, width) = (low as i32, (high - low) as u32);
-                let group = Group { base, write, low, width, gathers: None };
+                let group = Group { base, write, low, width, last, gathers: false };
                 self.groups.insert(here, group);
             }
         }
     }
+}
+
+impl Keeping {
+    fn has(&self, at: u32) -> bool {
+        (self.head..=self.last).contains(&at)
+    }
+}
+
+/// The loops that no other begins in, in order.
+fn innermost(retreats: &[Retreat]) -> Vec<Keeping> {
+    let mut loops: BTreeMap<u32, u32> = BTreeMap::new();
+    for r in retreats.iter().filter(|r| r.to <= r.from) {
+        let last = loops.entry(r.to).or_default();
+        *last = r.from.max(*last);
+    }
+    let inner = loops.iter().filter(|&(&head, &last)| loops.range(head..=last).count() == 1);
+    inner.map(|(&head, &last)| Keeping { head, last, keys: BTreeSet::new() }).collect()
 }
 
 #[cfg(test)]
@@ -230,10 +275,10 @@ mod tests {
     fn accesses_relative_to_one_value_are_one_group() {
         let checks =
             plan(&[load(Reg::R3, Reg::R1, 4), load(Reg::R4, Reg::R1, -2), load(Reg::R5, Reg::R2, 0)]);
-        let group = Group { base: Reg::R1, write: false, low: -2, width: 7, gathers: Some(1) };
+        let group = Group { base: Reg::R1, write: false, low: -2, width: 7, last: 1, gathers: true };
         assert_eq!(checks.groups, BTreeMap::from([(0, group)]));
         assert_eq!([0, 1, 2].map(|at| checks.is_covered(at)), [true, true, false]);
-        let kept: Vec<(usize, u32)> = checks.kept.iter().map(|k| (k.class, k.width)).collect();
+        let kept: Vec<(usize, u32)> = checks.kept[0].keys.iter().map(|k| (k.class, k.width)).collect();
         assert_eq!(kept, [(1, 7), (2, 1)]);
     }
 
@@ -247,5 +292,27 @@ mod tests {
         // A store is held against regions that may be written.
         let store = Op::Store { size: Size::B, base: Reg::R1, off: 1, src: Src::Imm(0) };
         assert!(plan(&[load(Reg::R3, Reg::R1, 0), store]).groups.is_empty());
+    }
+
+    #[test]
+    fn a_copy_ends_where_nothing_is_held_halfway() {
+        let store = |base, off| Op::Store { size: Size::B, base, off, src: Src::Imm(0) };
+        let [a, b] = [Reg::R1, Reg::R2];
+        let checks = plan(&[store(a, 0), store(b, 0), store(a, 9), Op::Nop, store(b, 9), Op::Nop]);
+        assert_eq!([0, 1].map(|at| checks.groups[&at].last), [2, 4]);
+        assert_eq!([0, 1].map(|at| checks.end_of_copy(at)), [4, 4]);
+        let checks = plan(&[store(a, 0), store(a, 9), store(b, 0), store(b, 9)]);
+        assert_eq!([0, 2].map(|at| checks.end_of_copy(at)), [1, 3]);
+    }
+
+    #[test]
+    fn only_innermost_loops_keep_regions() {
+        let back = |from, to| Retreat { from, to };
+        let spans =
+            |ways: &[Retreat]| -> Vec<_> { innermost(ways).iter().map(|k| (k.head, k.last)).collect() };
+        assert_eq!(spans(&[back(9, 0), back(4, 2), back(6, 2), back(8, 8)]), [(2, 6), (8, 8)]);
+        assert_eq!(spans(&[back(5, 5), back(9, 6)]), [(5, 5), (6, 9)]);
+        // A way back to what stands behind.
+        assert_eq!(spans(&[back(3, 7)]), []);
     }
 }

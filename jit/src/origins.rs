@@ -8,7 +8,7 @@
 
 use crate::abi::STACK_SIZE;
 use crate::checks::class;
-use crate::flow::{Func, bit, effect, successors};
+use crate::flow::{Func, effect, successors};
 use crate::program::{MapAt, Meaning, Mode, Op, Src, Unit};
 use oxbpf_isa::insn::{AluOp, Cond, Reg, Size, Width};
 use std::collections::BTreeSet;
@@ -224,9 +224,12 @@ fn step(unit: &Unit<'_>, at: u32, state: &mut State) {
         // It may give what it found.
         Op::CallSub { .. } => state.set(Reg::R0, Origin::Lost),
         _ => {
-            let written = effect(op).1;
-            for reg in Reg::ALL.into_iter().filter(|&r| written & bit(r) != 0) {
-                state.set(reg, Origin::Unknown);
+            let mut written = effect(op).1;
+            while written != 0 {
+                if let Some(origin) = state.0.get_mut(written.trailing_zeros() as usize) {
+                    *origin = Origin::Unknown;
+                }
+                written &= written - 1;
             }
         }
     }

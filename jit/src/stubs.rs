@@ -3,7 +3,8 @@
 //!
 //! What hardly ever happens must not cost where it does not: a call clobbers registers, and the values
 //! that live across it would have to be moved out of the way on the hot path too. So rare calls go
-//! through a stub that keeps every register, and leaves what the host's function gave in the context.
+//! through a stub that keeps every register. It finds its arguments in the context, since they would be in
+//! the way in registers of their own too, and leaves what the host's function gave there.
 //! Chained functions jump to each other, which takes another way of calling than the host's
 //! ([`Stubs::enter`], [`Stubs::pass`]). Stubs are made once and stay.
 
@@ -36,6 +37,11 @@ const RARE: [Service; 9] = [
 /// Bytes that all stubs have room in.
 const ROOM: usize = 8 << 10;
 
+/// Where the context holds an argument of a stub's service.
+pub(crate) const fn argument(nth: usize) -> usize {
+    offset_of!(Context, asked) + 8 * nth
+}
+
 /// Where the context holds what a stub's service gave.
 pub(crate) const VALUE: usize = offset_of!(Context, returned) + offset_of!(Returned, value);
 pub(crate) const STATUS: usize = offset_of!(Context, returned) + offset_of!(Returned, status);
@@ -52,10 +58,10 @@ pub(crate) struct Stubs {
     _memory: CodeMemory,
 }
 
-/// How a stub with so many arguments is called.
-pub(crate) fn stub_signature(args: usize) -> Signature {
+/// How a stub is called: with the frame pointer alone.
+pub(crate) fn stub_signature() -> Signature {
     let mut signature = Signature::new(CallConv::PreserveAll);
-    signature.params.extend((0..args).map(|_| AbiParam::new(I64)));
+    signature.params.push(AbiParam::new(I64));
     signature
 }
 
@@ -91,8 +97,8 @@ impl Stubs {
         };
         let mut rare = Vec::new();
         for service in RARE {
-            let body = |b: &mut FunctionBuilder<'_>, args: &[Value]| call_service(b, args, service);
-            rare.push(define(stub_signature(service.arity()), &body)?);
+            let body = |b: &mut FunctionBuilder<'_>, args: &[Value]| call_service(b, args[0], service);
+            rare.push(define(stub_signature(), &body)?);
         }
         let enter = define(signature(6), &enter_chain)?;
         let pass = define(chained_signature(), &pass_on)?;
@@ -149,8 +155,7 @@ fn put_in_order(module: &mut JITModule, stub: FuncId) -> Result<FuncId, CompileE
     ];
     let name = ModuleRelocTarget::user(0, stub.as_u32());
     let call = ModuleReloc { offset: 9, kind: Reloc::X86CallPCRel4, name, addend: -4 };
-    // Arguments pass through, whatever they are.
-    let id = module.declare_anonymous_function(&stub_signature(0)).map_err(refused)?;
+    let id = module.declare_anonymous_function(&stub_signature()).map_err(refused)?;
     module.define_function_bytes(id, 16, &CODE, &[call]).map_err(refused)?;
     Ok(id)
 }
@@ -165,12 +170,16 @@ fn context_of(b: &mut FunctionBuilder<'_>, fp: Value) -> Value {
     b.ins().band_imm_s(fp, -(ARENA as i64))
 }
 
-fn call_service(b: &mut FunctionBuilder<'_>, args: &[Value], service: Service) {
+fn call_service(b: &mut FunctionBuilder<'_>, fp: Value, service: Service) {
     let flags = MemFlagsData::trusted();
-    let ctx = context_of(b, args[0]);
+    let ctx = context_of(b, fp);
+    let mut args = vec![fp];
+    for nth in 0..service.arity() - 1 {
+        args.push(b.ins().load(I64, flags, ctx, argument(nth) as i32));
+    }
     let callee = b.ins().load(I64, flags, ctx, service.offset());
     let sig = b.import_signature(signature(service.arity()));
-    let inst = b.ins().call_indirect(sig, callee, args);
+    let inst = b.ins().call_indirect(sig, callee, &args);
     let (value, status) = (b.inst_results(inst)[0], b.inst_results(inst)[1]);
     b.ins().store(flags, value, ctx, VALUE as i32);
     b.ins().store(flags, status, ctx, STATUS as i32);

@@ -7,7 +7,7 @@
 
 use super::Translator;
 use super::alu::int;
-use crate::abi::{Context, Service, Span};
+use crate::abi::{self, Context, Service, Span};
 use crate::checks::{Checks, Group, Key, class};
 use crate::loops;
 use crate::program::{Fuel, Mode, OptLevel, Src};
@@ -54,24 +54,34 @@ impl Translator<'_, '_> {
         };
         let checks =
             Checks::plan(self.unit.ops, func, &retreats, self.frame.good, &|at| !self.costs.is_inlined(at));
-        for &key in &checks.kept {
-            let vars = (self.b.declare_var(I64), self.b.declare_var(I64));
-            self.kept.insert(key, vars);
+        for &key in checks.kept.iter().flat_map(|k| &k.keys) {
+            self.kept.entry(key).or_insert_with(|| (self.b.declare_var(I64), self.b.declare_var(I64)));
         }
         self.frame.checks = checks;
-        self.keep_regions(None);
     }
 
-    /// Takes remembered regions from the context into registers; those of one class, or all.
-    fn keep_regions(&mut self, only: Option<(usize, bool)>) {
-        let kept: Vec<(Key, (Variable, Variable))> = self.kept.iter().map(|(&k, &v)| (k, v)).collect();
-        for (key, (start_var, bound_var)) in kept {
-            if only.is_none_or(|of| of == (key.class, key.write)) {
-                let (start, bound) = (self.region_start(key), self.region_bound(key));
-                self.b.def_var(start_var, start);
-                self.b.def_var(bound_var, bound);
-            }
+    /// Whether a loop that keeps regions begins with an operation.
+    pub(super) fn keeps_from(&self, head: u32) -> bool {
+        self.frame.checks.keeping(head).is_some_and(|k| k.head == head && !k.keys.is_empty())
+    }
+
+    /// Takes remembered regions from the context into registers: all that the loop around an operation keeps, or
+    /// those of one class.
+    pub(super) fn keep_regions(&mut self, at: u32, only: Option<(usize, bool)>) {
+        let Some(keeping) = self.frame.checks.keeping(at) else { return };
+        let keys = keeping.keys.iter().filter(|k| only.is_none_or(|of| of == (k.class, k.write)));
+        for key in keys.copied().collect::<Vec<Key>>() {
+            let (start_var, bound_var) = self.kept[&key];
+            let (start, bound) = (self.region_start(key), self.region_bound(key));
+            self.b.def_var(start_var, start);
+            self.b.def_var(bound_var, bound);
         }
+    }
+
+    /// The registers that a region is kept in where the operation being translated stands.
+    fn kept(&self, key: Key) -> Option<(Variable, Variable)> {
+        let keeping = self.frame.checks.keeping(self.at).filter(|_| self.frame.caller.is_none())?;
+        keeping.keys.contains(&key).then(|| self.kept[&key])
     }
 
     pub(super) fn region_start(&mut self, key: Key) -> Value {
@@ -92,7 +102,7 @@ impl Translator<'_, '_> {
 
     /// Whether so many bytes from an address on are in the region that the class remembers.
     fn is_held(&mut self, addr: Value, key: Key) -> Value {
-        let (start, bound) = match self.kept.get(&key).copied().filter(|_| self.frame.caller.is_none()) {
+        let (start, bound) = match self.kept(key) {
             Some((start, bound)) => (self.b.use_var(start), self.b.use_var(bound)),
             None => (self.region_start(key), self.region_bound(key)),
         };
@@ -107,12 +117,6 @@ impl Translator<'_, '_> {
         let (fast, slow) = (self.b.create_block(), self.cold_block());
         self.b.ins().brif(good, fast, &[], slow, &[]);
         (fast, slow)
-    }
-
-    /// Whether the host only holds accesses that it is asked for. Otherwise it does them too: addresses need then not
-    /// be kept until after it was asked, but there is more to compile.
-    fn leaves_accesses(&self) -> bool {
-        self.unit.opt == OptLevel::Fast
     }
 
     /// Holds the access that follows, and asks the host where its region is not the one remembered.
@@ -136,6 +140,7 @@ impl Translator<'_, '_> {
         self.b.ins().brif(good, fast, &[], other, &[]);
         self.enter(other);
         let status = self.recall(key, addr);
+        self.remembered(key.class, key.write);
         let again = self.cold_block();
         self.b.ins().brif(status, apart, &[], again, &[]);
         self.enter(again);
@@ -145,7 +150,7 @@ impl Translator<'_, '_> {
     }
 
     /// Holds the loads of a group at once, and has the host do them where that fails.
-    pub(super) fn hold_loads(&mut self, group: &Group, last: u32) {
+    pub(super) fn hold_loads(&mut self, group: &Group) {
         // Where the host leaves what it loads, something else may have been before.
         self.parts.forget();
         let (base, addr) = (self.get(group.base), self.address(group.base, group.low));
@@ -155,14 +160,14 @@ impl Translator<'_, '_> {
         let from = self.b.append_block_param(held, I64);
         self.b.ins().brif(good, held, &[base.into()], other, &[]);
         self.enter(other);
-        let (first, until) = (self.here_value(), self.b.ins().iconst(I64, last as i64));
-        let status = self.call_rarely(Service::gather, &[first, until, base]);
+        let ops = self.b.ins().iconst(I64, abi::few(self.at, group.last) as i64);
+        let status = self.call_rarely(Service::gather, &[ops, base]);
         self.remembered(key.class, false);
         let address = self.load_context(VALUE as i32);
         self.go_on_unless(status);
         self.b.ins().jump(held, &[address.into()]);
         self.enter(held);
-        self.frame.gathered = Some((group.base, last, from));
+        self.frame.gathered = Some((group.base, group.last, from));
     }
 
     /// What a load through a register that needs no check loads from.
@@ -175,17 +180,15 @@ impl Translator<'_, '_> {
 
     /// Has the host remember the region that so many bytes from an address on lie in; zero if there is one.
     pub(super) fn recall(&mut self, key: Key, addr: Value) -> Value {
-        let class = self.b.ins().iconst(I64, 2 * key.class as i64 + i64::from(key.write));
-        let width = self.b.ins().iconst(I64, i64::from(key.width));
-        let status = self.call_rarely(Service::recall, &[addr, width, class]);
-        self.remembered(key.class, key.write);
-        status
+        let extent = abi::extent(key.width, key.class, key.write);
+        let extent = self.b.ins().iconst(I64, extent as i64);
+        self.call_rarely(Service::recall, &[addr, extent])
     }
 
     /// What the host remembers after it was asked is taken into registers.
     pub(super) fn remembered(&mut self, class: usize, write: bool) {
         if self.frame.caller.is_none() {
-            self.keep_regions(Some((class, write)));
+            self.keep_regions(self.at, Some((class, write)));
         }
     }
 
@@ -271,8 +274,7 @@ impl Translator<'_, '_> {
             return self.set(dst, value);
         }
         let key = key(base, size, false);
-        // Some words of contexts are wider than what is loaded.
-        if size != Size::W && self.leaves_accesses() {
+        if size != Size::W {
             self.hold(addr, key);
             let value = self.load_at(size, signed, addr, 0);
             if !signed {
@@ -280,6 +282,7 @@ impl Translator<'_, '_> {
             }
             return self.set(dst, value);
         }
+        // Some words of contexts are wider than what is loaded, so the host loads them.
         let (fast, slow) = self.check(addr, key);
         let done = self.b.create_block();
         let result = self.b.append_block_param(done, I64);
@@ -293,9 +296,6 @@ impl Translator<'_, '_> {
         self.go_on_unless(status);
         self.b.ins().jump(done, &[value.into()]);
         self.enter(done);
-        if !signed && matches!(size, Size::B | Size::H) {
-            self.loaded(result, size, addr, 0);
-        }
         self.set(dst, result);
     }
 
@@ -317,21 +317,8 @@ impl Translator<'_, '_> {
             return self.go_on_unless(status);
         }
         let key = key(base, size, true);
-        if self.leaves_accesses() {
-            self.hold(addr, key);
-            return self.store_at(size, value, addr, 0);
-        }
-        let (fast, slow) = self.check(addr, key);
-        let done = self.b.create_block();
-        self.enter(fast);
+        self.hold(addr, key);
         self.store_at(size, value, addr, 0);
-        self.b.ins().jump(done, &[]);
-        self.enter(slow);
-        let status = self.ask(Service::store, addr, Some(value));
-        self.remembered(key.class, true);
-        self.go_on_unless(status);
-        self.b.ins().jump(done, &[]);
-        self.enter(done);
     }
 
     /// Asks the host for the access that is translated; gives the status.

@@ -26,7 +26,7 @@ use crate::loops::Retreat;
 use crate::origins::Origins;
 use crate::program::{Fuel, MapKind, Meaning, Op, PacketAt, Src, Unit};
 use crate::slots::Place;
-use crate::stubs::{STATUS, Stubs, VALUE, stub_signature};
+use crate::stubs::{STATUS, Stubs, VALUE, argument, stub_signature};
 use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{
     AbiParam, AliasRegion, AliasRegionData, Block, FuncRef, InstBuilder, MemFlagsData, SigRef, Signature,
@@ -131,7 +131,8 @@ pub(crate) fn function(
         outside: None,
         packet: None,
         known: 0,
-        signatures: [[None; Service::ALL.len()]; 2],
+        signatures: [None; Service::ALL.len()],
+        stub_signature: None,
         callees: vec![None; plan.flow.funcs.len()],
         context_region,
         import,
@@ -227,6 +228,15 @@ impl<'a> Frame<'a> {
     }
 }
 
+/// Operations of a block that are to be translated once more, and where that goes on unless it is to the end of
+/// the block.
+struct Copied {
+    block: Block,
+    from: u32,
+    to: u32,
+    joins: Option<Block>,
+}
+
 /// What a chained function was given.
 #[derive(Clone, Copy)]
 struct Given {
@@ -260,7 +270,8 @@ struct Translator<'a, 'f> {
     /// Bytes that the packet is known to have.
     known: u32,
     /// How functions of the host are called, and how those that hardly ever run.
-    signatures: [[Option<SigRef>; Service::ALL.len()]; 2],
+    signatures: [Option<SigRef>; Service::ALL.len()],
+    stub_signature: Option<SigRef>,
     callees: Vec<Option<FuncRef>>,
     context_region: AliasRegion,
     import: &'a mut Import<'a>,
@@ -344,13 +355,19 @@ impl Translator<'_, '_> {
 
     fn block(&mut self, index: usize) {
         let mut copies = Vec::new();
-        self.rest_of_block(index, self.frame.func.blocks[index].start, &mut copies);
+        let crate::flow::Block { start, end, .. } = self.frame.func.blocks[index];
+        self.rest_of_block(index, start, end, &mut copies);
         // What the host is asked for one by one where a group could not be held at once.
-        for (copy, at) in copies {
+        for Copied { block, from, to, joins } in copies {
             let first = self.b.func.dfg.num_blocks();
-            self.enter(copy);
+            self.enter(block);
             self.frame.careful = true;
-            self.rest_of_block(index, at, &mut Vec::new());
+            self.rest_of_block(index, from, to, &mut Vec::new());
+            if let Some(join) = joins {
+                self.keep_registers(Regs::MAX);
+                self.b.ins().jump(join, &[]);
+                self.b.seal_block(join);
+            }
             self.frame.careful = false;
             for block in first..self.b.func.dfg.num_blocks() {
                 self.b.set_cold_block(Block::from_u32(block as u32));
@@ -358,8 +375,8 @@ impl Translator<'_, '_> {
         }
     }
 
-    /// Translates a block from an operation on; `copies` gets what must be translated once more.
-    fn rest_of_block(&mut self, index: usize, from: u32, copies: &mut Vec<(Block, u32)>) {
+    /// Translates a block from an operation up to another; `copies` gets what must be translated once more.
+    fn rest_of_block(&mut self, index: usize, from: u32, to: u32, copies: &mut Vec<Copied>) {
         let block = self.frame.func.blocks[index];
         if self.frame.caller.is_none() {
             self.here = Some(index);
@@ -372,17 +389,17 @@ impl Translator<'_, '_> {
         self.parts.forget();
         self.frame.gathered = None;
         self.hold_registers();
-        for at in from..block.end {
+        for at in from..to {
             self.at = at;
             if !self.frame.careful
                 && let Some(group) = self.frame.checks.groups.get(&at).cloned()
             {
-                match group.gathers {
-                    Some(last) => self.hold_loads(&group, last),
-                    None => {
-                        self.keep_registers(Regs::MAX);
-                        copies.push((self.hold_group(&group), at));
-                    }
+                if group.gathers {
+                    self.hold_loads(&group);
+                } else {
+                    self.keep_registers(Regs::MAX);
+                    let to = self.frame.checks.end_of_copy(at) + 1;
+                    copies.push(Copied { block: self.hold_group(&group), from: at, to, joins: None });
                 }
             }
             self.b.set_srcloc(SourceLoc::new(at));
@@ -391,6 +408,14 @@ impl Translator<'_, '_> {
                 self.end_registers(index);
             }
             self.op(op);
+            if at + 1 < block.end {
+                for copied in copies.iter_mut().filter(|c| c.to == at + 1) {
+                    copied.joins = Some(self.join());
+                }
+            }
+        }
+        if to < block.end {
+            return;
         }
         if !self.b.is_unreachable() && !self.is_filled() {
             self.end_registers(index);
@@ -398,6 +423,17 @@ impl Translator<'_, '_> {
             self.b.ins().jump(next, &[]);
             self.fill_ways();
         }
+    }
+
+    /// Goes on in a block that a copy will lead to too.
+    fn join(&mut self) -> Block {
+        self.keep_registers(Regs::MAX);
+        let join = self.b.create_block();
+        self.b.ins().jump(join, &[]);
+        self.b.switch_to_block(join);
+        self.parts.forget();
+        self.hold_registers();
+        join
     }
 
     /// Whether the current block has its last instruction.
@@ -513,18 +549,18 @@ impl Translator<'_, '_> {
     fn call_rarely(&mut self, service: Service, args: &[Value]) -> Value {
         let address = self.plan.stubs.address(service, self.plan.chained);
         let address = address.expect("rare services have stubs");
-        let index = service as usize;
-        let signature = match self.signatures[1][index] {
+        for (nth, &arg) in args.iter().enumerate() {
+            self.store_context(argument(nth), arg);
+        }
+        let signature = match self.stub_signature {
             Some(signature) => signature,
             None => {
-                let signature = self.b.import_signature(stub_signature(service.arity()));
-                *self.signatures[1][index].insert(signature)
+                let signature = self.b.import_signature(stub_signature());
+                *self.stub_signature.insert(signature)
             }
         };
         let callee = self.b.ins().iconst(I64, address as i64);
-        let mut all = vec![self.frame.fp];
-        all.extend_from_slice(args);
-        self.b.ins().call_indirect(signature, callee, &all);
+        self.b.ins().call_indirect(signature, callee, &[self.frame.fp]);
         self.load_context(STATUS as i32)
     }
 
@@ -532,11 +568,11 @@ impl Translator<'_, '_> {
     fn call(&mut self, service: Service, args: &[Value]) -> (Value, Value) {
         self.parts.forget();
         let index = service as usize;
-        let signature = match self.signatures[0][index] {
+        let signature = match self.signatures[index] {
             Some(signature) => signature,
             None => {
                 let signature = self.b.import_signature(signature(service.arity()));
-                *self.signatures[0][index].insert(signature)
+                *self.signatures[index].insert(signature)
             }
         };
         let flags = self.context_flags().with_readonly();

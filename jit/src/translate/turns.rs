@@ -48,7 +48,7 @@ pub(super) struct Paying {
 pub(super) enum Edge {
     /// A jump backwards to an operation.
     Back(u32),
-    /// Into a loop that pays where its turns begin.
+    /// Into a loop that pays where its turns begin, or keeps regions.
     In(u32),
     /// Out of a counted loop, to an operation.
     Out(usize, u32),
@@ -142,6 +142,14 @@ impl Translator<'_, '_> {
 
     /// Goes to an operation with so much fuel less, on the way into a loop perhaps.
     fn go_in(&mut self, to: u32, cost: i64) {
+        // What is counted takes them at its entry.
+        if self.keeps_from(to) && !self.is_counted_from(to) {
+            self.keep_regions(to, None);
+        }
+        self.go_paying(to, cost);
+    }
+
+    fn go_paying(&mut self, to: u32, cost: i64) {
         let more = self.paid_at(to).unwrap_or(0) - cost;
         if let Some(var) = self.fuel
             && more != 0
@@ -162,6 +170,10 @@ impl Translator<'_, '_> {
     /// Whether a counted loop begins with a block: the way into it is made last.
     pub(super) fn is_counted_head(&self, block: usize) -> bool {
         self.frame.caller.is_none() && self.turns.iter().any(|t| t.counted.head == block)
+    }
+
+    fn is_counted_from(&self, to: u32) -> bool {
+        self.frame.func.block_at(to).is_some_and(|block| self.is_counted_head(block))
     }
 
     /// The counted loop that the current block is part of.
@@ -189,10 +201,18 @@ impl Translator<'_, '_> {
     /// The block to jump to for an operation: itself, or one that does what is due on the way, which has
     /// to be filled once the jump is there.
     pub(super) fn way(&mut self, to: u32) -> Block {
-        if self.fuel.is_none() || self.frame.caller.is_some() {
+        if self.frame.caller.is_some() {
             return self.way_in(to);
         }
         let retreats = self.retreats(to);
+        if self.fuel.is_none() {
+            if retreats || !self.keeps_from(to) || self.is_counted_from(to) {
+                return self.way_in(to);
+            }
+            let block = self.b.create_block();
+            self.edges.push((block, Edge::In(to)));
+            return block;
+        }
         let head = self.frame.func.block_at(to);
         let counted = self.turns.iter().any(|t| Some(t.counted.head) == head);
         let edge = match self.turning() {
@@ -204,7 +224,7 @@ impl Translator<'_, '_> {
             Some(turn) if !self.frame.func.block_at(to).is_some_and(|b| self.turns[turn].counted.has(b)) => {
                 Edge::Out(turn, to)
             }
-            _ if self.paid_at(to).is_some() => Edge::In(to),
+            _ if self.paid_at(to).is_some() || self.keeps_from(to) => Edge::In(to),
             _ => return self.way_in(to),
         };
         let block = self.b.create_block();
@@ -232,8 +252,11 @@ impl Translator<'_, '_> {
     fn fill_back(&mut self, to: u32) {
         let Some(var) = self.fuel else { return };
         let cost = if to <= self.at { self.costs.between(to, self.at + 1) } else { 0 };
-        if !self.retreats(to) || !self.limits() {
+        if !self.retreats(to) {
             return self.go_in(to, cost);
+        }
+        if !self.limits() {
+            return self.go_paying(to, cost);
         }
         let target = self.way_in(to);
         let fuel = self.b.use_var(var);
@@ -429,16 +452,24 @@ impl Translator<'_, '_> {
             };
             self.b.def_var(base, value);
             self.b.def_var(bound, limit);
+            let start = self.span_of(turn).0;
             let head = self.frame.blocks[head];
+            let keeps = self.keeps_from(start);
+            let into = if keeps { self.b.create_block() } else { head };
             match bulk {
                 Some(bulk) => {
                     // What stands above 32 bits counts for the first address.
                     let value = self.get(reg);
-                    self.in_bulk(&bulk, reg, value, limit, head);
+                    self.in_bulk(&bulk, reg, value, limit, into);
                 }
                 None => {
-                    self.b.ins().jump(head, &[]);
+                    self.b.ins().jump(into, &[]);
                 }
+            }
+            if keeps {
+                self.enter(into);
+                self.keep_regions(start, None);
+                self.b.ins().jump(head, &[]);
             }
         }
     }

@@ -17,7 +17,7 @@ use crate::vm::run::{Linked, SLICE, value_region};
 use crate::vm::trap::{AccessKind, Near, RegionKind, Trap, TrapKind};
 use crate::vm::{MAX_FRAMES, compiled};
 use oxbpf_jit::Code;
-use oxbpf_jit::abi::{CLASSES, Entry, Returned, Services, Span, depth_of};
+use oxbpf_jit::abi::{CLASSES, Entry, Returned, Services, Span, depth_of, of_extent, of_few};
 use std::ffi::c_void;
 use std::fmt;
 use std::sync::Arc;
@@ -303,7 +303,8 @@ unsafe extern "C" fn hold(fp: u64, op: u64, addr: u64) -> Returned {
     }
 }
 
-unsafe extern "C" fn gather(fp: u64, first: u64, last: u64, base: u64) -> Returned {
+unsafe extern "C" fn gather(fp: u64, ops: u64, base: u64) -> Returned {
+    let (first, last) = of_few(ops);
     // SAFETY: as for `load`.
     let ((low, len), of) = unsafe {
         let prog = &host(fp).linked;
@@ -333,15 +334,16 @@ unsafe extern "C" fn gather(fp: u64, first: u64, last: u64, base: u64) -> Return
     Returned::value(gathered_base(fp, low))
 }
 
-unsafe extern "C" fn recall(fp: u64, addr: u64, len: u64, class: u64) -> Returned {
-    let kind = if class & 1 != 0 { AccessKind::Store } else { AccessKind::Load };
+unsafe extern "C" fn recall(fp: u64, addr: u64, extent: u64) -> Returned {
+    let (len, class, write) = of_extent(extent);
+    let kind = if write { AccessKind::Store } else { AccessKind::Load };
     // SAFETY: as for `load`.
     let found = unsafe { host(fp) }.find(addr, len, kind);
     if let Ok(span) = found
         && span != Span::default()
     {
         // SAFETY: as for `load`.
-        unsafe { (*context(fp)).spans[class as usize / 2 % CLASSES][kind.writes() as usize] = span };
+        unsafe { (*context(fp)).spans[class % CLASSES][kind.writes() as usize] = span };
     }
     Returned { value: 0, status: found.is_err().into() }
 }

@@ -16,7 +16,7 @@ use crate::vm::op::{Code, Op};
 use crate::vm::quick::with_key;
 use crate::vm::run::{Linked, Run};
 use crate::vm::trap::{AccessKind, Trap, TrapKind};
-use oxbpf_jit::abi::{ARENA, CLASSES, Context, Returned, Services, Span, depth_of};
+use oxbpf_jit::abi::{ARENA, CLASSES, Context, Returned, Services, Span, depth_of, of_extent, of_few};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
@@ -307,7 +307,8 @@ unsafe extern "C" fn hold(fp: u64, op: u64, addr: u64) -> Returned {
     }
 }
 
-unsafe extern "C" fn gather(fp: u64, first: u64, last: u64, base: u64) -> Returned {
+unsafe extern "C" fn gather(fp: u64, ops: u64, base: u64) -> Returned {
+    let (first, last) = of_few(ops);
     // SAFETY: called from compiled code.
     unsafe {
         within(fp, |run| {
@@ -366,12 +367,13 @@ pub(super) fn gathered_base(fp: u64, low: i64) -> u64 {
     (room.expose_provenance() as u64).wrapping_add_signed(low.wrapping_neg())
 }
 
-unsafe extern "C" fn recall(fp: u64, addr: u64, len: u64, class: u64) -> Returned {
+unsafe extern "C" fn recall(fp: u64, addr: u64, extent: u64) -> Returned {
+    let (len, class, write) = of_extent(extent);
     // SAFETY: called from compiled code.
     unsafe {
         within(fp, |run| {
-            let kind = if class & 1 != 0 { AccessKind::Store } else { AccessKind::Load };
-            let status = !is_whole(run, fp, addr, len, kind, class as usize / 2);
+            let kind = if write { AccessKind::Store } else { AccessKind::Load };
+            let status = !is_whole(run, fp, addr, len, kind, class);
             Ok(Returned { value: 0, status: status.into() })
         })
     }

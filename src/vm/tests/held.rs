@@ -148,6 +148,49 @@ fn loads_that_are_held_at_once_may_lie_in_regions_that_touch() {
 }
 
 #[test]
+fn stores_held_at_once_with_others_between_trap_where_they_would_one_by_one() {
+    // What is stored through R1 lies in two values or in one, and what is stored through R6 in memory or not.
+    let look = look_up(0, "1");
+    for (low, off) in [(-8, 9), (-8, 39), (-8, 40), (0, 39), (0, 40), (-24, 39), (8, 40)] {
+        for b in [3, 40] {
+            let text = format!(
+                "r6 = r1\n{look}if r0 == 0 goto none\nr7 = 0\nr8 = 1\nr1 = r0\nr3 = {low}\nr1 += r3\nagain:\n\
+                 *(u64 *)(r1 + 0) = r8\nr8 += r7\n*(u8 *)(r6 + {b}) = 8\nw8 ^= 5\n*(u32 *)(r1 + 8) = r7\n\
+                 r8 <<= 2\n*(u8 *)(r6 + {off}) = r8\nr7 += 1\nif r7 < 3 goto again\nr0 = r8\nexit\nnone:\nr0 = 0\n\
+                 exit"
+            );
+            let good = low >= -16 && low + 12 <= 32 && off < 40 && b < 40;
+            assert_eq!(agreed(&text)[0].0.is_ok(), good, "{text}");
+        }
+    }
+}
+
+#[test]
+fn an_inner_loop_goes_on_in_the_region_it_comes_to() {
+    // Each turn of the outer loop goes through another value, and the inner one from one into the next.
+    for (step, turns, off) in [(1, 16, 0), (3, 8, 0), (16, 3, 0), (16, 3, 13), (1, 49, 0), (-1, 5, 12)] {
+        for access in ["r2 = *(u8 *)(r1 + 0)", "*(u8 *)(r1 + 0) = r9\nr2 = r9", "r2 = *(u32 *)(r1 + 0)"] {
+            let text = format!(
+                "r9 = 0\nr8 = 0\nouter:\n{}if r0 == 0 goto done\nr1 = r0\nr3 = {off}\nr1 += r3\nr7 = 0\ninner:\n\
+                 {access}\nr8 += r2\nr1 += {step}\nr7 += 1\nif r7 < {turns} goto inner\nr2 = *(u8 *)({})\n\
+                 r8 += r2\nr9 += 1\nif r9 < 3 goto outer\ndone:\nr0 = r8\nexit",
+                look_up(0, "r9"),
+                at("r1", -step)
+            );
+            let _ = agreed(&text);
+            // The same through memory, where no map is looked up between the turns.
+            let text = format!(
+                "r9 = 0\nr8 = 0\nr6 = r1\nouter:\nr1 = r6\nr7 = 0\ninner:\n{access}\nr8 += r2\nr1 += {step}\n\
+                 r7 += 1\nif r7 < {turns} goto inner\nr9 += 1\nif r9 < 3 goto outer\nr0 = r8\nexit"
+            );
+            let ended = agreed(&text)[1].0.is_ok();
+            let width = if access.contains("u32") { 4 } else { 1 };
+            assert_eq!(ended, step > 0 && (turns - 1) * step + width <= 40, "{text}");
+        }
+    }
+}
+
+#[test]
 fn fields_of_a_context_are_held_one_by_one() {
     let text = "r2 = *(u8 *)(r1 + 16)\nr3 = *(u8 *)(r1 + 17)\nr4 = *(u16 *)(r1 + 18)\nr6 = *(u32 *)(r1 + 0)\n\
         r7 = *(u32 *)(r1 + 4)\nr7 -= r6\nr0 = r3\nr0 <<= 8\nr0 |= r2\nr4 <<= 16\nr0 |= r4\nr0 += r7\nexit";
