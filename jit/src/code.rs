@@ -2,8 +2,8 @@
 
 use crate::abi::{Door, Entry};
 use crate::memory::CodeMemory;
+use crate::pool::Words;
 use crate::stubs::Stubs;
-use crate::translate::Words;
 use std::fmt;
 
 /// A function of a compiled program.

@@ -1,15 +1,17 @@
 //! The compiler: a description of the machine, made once, and what it compiles.
 
 use crate::code::{Code, Function};
-use crate::error::CompileError;
+use crate::error::{CompileError, refused};
 use crate::flow::{Flow, Func};
 use crate::inline::Inline;
 use crate::memory::Provider;
 use crate::origins::Origins;
+use crate::pool::Pool;
 use crate::program::{Fuel, OptLevel, Unit};
-use crate::stubs::{Stubs, chained_signature};
+use crate::signatures::{chained_signature, signature};
+use crate::stubs::Stubs;
 use crate::sweep::sweep;
-use crate::translate::{Plan, Pool};
+use crate::translate::Plan;
 use crate::{constants, frames, placement, slots, translate};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
@@ -285,21 +287,11 @@ fn declare(module: &mut JITModule, flow: &Flow, chained: bool) -> Result<Vec<Fun
     let declare = |func: &Func| {
         let signature = match chained && func.entry == 0 {
             true => chained_signature(),
-            false => translate::signature(1 + translate::params(func).count_ones() as usize),
+            false => signature(1 + translate::params(func).count_ones() as usize),
         };
         module.declare_anonymous_function(&signature).map_err(refused)
     };
     flow.funcs.iter().map(declare).collect()
-}
-
-pub(crate) fn refused(error: ModuleError) -> CompileError {
-    match error {
-        ModuleError::Allocation { .. } => CompileError::Memory,
-        ModuleError::Compilation(e) => {
-            CompileError::Codegen(format!("{e:?}").chars().take(500).collect::<String>().into())
-        }
-        other => CompileError::Codegen(other.to_string().into()),
-    }
 }
 
 /// A function before it is placed.

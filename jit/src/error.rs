@@ -1,5 +1,6 @@
 //! Why a program cannot be compiled.
 
+use cranelift_module::ModuleError;
 use std::error::Error;
 use std::fmt;
 
@@ -32,3 +33,14 @@ impl fmt::Display for CompileError {
 }
 
 impl Error for CompileError {}
+
+/// Why, when the code generator says so.
+pub(crate) fn refused(error: ModuleError) -> CompileError {
+    match error {
+        ModuleError::Allocation { .. } => CompileError::Memory,
+        ModuleError::Compilation(e) => {
+            CompileError::Codegen(format!("{e:?}").chars().take(500).collect::<String>().into())
+        }
+        other => CompileError::Codegen(other.to_string().into()),
+    }
+}

@@ -27,7 +27,9 @@ mod origins;
 #[cfg(unix)]
 pub mod perf;
 mod placement;
+mod pool;
 mod program;
+mod signatures;
 mod slots;
 mod stubs;
 mod sweep;

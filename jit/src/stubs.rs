@@ -9,13 +9,12 @@
 //! ([`Stubs::enter`], [`Stubs::pass`]). Stubs are made once and stay.
 
 use crate::abi::{ARENA, Context, Returned, Service, TARGETS, Targets};
-use crate::compiler::refused;
-use crate::error::CompileError;
+use crate::error::{CompileError, refused};
 use crate::memory::{CodeMemory, Provider};
-use crate::translate::signature;
+use crate::signatures::{chained_signature, signature, stub_signature};
 use cranelift_codegen::ir::types::I64;
-use cranelift_codegen::ir::{AbiParam, InstBuilder, MemFlagsData, Signature, Value};
-use cranelift_codegen::isa::{CallConv, OwnedTargetIsa};
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Signature, Value};
+use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Module};
@@ -56,19 +55,6 @@ pub(crate) struct Stubs {
     enter: u64,
     pass: u64,
     _memory: CodeMemory,
-}
-
-/// How a stub is called: with the frame pointer alone.
-pub(crate) fn stub_signature() -> Signature {
-    let mut signature = Signature::new(CallConv::PreserveAll);
-    signature.params.push(AbiParam::new(I64));
-    signature
-}
-
-/// How a chained function is called: with the frame pointer, R1, the tail calls and the fuel that are left,
-/// and the context.
-pub(crate) fn chained_signature() -> Signature {
-    Signature { call_conv: CallConv::Tail, ..signature(5) }
 }
 
 impl Stubs {

@@ -24,27 +24,21 @@ use crate::flow::{ARGS, Flow, Func, INHERITED, Regs, bit, successors};
 use crate::inline::{Costs, Inline};
 use crate::loops::Retreat;
 use crate::origins::Origins;
+use crate::pool::Pool;
 use crate::program::{Fuel, MapKind, Meaning, Op, PacketAt, Src, Unit};
+use crate::signatures::{signature, stub_signature};
 use crate::slots::Place;
-use crate::stubs::{STATUS, Stubs, VALUE, argument, stub_signature};
+use crate::stubs::{STATUS, Stubs, VALUE, argument};
 use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{
-    AbiParam, AliasRegion, AliasRegionData, Block, FuncRef, InstBuilder, MemFlagsData, SigRef, Signature,
-    SourceLoc, Value,
+    AliasRegion, AliasRegionData, Block, FuncRef, InstBuilder, MemFlagsData, SigRef, SourceLoc, Value,
 };
-use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, Variable};
 use joined::Parts;
 use oxbpf_isa::insn::Reg;
-pub(crate) use pool::{Pool, Words};
 use regs::Held;
 use std::collections::BTreeMap;
 use turns::{Edge, Paying, Turning};
-
-/// How functions of programs and of the host are called: every integer in a register.
-pub(crate) fn call_conv() -> CallConv {
-    CallConv::SystemV
-}
 
 /// The registers a function takes as arguments.
 pub(crate) fn params(func: &Func) -> Regs {
@@ -54,14 +48,6 @@ pub(crate) fn params(func: &Func) -> Regs {
 /// The registers in a set, in order.
 fn regs(set: Regs) -> impl Iterator<Item = Reg> {
     Reg::ALL.into_iter().filter(move |&r| set & bit(r) != 0)
-}
-
-/// The signature of a function with so many arguments, the frame pointer included.
-pub(crate) fn signature(args: usize) -> Signature {
-    let mut signature = Signature::new(call_conv());
-    signature.params.extend((0..args).map(|_| AbiParam::new(I64)));
-    signature.returns.extend([AbiParam::new(I64), AbiParam::new(I64)]);
-    signature
 }
 
 /// Names the functions of the program inside the one being made.
