@@ -145,3 +145,26 @@ mod x86 {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signatures::{chained_signature, signature, stub_signature};
+
+    #[test]
+    fn who_calls_the_host_keeps_the_frame() {
+        let mut func = Function::new();
+        func.import_signature(stub_signature());
+        func.import_signature(chained_signature());
+        assert!(may_go(&func));
+        func.import_signature(signature(2));
+        assert!(!may_go(&func));
+    }
+
+    #[test]
+    fn code_with_something_else_in_it_is_left_alone() {
+        let mut func = Function::new();
+        func.dfg.constants.insert(vec![7u8; 8].into());
+        assert!(!may_go(&func));
+    }
+}
