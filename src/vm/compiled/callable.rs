@@ -43,6 +43,8 @@ use std::sync::Arc;
 pub struct Callable {
     entry: Entry,
     fp: u64,
+    /// There is nothing to make ready for a call.
+    plain: bool,
     /// Nobody proved the program.
     checked: bool,
     /// How many frames may hold something after a call that the next could read.
@@ -101,7 +103,18 @@ impl Callable {
         let cancel = Cancel::new();
         let host = Host { memory, linked, start: 0, len: 0, left: 0, limit, cancel, pending: None };
         let (inherits, refuels) = (code.inherits(), code.refuels());
-        Some(Callable { entry, fp, checked, frames, inherits, refuels, host: Box::new(host), _code: code })
+        let plain = !checked && frames == 0 && !refuels && !inherits;
+        Some(Callable {
+            entry,
+            fp,
+            plain,
+            checked,
+            frames,
+            inherits,
+            refuels,
+            host: Box::new(host),
+            _code: code,
+        })
     }
 
     /// Calls the program with the address of `memory` in R1 and its length in R2; gives what it leaves
@@ -113,13 +126,8 @@ impl Callable {
     pub fn call(&mut self, memory: &mut [u8]) -> Result<u64, Trap> {
         let (start, len) = (memory.as_mut_ptr().expose_provenance() as u64, memory.len() as u64);
         let start = if len == 0 { 0 } else { start };
-        if self.checked {
-            self.show(start, len);
-        } else if self.frames > 0 {
-            self.clear_frames();
-        }
-        if self.refuels || self.inherits {
-            self.fill_in();
+        if !self.plain {
+            self.make_ready(start, len);
         }
         let context = self.host.memory.context();
         // SAFETY: the context lies in the block of this memory, and nobody has a reference to it.
@@ -129,6 +137,18 @@ impl Callable {
         // proof speaks of memory, if it has one.
         let returned = unsafe { (self.entry)(self.fp, start, len, 0, 0, 0) };
         if returned.status == 0 { Ok(returned.value) } else { Err(self.trapped()) }
+    }
+
+    #[inline]
+    fn make_ready(&mut self, start: u64, len: u64) {
+        if self.checked {
+            self.show(start, len);
+        } else if self.frames > 0 {
+            self.clear_frames();
+        }
+        if self.refuels || self.inherits {
+            self.fill_in();
+        }
     }
 
     /// Gives the code its fuel, and forgets what functions of the call before handed over.
