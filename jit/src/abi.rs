@@ -124,7 +124,7 @@ pub const fn of_extent(extent: u64) -> (u64, usize, bool) {
 }
 
 /// Arguments of rare calls at most.
-const ASKED: usize = 3;
+pub(crate) const ASKED: usize = 3;
 
 /// What a function gives: a value, and what became of the call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

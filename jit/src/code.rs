@@ -65,9 +65,9 @@ impl Code {
         self.reads_fresh_frames
     }
 
-    /// Whether some function may write to frames at all.
-    pub fn uses_frames(&self) -> bool {
-        self.uses_frames
+    /// How many of the frames that it needs it may write to.
+    pub fn frames_written(&self, needed: usize) -> usize {
+        if self.uses_frames { needed } else { 0 }
     }
 
     /// Whether some function may read registers that are no arguments before it writes them: then

@@ -38,7 +38,10 @@ pub(crate) fn take(code: &mut [u8]) {
 pub(crate) fn take(_: &mut [u8]) {}
 
 #[cfg(all(feature = "disasm", target_arch = "x86_64"))]
-use x86::{ENTRY, EXIT, NOP, TRAP, ends};
+use {
+    crate::memory::TRAP,
+    x86::{ENTRY, EXIT, NOP, ends},
+};
 
 #[cfg(all(feature = "disasm", target_arch = "x86_64"))]
 mod x86 {
@@ -48,7 +51,6 @@ mod x86 {
     pub const ENTRY: [u8; 4] = [0x55, 0x48, 0x89, 0xe5];
     pub const EXIT: [u8; 4] = [0x48, 0x89, 0xec, 0x5d];
     pub const NOP: [u8; 4] = [0x0f, 0x1f, 0x40, 0x00];
-    pub const TRAP: u8 = 0xcc;
 
     /// Where the function gives its frame back, and how long the instruction is that follows; none if it
     /// uses the frame, or does not look as expected.
@@ -87,11 +89,10 @@ mod x86 {
         let is_frame = |reg: Register| matches!(reg.full_register(), Register::RSP | Register::RBP);
         let named = (0..insn.op_count())
             .any(|op| insn.op_kind(op) == OpKind::Register && is_frame(insn.op_register(op)));
-        let ends = matches!(insn.code(), Code::Retnq);
         named
             || is_frame(insn.memory_base())
             || is_frame(insn.memory_index())
-            || insn.is_stack_instruction() && !ends && !is_call(insn)
+            || insn.is_stack_instruction() && insn.code() != Code::Retnq && !is_call(insn)
     }
 
     /// Calls are of what needs no frame here.
@@ -102,6 +103,7 @@ mod x86 {
     #[cfg(test)]
     mod tests {
         use super::*;
+        use crate::memory::TRAP;
 
         const CALL: &[u8] = &[0xff, 0xd0];
         const RET: &[u8] = &[0xc3];

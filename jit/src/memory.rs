@@ -47,7 +47,7 @@ fn spare() -> MutexGuard<'static, Vec<CodeMemory>> {
 const LINE: usize = 64;
 
 /// A byte of instructions that trap: what is all zeros is none on the other machines.
-const TRAP: u8 = if cfg!(target_arch = "x86_64") { 0xcc } else { 0 };
+pub(crate) const TRAP: u8 = if cfg!(target_arch = "x86_64") { 0xcc } else { 0 };
 
 fn page_size() -> usize {
     // SAFETY: asks for a constant of the system.

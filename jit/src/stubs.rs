@@ -8,7 +8,7 @@
 //! Chained functions jump to each other, which takes another way of calling than the host's
 //! ([`Stubs::enter`], [`Stubs::pass`]). Stubs are made once and stay.
 
-use crate::abi::{ARENA, Context, Returned, Service, TARGETS, Targets};
+use crate::abi::{ARENA, ASKED, Context, Returned, Service, TARGETS, Targets};
 use crate::error::{CompileError, refused};
 use crate::memory::{CodeMemory, Provider};
 use crate::signatures::{chained_signature, signature, stub_signature};
@@ -32,6 +32,15 @@ const RARE: [Service; 9] = [
     Service::fault,
     Service::place,
 ];
+
+// The context has room for what each is asked, the frame pointer apart.
+const _: () = {
+    let mut nth = 0;
+    while nth < RARE.len() {
+        assert!(RARE[nth].arity() <= 1 + ASKED);
+        nth += 1;
+    }
+};
 
 /// Bytes that all stubs have room in.
 const ROOM: usize = 8 << 10;

@@ -46,7 +46,7 @@ impl Way {
         let tails = linked.code.ops.iter().any(|op| op.code == OpCode::TailCall);
         // Who is gone to finds in the frame what was left there.
         let fresh = code.reads_fresh_frames() || tails;
-        let used = if code.uses_frames() { frames } else { 0 };
+        let used = code.frames_written(frames);
         let chained = function.chained.then(|| code.address_of(function));
         Some(Way { entry, frames, used, fresh, alone, tails, chained })
     }

@@ -111,7 +111,10 @@ fn print_rates(rows: &[(&str, Vec<(&str, Measured)>)]) {
     print!("{:14}", "mean");
     for column in 0..first.len() {
         let rates: Vec<f64> = rows.iter().filter_map(|(_, rates)| rates[column].1.clone().ok()).collect();
-        print!(" {:>13.2}", rates.iter().sum::<f64>() / rates.len() as f64);
+        match rates.len() {
+            0 => print!(" {:>13}", "-"),
+            n => print!(" {:>13.2}", rates.iter().sum::<f64>() / n as f64),
+        }
     }
     println!();
 }

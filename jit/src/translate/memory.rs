@@ -19,8 +19,8 @@ use cranelift_codegen::ir::{Block, InstBuilder, MemFlagsData, Value};
 use cranelift_frontend::Variable;
 use oxbpf_isa::insn::{PacketBase, Reg, Size};
 
-/// Accesses of programs: at any alignment, and never at a bad address. They have no alias regions: with one for each base
-/// register, which is more than a proof could tell apart, no code of the benchmarks got shorter.
+/// Accesses of programs: at any alignment, and never at a bad address. They have no alias regions: with one for
+/// each base register, which is more than a proof could tell apart, no code of the benchmarks got shorter.
 pub(super) fn flags() -> MemFlagsData {
     MemFlagsData::new().with_notrap()
 }

@@ -436,10 +436,7 @@ impl Translator<'_, '_> {
             self.enter(place);
             let op = self.b.append_block_param(place, I32);
             let op = self.b.ins().uextend(I64, op);
-            match self.plan.chained {
-                true => _ = self.call_rarely(Service::place, &[op]),
-                false => _ = self.call(Service::place, &[op]),
-            }
+            self.call_last(Service::place, &[op]);
             // One way out for all: one that only a loop leads to would keep what stays the same in the loop
             // from being moved out of it.
             let leave = self.leave_block();
@@ -550,6 +547,16 @@ impl Translator<'_, '_> {
         self.load_context(STATUS as i32)
     }
 
+    /// Calls a function of the host before the function is left: no register is in the way, but a chained function
+    /// may have no [frame](crate::frames).
+    fn call_last(&mut self, service: Service, args: &[Value]) -> (Value, Value) {
+        if !self.plan.chained {
+            return self.call(service, args);
+        }
+        let status = self.call_rarely(service, args);
+        (self.load_context(VALUE as i32), status)
+    }
+
     /// Calls a function of the host.
     fn call(&mut self, service: Service, args: &[Value]) -> (Value, Value) {
         self.parts.forget();
@@ -635,13 +642,7 @@ impl Translator<'_, '_> {
     /// Traps here, at an address if that matters, and ends the block.
     fn fault(&mut self, addr: Value) {
         let here = self.here_value();
-        let (zero, status) = match self.plan.chained {
-            true => {
-                let status = self.call_rarely(Service::fault, &[here, addr]);
-                (self.load_context(VALUE as i32), status)
-            }
-            false => self.call(Service::fault, &[here, addr]),
-        };
+        let (zero, status) = self.call_last(Service::fault, &[here, addr]);
         self.b.ins().return_(&[zero, status]);
     }
 

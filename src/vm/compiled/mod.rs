@@ -285,7 +285,7 @@ impl Gate {
         let code = prog.compiled.get().filter(|code| !code.inherits())?;
         let (_, function) = code.entry(0)?;
         let (frames, bound, proven) = (function.depth?, prog.bound.unwrap_or(0), prog.proven);
-        let used = if code.uses_frames() { frames } else { 0 };
+        let used = code.frames_written(frames);
         Some(Gate { door: code.door()?, frames, used, bound, proven })
     }
 }

@@ -760,3 +760,21 @@ fn nobody_finds_what_a_program_wrote_that_was_told_where_frames_lie() {
         }
     }
 }
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn functions_of_chains_have_frames_only_where_they_need_them() {
+    let call = "r2 = map[fd:0]\nr3 = 0\ncall 12\nr0 = 9\nexit";
+    // The second keeps something for after a helper, which is called as any function. What is compiled fast keeps
+    // values on the stack.
+    for (text, framed) in [(call.to_owned(), false), (format!("r6 = r1\ncall 7\nr1 = r6\n{call}"), true)] {
+        for way in [Way::Compiled, Way::CompiledProven] {
+            let mut linker = Linker::<()>::new(&way.engine());
+            let first = way.link(&mut linker, &xdp("first", &text, &[array()]), 0);
+            let code = first.machine_code().unwrap();
+            let main = code.functions().iter().find(|f| f.chained).unwrap();
+            let lines = oxbpf_jit::disassemble(code, main);
+            assert_eq!(lines.iter().any(|l| l.text.contains("rbp")), framed, "{way:?} {text}");
+        }
+    }
+}
